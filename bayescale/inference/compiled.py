@@ -1,0 +1,153 @@
+"""Compile a model once for each shape, and sample it again with new data."""
+
+import json
+import logging
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import nutpie
+import pymc as pm
+import xarray as xr
+
+from bayescale.errors import SamplingError
+from bayescale.modeling import Card, build_model, model_data
+from bayescale.modeling.build import ModelData
+
+MAX_COMPILED = 16
+POLL_SECONDS = 0.1
+SAMPLE_STATS = {
+    "diverging": "diverging",
+    "energy": "energy",
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "n_steps": "n_steps",
+    "step_size": "step_size",
+    "mean_tree_accept": "acceptance_rate",
+    "logp": "lp",
+}
+_DATA_NAMES = {"log_loss": "observed_log_loss"}
+_compiled: "OrderedDict[tuple[str, int], Compiled]" = OrderedDict()
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model of one shape: a card and a number of families."""
+
+    model: pm.Model
+    program: Any
+
+    def with_data(self, data: ModelData) -> Any:
+        """Return the program over other runs, without compiling."""
+        shared = {_DATA_NAMES.get(name, name): value for name, value in data.arrays.items()}
+        used = {name: value for name, value in shared.items() if name in self.program.shared_data}
+        return self.program.with_data(**used)
+
+
+def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
+    """Return the compiled model for these runs, from this process's store where its shape was compiled before."""
+    data = model_data(card, runs)
+    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), len(data.families))
+    if key not in _compiled:
+        model = build_model(card, runs)
+        _compiled[key] = Compiled(model, nutpie.compile_pymc_model(model))
+        while len(_compiled) > MAX_COMPILED:
+            _compiled.popitem(last=False)
+    _compiled.move_to_end(key)
+    return _compiled[key], data
+
+
+def is_compiled(card: Card, families: int) -> bool:
+    """Whether a model of this shape is in the store."""
+    return (json.dumps(card.model_dump(mode="json"), sort_keys=True), families) in _compiled
+
+
+def sample(
+    compiled: Compiled,
+    data: ModelData,
+    *,
+    draws: int,
+    tune: int,
+    chains: int,
+    seed: int,
+    target_accept: float,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Run NUTS; return posterior and sample statistics, dims ``(chain, draw, ...)``.
+
+    Ctrl-C stops the chains and raises KeyboardInterrupt: a part of a posterior is never returned.
+
+    Raises
+    ------
+    SamplingError
+        If no chain could start.
+    """
+    total = chains * (draws + tune)
+    state = {"done": 0}
+
+    def callback(chain_states: list[Any]) -> None:
+        state["done"] = sum(chain.finished_draws for chain in chain_states)
+
+    try:
+        sampler = nutpie.sample(
+            compiled.with_data(data),
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=min(chains, os.cpu_count() or 1),
+            seed=seed,
+            adaptation="low_rank",
+            target_accept=target_accept,
+            progress_bar=False,
+            progress_callback=callback if progress else None,
+            save_warmup=False,
+            blocking=False,
+        )
+        try:
+            trace = None
+            while trace is None:
+                try:
+                    trace = sampler.wait(timeout=POLL_SECONDS)
+                except TimeoutError:
+                    if progress:
+                        progress(state["done"], total)
+        except BaseException:
+            sampler.cancel()
+            raise
+    except RuntimeError as error:
+        raise SamplingError(
+            f"the sampler could not start: {error}. Every chain began where the posterior has no density; look at the "
+            "priors in the model card and at the units of N, D and loss."
+        ) from error
+    if progress:
+        progress(total, total)
+    posterior = trace["posterior"].to_dataset()
+    stats = trace["sample_stats"].to_dataset()[list(SAMPLE_STATS)].rename(SAMPLE_STATS)
+    if posterior.sizes["draw"] != draws or posterior.sizes["chain"] != chains:
+        raise SamplingError(f"sampling stopped after {posterior.sizes['draw']} of {draws} draws; nothing was kept.")
+    return _name_families(posterior, data), stats
+
+
+def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: int, seed: int) -> xr.Dataset:
+    """Draw parameters from the prior of these runs."""
+    logger = logging.getLogger("pymc")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with compiled.model:
+            pm.set_data({name: value for name, value in data.arrays.items() if name.endswith("_of_loss")})
+            # Compiling for speed would take longer than the thousand draws do.
+            prior = pm.sample_prior_predictive(
+                draws, var_names=names, random_seed=seed, compile_kwargs={"mode": "FAST_COMPILE"}
+            )
+    finally:
+        logger.setLevel(level)
+    return _name_families(prior["prior"].to_dataset(), data)
+
+
+def _name_families(ds: xr.Dataset, data: ModelData) -> xr.Dataset:
+    """Label families as these runs do: a compiled model remembers the names of the runs it was compiled for."""
+    return ds.assign_coords(family=np.array(data.families)) if "family" in ds.dims else ds

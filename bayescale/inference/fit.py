@@ -1,0 +1,186 @@
+"""`fit`: from runs and a model card to a posterior that carries all that later questions need."""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.inference.compiled import Compiled, compile_for, sample, sample_prior
+from bayescale.inference.diagnostics import Verdict, diagnose
+from bayescale.modeling import Card, check_design, load_card
+from bayescale.modeling.build import ModelData
+from bayescale.modeling.noise import log_density
+
+SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
+# A failed verdict is tried again with smaller steps and a longer warm-up: the model is compiled, so this is cheap.
+ATTEMPTS = ((0.9, 1), (0.98, 2), (0.995, 3))
+_VERSIONS = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
+
+Progress = Callable[[int, int], None]
+
+
+def fit(
+    runs: xr.Dataset,
+    model: "str | Path | Card" = "chinchilla",
+    *,
+    seed: int = SEED,
+    draws: int = DRAWS,
+    tune: int = TUNE,
+    chains: int = CHAINS,
+    prior_draws: int = PRIOR_DRAWS,
+    progress: Progress | None = None,
+) -> xr.DataTree:
+    """Sample the posterior of a model card given runs.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs from `read_runs`, dims ``run``.
+    model : str, path or Card
+        A shipped card's name, the path of a card of your own, or a card.
+    seed : int
+        The same seed, versions and data give the same posterior.
+    draws, tune, chains : int
+        Draws kept and warm-up steps a chain, and chains.
+    prior_draws : int
+        Draws from the prior kept for comparison; 0 for none.
+    progress : callable, optional
+        Called with (draws done, draws in all) while sampling.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior``, ``sample_stats``, ``prior``, ``log_likelihood`` (of log loss), ``observed_data`` and
+        ``constant_data``. The posterior holds the law's parameters at the reference run, the paper's coefficients,
+        and, under partial pooling, ``*_population`` and ``*_spread``. ``attrs`` carry the card, the reference run,
+        units, seed, versions, a hash of the runs and the verdict.
+
+    Raises
+    ------
+    CardError, DesignError, SamplingError
+        If the card is wrong, the runs cannot identify the law, or the sampler cannot start.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> posterior = bs.fit(bs.load_shipped("published"), model="chinchilla", seed=1)
+    >>> sorted(posterior["posterior"].sizes)
+    ['chain', 'draw', 'family']
+    """
+    card = load_card(model)
+    check_design(card, runs)
+    compiled, data = compile_for(card, runs)
+    posterior, stats, verdict, settings = _sample_until_sound(compiled, data, seed, draws, tune, chains, progress)
+    names = [name for name in posterior.data_vars if not str(name).endswith("_offset")]
+    posterior = _with_paper_parameters(card, posterior[names], data)
+    groups = {
+        "posterior": posterior,
+        "sample_stats": stats,
+        "log_likelihood": log_likelihood(card, posterior, runs, data),
+        "observed_data": runs[["loss"]].drop_vars("family", errors="ignore"),
+        "constant_data": runs.drop_vars("loss").reset_coords("family") if "family" in runs.coords else runs.drop_vars("loss"),
+    }
+    if prior_draws:
+        groups["prior"] = sample_prior(compiled, data, [str(n) for n in names], prior_draws, seed)
+    tree = xr.DataTree.from_dict({name: _bare(ds) for name, ds in groups.items()})
+    tree.attrs.update(_provenance(card, runs, data, verdict, settings))
+    return tree
+
+
+def _sample_until_sound(
+    compiled: Compiled, data: ModelData, seed: int, draws: int, tune: int, chains: int, progress: Progress | None
+) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
+    """Sample, and where the verdict fails sample again more carefully; return the last try, sound or not."""
+    for attempt, (target_accept, longer) in enumerate(ATTEMPTS, 1):
+        posterior, stats = sample(
+            compiled,
+            data,
+            draws=draws,
+            tune=tune * longer,
+            chains=chains,
+            seed=seed,
+            target_accept=target_accept,
+            progress=progress,
+        )
+        verdict = diagnose(posterior, stats)
+        settings = {"draws": draws, "tune": tune * longer, "chains": chains, "target_accept": target_accept}
+        if verdict.passed:
+            break
+    return posterior, stats, verdict, settings | {"seed": seed, "attempts": attempt}
+
+
+def _with_paper_parameters(card: Card, posterior: xr.Dataset, data: ModelData) -> xr.Dataset:
+    law = card.get_law()
+    theta = {name: posterior[name] for name in law.parameter_names}
+    return posterior.assign(law.to_paper(np, theta, data.params0, data.tokens0))
+
+
+def by_run(theta: Mapping[str, xr.DataArray], labels: xr.DataArray | None) -> dict[str, xr.DataArray]:
+    """Return each parameter as each run sees it: its family's where there are families."""
+    return {
+        name: value.sel(family=labels).drop_vars("family") if "family" in value.dims and labels is not None else value
+        for name, value in theta.items()
+    }
+
+
+def log_likelihood(card: Card, posterior: xr.Dataset, runs: xr.Dataset, data: ModelData) -> xr.Dataset:
+    """Return the log density of each run's log loss under each draw; the runs need not be those that were fitted."""
+    law = card.get_law()
+    labels = runs["family"] if "family" in runs.coords else None
+    theta = by_run({name: posterior[name] for name in card.all_priors}, labels)
+    n, d = runs["params"] / data.params0, runs["tokens"] / data.tokens0
+    se = runs["loss_se"].fillna(0.0) / runs["loss"] if "loss_se" in runs else 0.0
+    log_mean = np.log(law.mean(np, n, d, theta))
+    density = log_density(card.noise.family, np.log(runs["loss"]), log_mean, se, theta)
+    return density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore").to_dataset(name="log_loss")
+
+
+def _bare(ds: xr.Dataset) -> xr.Dataset:
+    """Drop what one group's library wrote into attrs: provenance is kept once, at the root."""
+    out = ds.drop_attrs(deep=False)
+    for name in out.variables:
+        keep = {k: v for k, v in out[name].attrs.items() if k in ("units", "long_name")}
+        out[name].attrs = keep
+    return out
+
+
+def _provenance(card: Card, runs: xr.Dataset, data: ModelData, verdict: Verdict, settings: dict[str, Any]) -> dict[str, Any]:
+    versions = {name: importlib.metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
+    kept = {key: runs.attrs[key] for key in ("title", "source", "sha256", "loss_unit", "params_convention", "cost", "licence")
+            if key in runs.attrs}  # fmt: skip
+    return kept | {
+        "model": card.name,
+        "law": card.law,
+        "card": json.dumps(card.model_dump(mode="json")),
+        "params0": data.params0,
+        "tokens0": data.tokens0,
+        "families": json.dumps(list(data.families)),
+        "max_compute": float(runs["compute"].max()),
+        "min_compute": float(runs["compute"].min()),
+        "runs": runs.sizes["run"],
+        "response": "log(loss)",
+        "settings": json.dumps(settings),
+        "versions": json.dumps(versions),
+        "verdict": verdict.to_json(),
+    }
+
+
+def runs_of(fit: xr.DataTree) -> xr.Dataset:
+    """Return the runs that a posterior was fitted to, as `read_runs` gave them.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> runs = bs.load_shipped("published")
+    >>> bs.runs_of(bs.fit(runs, seed=1)).sizes["run"] == runs.sizes["run"]
+    True
+    """
+    runs = xr.merge([fit["constant_data"].to_dataset(), fit["observed_data"].to_dataset()])
+    keys = ("title", "source", "sha256", "loss_unit", "params_convention", "cost", "licence")
+    runs.attrs = {key: fit.attrs[key] for key in keys if key in fit.attrs}
+    return runs.set_coords("family") if "family" in runs else runs

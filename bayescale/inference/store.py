@@ -1,0 +1,61 @@
+"""Posteriors on disk: NetCDF, written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import xarray as xr
+
+from bayescale.errors import OutputError, QuestionError
+
+
+def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
+    """Write a posterior as NetCDF; the file appears whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the folder does not exist or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, bayescale as bs
+    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
+    >>> bs.save_fit(fit, pathlib.Path(tempfile.mkdtemp()) / "fit.nc").name
+    'fit.nc'
+    """
+    path = Path(path)
+    handle, name = -1, ""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        os.close(handle)
+        fit.to_netcdf(name, engine="h5netcdf")
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}.") from None
+    finally:
+        if name and os.path.exists(name):
+            os.unlink(name)
+    return path
+
+
+def load_fit(path: str | Path) -> xr.DataTree:
+    """Read a posterior that `save_fit` wrote, into memory.
+
+    Raises
+    ------
+    QuestionError
+        If there is no such file, or it is not a bayescale posterior.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise QuestionError(f"there is no file {path}. `bayescale fit RUNS.csv -o {path}` makes one.")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            fit = tree.load()
+    except (OSError, ValueError) as error:
+        raise QuestionError(f"{path} is not a posterior that bayescale wrote: {error}") from None
+    if "posterior" not in fit.children or "card" not in fit.attrs:
+        raise QuestionError(f"{path} is NetCDF, but not a posterior that bayescale wrote: it carries no model card.")
+    return fit
