@@ -65,9 +65,13 @@ def log_density(
 
 
 def draw_noise(
-    family: str, like: xr.DataArray, theta: Mapping[str, xr.DataArray], rng: np.random.Generator
+    family: str,
+    like: xr.DataArray,
+    theta: Mapping[str, xr.DataArray],
+    rng: np.random.Generator,
+    relative_se: xr.DataArray | float = 0.0,
 ) -> xr.DataArray:
-    """Return one draw of run noise on log loss for each element of ``like``."""
+    """Return one draw of run noise (and of known measurement error) on log loss for each element of ``like``."""
     shape = [value.broadcast_like(like).transpose(*like.dims).values for value in _shape_arguments(family, theta)]
     z = like.copy(data=NOISES[family].draw(rng, like.shape, *shape))
-    return z * theta["sigma"]
+    return (z * total_scale(np, theta["sigma"], relative_se)).transpose(*like.dims)

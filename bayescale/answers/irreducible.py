@@ -1,0 +1,95 @@
+"""How low can the loss go?"""
+
+import numpy as np
+import xarray as xr
+
+from bayescale.answers.posterior import answer_attrs, law_of, loss_unit, theta_of
+from bayescale.inference import require_quotable
+
+# Below this the posterior's spread is more than half the prior's: the answer is mostly what was put in.
+IDENTIFIED = 0.5
+
+
+def irreducible_loss(fit: xr.DataTree, *, family: str | None = None, allow_unconverged: bool = False) -> xr.Dataset:
+    """Return the loss with unlimited parameters and tokens, with the draws.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    family : str, optional
+        One family; by default all of them, on the dimension ``family``.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics; the answer is marked.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``irreducible_loss``, dims ``(chain, draw[, family])``; ``population``, the centre from which the families
+        differ, under partial pooling; ``prior``, its prior draws; ``learned`` and ``identified``, how much of the
+        prior's spread the runs removed and whether that is at least half; ``lowest_seen``, the smallest loss in the
+        runs. ``attrs["warning"]`` says in words where the answer is not the data's.
+
+    Raises
+    ------
+    UnconvergedError, QuestionError
+        If the posterior may not be quoted, or there is no such family.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
+    >>> bs.irreducible_loss(fit, family="gpt-3")["irreducible_loss"].dims
+    ('chain', 'draw')
+    """
+    quotable = require_quotable(fit, allow_unconverged)
+    law, theta, unit = law_of(fit), theta_of(fit, family), loss_unit(fit)
+    floor = law.floor(theta)
+    out = xr.Dataset({"irreducible_loss": floor.assign_attrs(units=unit, long_name="irreducible loss")})
+    out["lowest_seen"] = _lowest_seen(fit, family, "family" in floor.dims)
+    out.attrs = answer_attrs(fit, "irreducible loss", quotable)
+    if not law.has_floor:
+        out["identified"] = xr.zeros_like(floor.isel(chain=0, draw=0, drop=True), dtype=bool)
+        out["learned"] = out["identified"] * 0.0
+        out.attrs["warning"] = f"{law.title}: zero by assumption, whatever the runs say."
+        return out
+    posterior = fit["posterior"].to_dataset()
+    if "E_population" in posterior:
+        out["population"] = posterior["E_population"].assign_attrs(units=unit, long_name="population irreducible loss")
+    out.attrs["warning"] = ""
+    if "prior" in fit.children:
+        prior = fit["prior"].to_dataset()["E"]
+        if family is not None and "family" in prior.dims:
+            prior = prior.sel(family=family, drop=True)
+        # The prior has its own number of draws, so it keeps its own dimension.
+        out["prior"] = prior.stack(prior_draw=("chain", "draw")).reset_index("prior_draw", drop=True)
+        out["learned"] = 1 - _log_iqr(floor, ("chain", "draw")) / _log_iqr(out["prior"], ("prior_draw",))
+        out["identified"] = out["learned"] >= IDENTIFIED
+        out.attrs["warning"] = _warning(out)
+    return out
+
+
+def _log_iqr(values: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+    low, high = (np.log(values).quantile(q, dim=dims).drop_vars("quantile") for q in (0.25, 0.75))
+    return high - low
+
+
+def _lowest_seen(fit: xr.DataTree, family: str | None, by_family: bool) -> xr.DataArray:
+    loss, constant = fit["observed_data"]["loss"], fit["constant_data"].to_dataset()
+    if "family" not in constant or (family is None and not by_family):
+        return loss.min().drop_vars(list(loss.coords))
+    lowest = loss.drop_vars(list(loss.coords)).groupby(xr.DataArray(constant["family"].values, dims="run", name="family")).min()
+    return lowest.sel(family=family, drop=True) if family is not None else lowest
+
+
+def _warning(out: xr.Dataset) -> str:
+    identified = out["identified"]
+    if bool(identified.all()):
+        return ""
+    where = ""
+    if "family" in identified.dims:
+        where = " for " + ", ".join(identified["family"].values[~identified.values])
+    return (
+        f"The runs do not identify the irreducible loss{where}: most of the band is the prior's. Runs nearer to the "
+        "floor (larger N and D together) would."
+    )

@@ -1,0 +1,81 @@
+"""How should a budget be split between parameters and tokens?"""
+
+from typing import Any
+
+import xarray as xr
+
+from bayescale.answers.frontier import frontier_exponent, optimal_params
+from bayescale.answers.posterior import (
+    POINT,
+    answer_attrs,
+    compute_points,
+    cost_of,
+    decades_beyond,
+    expected_loss,
+    law_of,
+    loss_unit,
+    theta_of,
+)
+from bayescale.inference import require_quotable
+
+
+def optimal_split(
+    fit: xr.DataTree, compute: Any = "100x", *, family: str | None = None, allow_unconverged: bool = False
+) -> xr.Dataset:
+    """Return the compute-optimal N and D at each budget, with the draws.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    compute : str, float or list of either
+        FLOP, or a multiple of the largest run such as ``"100x"``.
+    family : str, optional
+        One family; by default all of them, on the dimension ``family``.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics; the answer is marked.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``params``, ``tokens``, ``tokens_per_param`` and ``optimal_loss``, dims ``(chain, draw, point[, family])``; the
+        exponents ``a`` and ``b`` of N_opt ~ C**a and D_opt ~ C**b; coords ``compute`` (FLOP) and ``decades_beyond``.
+
+    Raises
+    ------
+    UnconvergedError, QuestionError
+        If the posterior may not be quoted, or the question is not understood.
+
+    Notes
+    -----
+    Each draw has its own optimum (Hoffmann et al. 2022, eq. 4, under C = 6ND).
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
+    >>> split = bs.optimal_split(fit, compute=[1e24, 1e25], family="gpt-3")
+    >>> split["params"].dims
+    ('chain', 'draw', 'point')
+    """
+    quotable = require_quotable(fit, allow_unconverged)
+    law, cost, theta = law_of(fit), cost_of(fit), theta_of(fit, family)
+    law_theta = {name: theta[name] for name in law.parameter_names}
+    points = compute_points(fit, compute)
+    scale = (fit.attrs["params0"], fit.attrs["tokens0"])
+    params = optimal_params(law, law_theta, points, cost, *scale)
+    tokens = cost.tokens(params, points)
+    a = frontier_exponent(law, law_theta, points, cost, *scale)
+    out = xr.Dataset(
+        {
+            "params": params.assign_attrs(units="parameters", long_name="compute-optimal N"),
+            "tokens": tokens.assign_attrs(units="tokens", long_name="compute-optimal D"),
+            "tokens_per_param": (tokens / params).assign_attrs(units="tokens/parameter", long_name="D/N at the optimum"),
+            "optimal_loss": expected_loss(fit, params, tokens, family).assign_attrs(units=loss_unit(fit)),
+            "a": a,
+            "b": 1 - a,
+        }
+    )
+    out = out.assign_coords(compute=points, decades_beyond=decades_beyond(fit, points))
+    ordered = out.transpose("chain", "draw", POINT, ...)
+    return ordered.assign_attrs(answer_attrs(fit, "compute-optimal split of N and D", quotable))

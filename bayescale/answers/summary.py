@@ -1,0 +1,82 @@
+"""From draws to a table: medians and credible bands."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+BANDS = (0.5, 0.8, 0.95)
+
+
+def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str] = ("chain", "draw")) -> xr.Dataset:
+    """Return the median and equal-tailed bands of draws.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``median`` without the draw dims, and ``lower`` and ``upper`` with the dimension ``prob`` besides.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.answers import bands
+    >>> draws = xr.DataArray(np.linspace(0, 1, 101)[None], dims=("chain", "draw"))
+    >>> round(float(bands(draws).sel(prob=0.8)["upper"]), 6)
+    0.9
+    """
+    prob = np.asarray(list(prob), dtype=float)
+    dims = list(dim)
+
+    def at(q: np.ndarray) -> xr.DataArray:
+        return draws.quantile(q, dim=dims).rename(quantile="prob").assign_coords(prob=prob)
+
+    return xr.Dataset({"median": draws.median(dims), "lower": at((1 - prob) / 2), "upper": at((1 + prob) / 2)})
+
+
+def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
+    """Return medians and equal-tailed credible bands of every drawn variable of an answer.
+
+    Parameters
+    ----------
+    answer : xarray.Dataset
+        What `extrapolate`, `optimal_split` or `irreducible_loss` returned.
+    prob : iterable of float
+        Masses of the bands.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each variable and each remaining index (point, family), columns ``median`` and, for each mass,
+        ``lower_95``, ``upper_95`` and so on, in the variable's unit.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
+    >>> table = bs.extrapolate(fit, compute="100x", family="gpt-3").pipe(bs.summary)
+    >>> list(table.columns)[:3]
+    ['median', 'lower_50', 'upper_50']
+    """
+    prob = list(prob)
+    rows = []
+    for name, draws in answer.data_vars.items():
+        if not {"chain", "draw"} <= set(draws.dims):
+            continue
+        found = bands(draws, prob)
+        index = found["median"].dims
+        for at in np.ndindex(*(found.sizes[d] for d in index)):
+            pick = dict(zip(index, at, strict=True))
+            labels = {str(d): _label(answer, str(d), i) for d, i in pick.items()}
+            limits = {
+                f"{side}_{100 * p:g}": float(found[side].isel(pick).sel(prob=p)) for p in prob for side in ("lower", "upper")
+            }
+            row = {"variable": str(name), **labels, "median": float(found["median"].isel(pick)), **limits}
+            rows.append(row | {"unit": draws.attrs.get("units", "")})
+    table = pd.DataFrame(rows)
+    keys = [c for c in ("variable", "point", "family") if c in table]
+    return table.fillna({"family": ""} if "family" in table else {}).set_index(keys)
+
+
+def _label(answer: xr.Dataset, dim: str, i: int) -> object:
+    return answer[dim].values[i] if dim in answer.coords else i
