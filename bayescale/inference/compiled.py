@@ -43,8 +43,9 @@ class Compiled:
     def with_data(self, data: ModelData) -> Any:
         """Return the program over other runs, without compiling."""
         shared = {_DATA_NAMES.get(name, name): value for name, value in data.arrays.items()}
-        used = {name: value for name, value in shared.items() if name in self.program.shared_data}
-        return self.program.with_data(**used)
+        # PyTensor drops data that the graph does not use: the family of a run where there is one family.
+        used = {variable.name for variable in self.program.shared_var_keys}
+        return self.program.with_data(**{name: shared[name] for name in used})
 
 
 def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:

@@ -17,8 +17,10 @@ from bayescale.modeling.build import ModelData
 from bayescale.modeling.noise import log_density
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
-# A failed verdict is tried again with smaller steps and a longer warm-up: the model is compiled, so this is cheap.
-ATTEMPTS = ((0.9, 1), (0.98, 2), (0.995, 3))
+# A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
+ATTEMPTS = ((0.9, 1, 1), (0.95, 2, 3), (0.99, 3, 8))
+# What a posterior keeps of its runs' attrs.
+_FROM_RUNS = ("title", "source", "sha256", "loss_unit", "params_convention", "cost", "licence", "truth", "findings")
 _VERSIONS = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 Progress = Callable[[int, int], None]
@@ -96,11 +98,11 @@ def _sample_until_sound(
     compiled: Compiled, data: ModelData, seed: int, draws: int, tune: int, chains: int, progress: Progress | None
 ) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
     """Sample, and where the verdict fails sample again more carefully; return the last try, sound or not."""
-    for attempt, (target_accept, longer) in enumerate(ATTEMPTS, 1):
+    for attempt, (target_accept, longer, thin) in enumerate(ATTEMPTS, 1):
         posterior, stats = sample(
             compiled,
             data,
-            draws=draws,
+            draws=draws * thin,
             tune=tune * longer,
             chains=chains,
             seed=seed,
@@ -108,9 +110,10 @@ def _sample_until_sound(
             progress=progress,
         )
         verdict = diagnose(posterior, stats)
-        settings = {"draws": draws, "tune": tune * longer, "chains": chains, "target_accept": target_accept}
         if verdict.passed:
             break
+    settings = {"draws": draws, "thin": thin, "tune": tune * longer, "chains": chains, "target_accept": target_accept}
+    posterior, stats = (ds.isel(draw=slice(None, None, thin)).assign_coords(draw=np.arange(draws)) for ds in (posterior, stats))
     return posterior, stats, verdict, settings | {"seed": seed, "attempts": attempt}
 
 
@@ -151,8 +154,7 @@ def _bare(ds: xr.Dataset) -> xr.Dataset:
 
 def _provenance(card: Card, runs: xr.Dataset, data: ModelData, verdict: Verdict, settings: dict[str, Any]) -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
-    kept = {key: runs.attrs[key] for key in ("title", "source", "sha256", "loss_unit", "params_convention", "cost", "licence")
-            if key in runs.attrs}  # fmt: skip
+    kept = {key: runs.attrs[key] for key in _FROM_RUNS if key in runs.attrs}
     return kept | {
         "model": card.name,
         "law": card.law,
@@ -181,6 +183,5 @@ def runs_of(fit: xr.DataTree) -> xr.Dataset:
     True
     """
     runs = xr.merge([fit["constant_data"].to_dataset(), fit["observed_data"].to_dataset()])
-    keys = ("title", "source", "sha256", "loss_unit", "params_convention", "cost", "licence")
-    runs.attrs = {key: fit.attrs[key] for key in keys if key in fit.attrs}
+    runs.attrs = {key: fit.attrs[key] for key in _FROM_RUNS if key in fit.attrs}
     return runs.set_coords("family") if "family" in runs else runs

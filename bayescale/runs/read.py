@@ -111,6 +111,9 @@ def read_runs(
     }
     if card.licence:
         runs.attrs["licence"] = card.licence
+    if card.truth:
+        # The known irreducible loss of each family, where the language was made and its entropy rate is exact.
+        runs.attrs["truth"] = json.dumps(dict(card.truth))
     for name in ("loss", "loss_se"):
         if name in runs:
             runs[name].attrs["units"] = loss_now

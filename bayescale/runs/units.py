@@ -4,7 +4,7 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +31,7 @@ class Card:
     licence: str = ""
     loss_unit: str | None = None
     params_convention: str | None = None
+    truth: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_card(path: Path) -> Card:
@@ -62,12 +63,16 @@ def read_card(path: Path) -> Card:
     units = said.get("units", {})
     where = f"card.toml beside {path.name}, [units]"
     loss, params = units.get("loss"), units.get("params")
+    truth = said.get("truth", {})
+    if not all(isinstance(value, int | float) for value in truth.values()):
+        raise RunsError(f"card.toml beside {path.name}, [truth]: accepted: family = loss in the card's unit; got {truth}")
     return Card(
         title=str(said.get("title", "")),
         source=str(said.get("source", "")),
         licence=str(said.get("licence", "")),
         loss_unit=None if loss is None else accept_loss_unit(loss, f"{where} loss"),
         params_convention=None if params is None else accept_convention(params, f"{where} params"),
+        truth={str(family): float(value) for family, value in truth.items()},
     )
 
 

@@ -1,0 +1,7 @@
+"""``python -m bayescale`` is the command ``bayescale``."""
+
+import sys
+
+from bayescale.cli import main
+
+sys.exit(main())

@@ -1,0 +1,422 @@
+"""The command ``bayescale``: words in, public API called, answer printed last."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import xarray as xr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+import bayescale as bs
+from bayescale.errors import QuestionError
+from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
+from bayescale.report import check_writable, run_study, terminal_summary, write_report
+from bayescale.runs import findings, human_number
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+INTERRUPTED, REFUSED = 130, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 2 for a refusal with a message, 130 for Ctrl-C."""
+    arguments = _parser().parse_args(argv)
+    try:
+        arguments.run(arguments)
+    except bs.BayescaleError as error:
+        err.print(f"error: {error}", markup=False)
+        return REFUSED
+    except KeyboardInterrupt:
+        err.print("stopped: nothing was written.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------- commands
+
+
+def _report(a: argparse.Namespace) -> None:
+    check_writable(a.out)
+    runs = _read(a)
+    _print_problems(runs)
+    with _steps() as say:
+        study = run_study(runs, model=a.model, against=a.against, at=a.at, seed=a.seed, progress=say)
+        say("drawing the figures and writing the page")
+        page = write_report(study, a.out)
+    out.print(terminal_summary(study), markup=False)
+    out.print(f"Report: {page}", markup=False)
+
+
+def _fit(a: argparse.Namespace) -> None:
+    check_folder(a.output)
+    runs = _read(a)
+    _print_problems(runs)
+    with _sampling_bar(a.model) as progress:
+        fit = bs.fit(runs, a.model, seed=a.seed, draws=a.draws, tune=a.tune, chains=a.chains, progress=progress)
+    bs.save_fit(fit, a.output)
+    verdict = bs.verdict(fit)
+    _print_table(
+        f"{fit.attrs['model']} on {fit.attrs['runs']} runs: diagnostics",
+        ["check", "worst", "limit", "where", "passed"],
+        [(c.name, f"{c.value:.4g}", f"{c.limit:g}", c.worst, "yes" if c.passed else "NO") for c in verdict.checks],
+    )
+    learned = bs.prior_to_posterior(fit)
+    names = [name for name in learned["parameter"].values if name.split("[")[0] in bs.load_card(a.model).all_priors]
+    _print_table(
+        "parameters at the reference run "
+        f"(N = {human_number(fit.attrs['params0'])}, D = {human_number(fit.attrs['tokens0'])})",
+        ["parameter", "median", "95% band", "prior 95%", "learned"],
+        [_parameter_row(learned.sel(parameter=name)) for name in names],
+    )
+    out.print(f"{verdict.sentence}\nPosterior: {a.output}", markup=False)
+
+
+def _extrapolate(a: argparse.Namespace) -> None:
+    fit = bs.load_fit(a.fit)
+    answer = bs.extrapolate(
+        fit,
+        a.compute,
+        params=a.params,
+        tokens=a.tokens,
+        family=a.family,
+        seed=a.seed,
+        allow_unconverged=a.allow_unconverged,
+    )
+    rows = []
+    for family, one in _by_family(answer):
+        for i in range(one.sizes["point"]):
+            at = one.isel(point=i)
+            low, middle, high = _band(at["loss"])
+            rows.append(
+                (
+                    family,
+                    f"{float(at['compute']):.3g}",
+                    human_number(float(at["params"])),
+                    human_number(float(at["tokens"])),
+                    f"{middle:.4g}",
+                    f"{low:.4g} to {high:.4g}",
+                    f"{float(at['share_parameters']):.0%}",
+                    f"{float(at['decades_beyond']):+.1f}",
+                )
+            )
+    unit = answer.attrs["loss_unit"]
+    _print_answer(
+        f"{answer.attrs['question']} ({unit}), model {answer.attrs['model']}",
+        ["family", "C (FLOP)", "N", "D", "loss", "95% band", "from parameters", "decades beyond"],
+        rows,
+        answer,
+        "The band is that of this form alone; `bayescale report RUNS.csv` says how often such bands held on your runs.",
+    )
+
+
+def _split(a: argparse.Namespace) -> None:
+    answer = bs.optimal_split(bs.load_fit(a.fit), a.compute, family=a.family, allow_unconverged=a.allow_unconverged)
+    rows = []
+    exponents = []
+    for family, one in _by_family(answer):
+        for i in range(one.sizes["point"]):
+            at = one.isel(point=i)
+            bands = [
+                "{1} [{0}, {2}]".format(*map(human_number, _band(at[name]))) for name in ("params", "tokens", "tokens_per_param")
+            ]
+            rows.append((family, f"{float(at['compute']):.3g}", *bands, f"{float(at['decades_beyond']):+.1f}"))
+        low, middle, high = _band(one["a"])
+        exponents.append(f"{family + ': ' if family else ''}N_opt ~ C^{middle:.3f} [{low:.3f}, {high:.3f}]")
+    _print_answer(
+        f"compute-optimal split, model {answer.attrs['model']} (median and 95% band)",
+        ["family", "C (FLOP)", "N", "D", "D/N", "decades beyond"],
+        rows,
+        answer,
+        "; ".join(exponents) + f"; D_opt takes the rest (C = {answer.attrs['cost']}).",
+    )
+
+
+def _irreducible(a: argparse.Namespace) -> None:
+    answer = bs.irreducible_loss(bs.load_fit(a.fit), family=a.family, allow_unconverged=a.allow_unconverged)
+    rows = []
+    for family, one in _by_family(answer):
+        low, middle, high = _band(one["irreducible_loss"])
+        rows.append((family, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", f"{float(one['lowest_seen']):.4g}"))
+    if "population" in answer:
+        low, middle, high = _band(answer["population"])
+        rows.append(("population", f"{middle:.4g}", f"{low:.4g} to {high:.4g}", ""))
+    _print_answer(
+        f"irreducible loss ({answer.attrs['loss_unit']}), model {answer.attrs['model']}",
+        ["family", "median", "95% band", "lowest loss seen"],
+        rows,
+        answer,
+        answer.attrs["warning"] or "The runs identify it: most of the prior's spread is gone.",
+    )
+
+
+def _compare(a: argparse.Namespace) -> None:
+    names = list(dict.fromkeys(a.models))
+    if len(names) < 2:
+        raise QuestionError(f"a comparison takes two different models. Shipped: {', '.join(bs.list_cards())}.")
+    cards = {bs.load_card(name).name: bs.load_card(name) for name in names}
+    runs = _read(a)
+    _print_problems(runs)
+    with _steps() as say:
+        fits = {}
+        for name, card in cards.items():
+            say(f"{name}: compiling and sampling")
+            fits[name] = bs.fit(runs, card, seed=a.seed)
+        say("leaving one run out at a time")
+        table = bs.compare(fits, seed=a.seed)
+        held = {name: bs.backtest(runs, card, seed=a.seed, progress=say) for name, card in cards.items()}
+    _print_table(
+        "leave one run out (which form describes runs like these; higher is better)",
+        ["model", "elpd_loo", "se", "difference", "its se", "weight", "bad Pareto k", "refitted"],
+        [
+            (
+                str(m),
+                *(f"{float(table[v].sel(model=m)):.1f}" for v in ("elpd_loo", "se", "elpd_diff", "dse")),
+                f"{float(table['weight'].sel(model=m)):.2f}",
+                str(int(table["bad_k"].sel(model=m))),
+                str(int(table["refitted"].sel(model=m))),
+            )
+            for m in table["model"].values
+        ],
+    )
+    rows, best = [], {}
+    for name, one in held.items():
+        for factor, s in bs.score(one).iterrows() if one.sizes["held_out"] else ():
+            rows.append(
+                (name, f"{factor:g}x", f"{s['inside']:.0f} of {s['runs']:.0f}", f"{s['elpd']:.1f}", f"{s['error']:.2f}%",
+                 f"{s['bias']:+.2f}%")
+            )  # fmt: skip
+            best.setdefault(factor, {})[name] = s["elpd"]
+    _print_table(
+        "leave the largest out (which form predicts larger runs)",
+        ["model", "beyond", "inside 90% band", "elpd", "error", "bias"],
+        rows,
+    )
+    for name, one in held.items():
+        if one.attrs["skipped"]:
+            out.print(f"not scored, {name}: {one.attrs['skipped']}", markup=False)
+    winners = {f"{factor:g}x": max(by, key=by.get) for factor, by in best.items() if len(by) == len(cards)}
+    far = ", ".join(f"{where}: {name}" for where, name in winners.items()) or "too few runs to say"
+    out.print(f"Runs like these: {table['model'].values[0]}. Larger runs ({far}).", markup=False)
+
+
+def _check(a: argparse.Namespace) -> None:
+    out.print(bs.describe_runs(_read(a)), markup=False)
+
+
+def _models(a: argparse.Namespace) -> None:
+    if a.action == "show":
+        _show_model(a.name)
+        return
+    rows = [(c.name, c.title, bs.get_law(c.law).equation) for c in map(bs.load_card, bs.list_cards())]
+    _print_table("model cards", ["name", "title", "law"], rows)
+    out.print("bayescale models show NAME prints the priors; copy a card, edit it and pass its path with --model.")
+
+
+def _show_model(name: str) -> None:
+    card = bs.load_card(name)
+    law = card.get_law()
+    out.print(f"{card.name}: {card.title}\n{law.equation}\n{law.source}", markup=False)
+    meanings = {p.name: p.meaning for p in law.parameters} | {"sigma": "run-to-run scatter of log loss", "nu": "its tails"}
+    rows = []
+    for parameter, prior in card.all_priors.items():
+        low, middle, high = (f"{q:.3g}" for q in prior.scipy.ppf([0.025, 0.5, 0.975]))
+        rows.append((parameter, meanings[parameter], str(prior), f"{middle} [{low}, {high}]", str(card.pooling.get(parameter, "complete"))))
+    _print_table("priors (median and 95% band)", ["parameter", "meaning", "prior", "says", "pooling"], rows)
+    if "spread" in card.pooling:
+        out.print(f"spread between families, on the log scale: {card.spread}", markup=False)
+    out.print(f"noise: {card.noise.family} on log loss", markup=False)
+
+
+def _data(a: argparse.Namespace) -> None:
+    _print_table(
+        "shipped run logs", ["name", "title", "licence", "file"],
+        [(log.name, log.title, log.licence, str(log.path)) for log in bs.shipped_logs()],
+    )  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------------------- helpers
+
+
+def _read(a: argparse.Namespace) -> xr.Dataset:
+    columns = {}
+    for pair in a.columns or []:
+        name, equals, column = pair.partition("=")
+        if not equals:
+            raise QuestionError(f"--columns {pair!r}: write it as name=column, for example --columns params='model size'.")
+        columns[name] = column or None
+    return bs.read_runs(
+        a.runs,
+        columns=columns or None,
+        loss_unit=a.loss_unit,
+        params_convention=a.params_convention,
+        family=a.family,
+        suspicious="keep" if a.keep_suspicious else "error",
+    )
+
+
+def _print_problems(runs: xr.Dataset) -> None:
+    for finding in findings(runs):
+        if finding.level != "info":
+            err.print(f"{finding.level}: {finding.message}", markup=False)
+
+
+def check_folder(path: Path) -> None:
+    """Refuse an output file whose folder cannot take it, before anything is computed."""
+    check_writable(path.parent / f"{path.name}.d")
+
+
+def _by_family(answer: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
+    if "family" not in answer.dims:
+        yield "", answer
+        return
+    for family in answer["family"].values:
+        yield str(family), answer.sel(family=family)
+
+
+def _band(draws: xr.DataArray) -> tuple[float, float, float]:
+    low, middle, high = draws.quantile([0.025, 0.5, 0.975], dim=("chain", "draw")).values.ravel()[:3]
+    return float(low), float(middle), float(high)
+
+
+def _parameter_row(row: xr.Dataset) -> tuple[str, ...]:
+    v = {name: float(row[name]) for name in row.data_vars}
+    return (
+        str(row["parameter"].values),
+        f"{v['median']:.4g}",
+        f"{v['lower']:.4g} to {v['upper']:.4g}",
+        f"{v['prior_lower']:.3g} to {v['prior_upper']:.3g}",
+        f"{max(v['learned'], 0):.0%}",
+    )
+
+
+def _print_table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
+    keep = [i for i, column in enumerate(columns) if column != "family" or any(row[i] for row in rows)]
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for i in keep:
+        table.add_column(columns[i], overflow="fold", justify="left")
+    for row in rows:
+        table.add_row(*(row[i] for i in keep))
+    out.print(table)
+
+
+def _print_answer(title: str, columns: list[str], rows: list[tuple[str, ...]], answer: xr.Dataset, last: str) -> None:
+    _print_table(title, columns, rows)
+    if answer.attrs["verdict"] != "converged":
+        out.print("NOT CONVERGED: these numbers may not be quoted.")
+    out.print(last, markup=False)
+
+
+@contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Show the step at hand: a spinner on a terminal, a line each elsewhere."""
+    if not err.is_terminal:
+        yield lambda line: err.print(line, markup=False)
+        return
+    with err.status("starting") as status:
+        yield lambda line: status.update(line)
+
+
+@contextmanager
+def _sampling_bar(model: str) -> Iterator[Callable[[int, int], None]]:
+    bar = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err,
+        transient=True,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task(f"{model}: compiling, then sampling", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total, description=f"{model}: sampling")
+
+
+# ------------------------------------------------------------------------------------------------------------ parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bayescale", description="From the logs of training runs to decisions with honest uncertainty."
+    )
+    parser.add_argument("--version", action="version", version=f"bayescale {bs.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], summary: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=summary, description=summary)
+        sub.set_defaults(run=run)
+        return sub
+
+    p = command("report", _report, "the main job: three answers, a page with figures, the posteriors")
+    _runs_options(p)
+    p.add_argument("--model", default="chinchilla", help="model card: a shipped name or a path (default chinchilla)")
+    p.add_argument("--against", default="kaplan", help="the card it is held against (default kaplan)")
+    p.add_argument("--at", default="100x", help="where to: a multiple of the largest run, or FLOP (default 100x)")
+    p.add_argument("--out", type=Path, default=Path("report"), help="folder for the report (default report/)")
+    _seed(p)
+
+    p = command("fit", _fit, "sample a posterior and save it")
+    _runs_options(p)
+    p.add_argument("--model", default="chinchilla", help="model card: a shipped name or a path (default chinchilla)")
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="FIT.nc", help="file for the posterior")
+    for name, default in (("draws", DRAWS), ("tune", TUNE), ("chains", CHAINS)):
+        p.add_argument(f"--{name}", type=_positive, default=default, help=f"default {default}")
+    _seed(p)
+
+    p = command("extrapolate", _extrapolate, "the loss at larger compute, with its band")
+    _fit_options(p)
+    p.add_argument("--compute", nargs="+", help="multiples of the largest run (100x) or FLOP (1e26)")
+    p.add_argument("--params", nargs="+", help="N: 70e9 or 70B")
+    p.add_argument("--tokens", nargs="+", help="D: 1.4e12 or 1.4T")
+    _seed(p)
+
+    p = command("split", _split, "compute-optimal N, D and D/N, with bands")
+    _fit_options(p)
+    p.add_argument("--compute", nargs="+", default=["100x"], help="multiples of the largest run (100x) or FLOP (1e24 1e25)")
+
+    p = command("irreducible", _irreducible, "how low the loss can go, with its band")
+    _fit_options(p)
+
+    p = command("compare", _compare, "which form the runs support, by LOO and by predicting the largest runs")
+    _runs_options(p)
+    p.add_argument("models", nargs="+", metavar="MODEL", help="two or more model cards")
+    _seed(p)
+
+    p = command("check", _check, "what the reader understood of a run log, and what is wrong with it")
+    _runs_options(p)
+
+    p = command("models", _models, "list the model cards; `models show NAME` prints one")
+    p.add_argument("action", nargs="?", choices=["show"])
+    p.add_argument("name", nargs="?", default="chinchilla", help="a shipped name or a path")
+
+    command("data", _data, "list the run logs that come with the package")
+    return parser
+
+
+def _runs_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("runs", type=Path, metavar="RUNS", help="run log: csv, tsv, parquet or jsonl")
+    p.add_argument("--columns", nargs="+", metavar="NAME=COLUMN", help="which column is what, for example params=size")
+    p.add_argument("--family", help="the column that names each run's family")
+    p.add_argument("--loss-unit", help="nats/token (default), bits/token, nats/byte or bits/byte")
+    p.add_argument("--params-convention", help="total, non-embedding or unknown")
+    p.add_argument("--keep-suspicious", action="store_true", help="keep rows that look like typing errors")
+
+
+def _fit_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("fit", type=Path, metavar="FIT.nc", help="a posterior that `bayescale fit` wrote")
+    p.add_argument("--family", help="one family only")
+    p.add_argument("--allow-unconverged", action="store_true", help="answer although the posterior failed its diagnostics")
+
+
+def _seed(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--seed", type=int, default=SEED, help=f"default {SEED}")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return value
+

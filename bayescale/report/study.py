@@ -1,0 +1,125 @@
+"""The main job: everything that the report shows, computed once and kept together."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split
+from bayescale.compare import FACTORS, backtest, compare
+from bayescale.errors import QuestionError
+from bayescale.inference import fit, require_quotable
+from bayescale.inference.sampling import SEED
+from bayescale.modeling import Card, load_card
+
+FRONTIER_POINTS = 9
+
+
+@dataclass(frozen=True)
+class Study:
+    """The results of one report; mappings are by model, the headline model first.
+
+    Attributes
+    ----------
+    runs : xarray.Dataset
+        The runs.
+    at : str
+        Where the loss is extrapolated to, as the user asked: ``100x``.
+    fits : dict of str to xarray.DataTree
+        Posteriors.
+    far : dict of str to xarray.Dataset
+        `extrapolate` at ``at``, one point.
+    path : dict of str to xarray.Dataset
+        `extrapolate` from the smallest run's compute to ``at``, for the band against compute.
+    split : dict of str to xarray.Dataset
+        `optimal_split` at the same computes as ``path``; its last point is ``at``.
+    floor : dict of str to xarray.Dataset
+        `irreducible_loss`.
+    loo : xarray.Dataset
+        `compare`.
+    held : dict of str to xarray.Dataset
+        `backtest`.
+    truth : dict of str to float
+        Known entropy rates by family, where the run log's card states them.
+    """
+
+    runs: xr.Dataset
+    at: str
+    fits: dict[str, xr.DataTree]
+    far: dict[str, xr.Dataset]
+    path: dict[str, xr.Dataset]
+    split: dict[str, xr.Dataset]
+    floor: dict[str, xr.Dataset]
+    loo: xr.Dataset
+    held: dict[str, xr.Dataset]
+    truth: dict[str, float]
+
+    @property
+    def model(self) -> str:
+        """The headline model."""
+        return next(iter(self.fits))
+
+    @property
+    def against(self) -> str:
+        """The model it is held against."""
+        return list(self.fits)[1]
+
+    @property
+    def families(self) -> list[str]:
+        """Families by name; one unnamed where the runs have none."""
+        return families_of(self.fits[self.model])
+
+
+def run_study(
+    runs: xr.Dataset,
+    *,
+    model: "str | Path | Card" = "chinchilla",
+    against: "str | Path | Card" = "kaplan",
+    at: str = "100x",
+    seed: int = SEED,
+    progress: Callable[[str], None] | None = None,
+) -> Study:
+    """Fit both models and answer the three questions.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs.
+    model, against : str, path or Card
+        The headline model, and the one that it is held against.
+    at : str
+        Compute to extrapolate to: a multiple of the largest run, or FLOP.
+    seed : int
+        Seed of everything that draws.
+    progress : callable, optional
+        Called with a line at each step.
+
+    Returns
+    -------
+    Study
+    """
+    say = progress or (lambda line: None)
+    cards = {card.name: card for card in (load_card(model), load_card(against))}
+    if len(cards) < 2:
+        raise QuestionError(f"the report holds one model against another; both are {load_card(model).name!r}.")
+    fits = {}
+    for name, card in cards.items():
+        say(f"{name}: compiling and sampling")
+        fits[name] = fit(runs, card, seed=seed)
+    for tree in fits.values():
+        require_quotable(tree)
+    say("answering the three questions")
+    far = {name: extrapolate(tree, at, seed=seed) for name, tree in fits.items()}
+    target = float(far[next(iter(far))]["compute"][0])
+    grid = np.geomspace(float(runs["compute"].min()), target, FRONTIER_POINTS)
+    path = {name: extrapolate(tree, list(grid), seed=seed) for name, tree in fits.items()}
+    split = {name: optimal_split(tree, list(grid)) for name, tree in fits.items()}
+    floor = {name: irreducible_loss(tree) for name, tree in fits.items()}
+    say("leaving one run out at a time")
+    loo = compare(fits, seed=seed)
+    held = {name: backtest(runs, card, FACTORS, seed=seed, progress=progress) for name, card in cards.items()}
+    truth = json.loads(runs.attrs.get("truth", "{}"))
+    return Study(runs, at, fits, far, path, split, floor, loo, held, truth)

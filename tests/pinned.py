@@ -1,0 +1,113 @@
+"""Posteriors made by hand, every draw a known truth, and runs simulated from a known law: no sampling."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import bayescale as bs
+from bayescale.inference import Check, Verdict
+from bayescale.inference.sampling import _provenance
+from bayescale.modeling.build import ModelData
+
+# Hoffmann et al. 2022, eq. 10 as printed; the same from the paper's TeX comment, unrounded; Besiroglu et al. 2024.
+ROUNDED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
+UNROUNDED = {
+    "E": np.exp(0.5267228),
+    "A": np.exp(6.0073404),
+    "B": np.exp(6.0179186),
+    "alpha": 0.33917084,
+    "beta": 0.2849083,
+}
+BESIROGLU = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
+# Kaplan et al. 2020, Table 2.
+KAPLAN = {"alpha_N": 0.076, "alpha_D": 0.103, "N_c": 6.4e13, "D_c": 1.8e13}
+
+PASSED = Verdict(
+    tuple(
+        Check(name, value, limit, True, "E", "")
+        for name, value, limit in (("R-hat", 1.0, 1.01), ("bulk ESS", 4000.0, 400.0), ("divergences", 0.0, 0.0))
+    )
+)
+FAILED = Verdict((*PASSED.checks[:2], Check("divergences", 7, 0.0, False, "all chains", "7 of 4000 draws diverged.")))
+
+
+def simulated_frame(
+    law: str = "chinchilla",
+    paper: Mapping[str, float] = BESIROGLU,
+    sizes: int = 6,
+    ratios: int = 6,
+    noise: float = 0.0,
+    seed: int = 1,
+    **columns: str,
+) -> pd.DataFrame:
+    """Runs of a known law on a grid of N (20M to 4B) and D/N (5 to 200), with log-normal scatter."""
+    size, ratio = np.meshgrid(np.geomspace(2e7, 4e9, sizes), np.geomspace(5, 200, ratios))
+    params, tokens = size.ravel(), (size * ratio).ravel()
+    scatter = noise * np.random.default_rng(seed).standard_normal(params.size)
+    loss = bs.get_law(law).loss(np, params, tokens, paper) * np.exp(scatter)
+    return pd.DataFrame({"params": params, "tokens": tokens, "loss": loss, **columns})
+
+
+def simulated_runs(*args, **kwargs) -> xr.Dataset:
+    """The same, as `read_runs` gives them."""
+    return bs.read_runs(simulated_frame(*args, **kwargs))
+
+
+def pinned_fit(
+    law: str = "chinchilla",
+    paper: Mapping[str, float] = BESIROGLU,
+    *,
+    params0: float = 1e9,
+    tokens0: float = 2e10,
+    families: Mapping[str, Mapping[str, float]] | None = None,
+    sigma: float = 0.005,
+    nu: float = 1e6,
+    spread: float = 0.0,
+    prior_spread: float = 0.5,
+    draws: int = 250,
+    chains: int = 2,
+    verdict: Verdict = PASSED,
+    seed: int = 0,
+) -> xr.DataTree:
+    """A posterior whose draws are the given paper's parameters, times exp(`spread` * normal) where that is not 0."""
+    card, form, rng = bs.load_card(law), bs.get_law(law), np.random.default_rng(seed)
+    truths = families or {"all": paper}
+    names = tuple(sorted(truths))
+    frames = [simulated_frame(law, truths[name], 4, 4, family=name) for name in names]
+    runs = bs.read_runs(pd.concat(frames) if families else frames[0].drop(columns="family"))
+
+    def scattered(value, width, dims):
+        shape = (chains, draws, *np.shape(value))
+        return xr.DataArray(value * np.exp(width * rng.standard_normal(shape)), dims=("chain", "draw", *dims))
+
+    posterior, prior = {}, {}
+    each = [form.from_paper(np, truths[name], params0, tokens0) for name in names]
+    for name in form.parameter_names:
+        value = np.array([theta[name] for theta in each])
+        if families:
+            posterior[name] = scattered(value, spread, ("family",)).assign_coords(family=list(names))
+            posterior[f"{name}_population"] = scattered(np.exp(np.log(value).mean()), spread, ())
+            prior[name] = scattered(value, prior_spread, ("family",)).assign_coords(family=list(names))
+        else:
+            posterior[name], prior[name] = scattered(value[0], spread, ()), scattered(value[0], prior_spread, ())
+    theta = {name: posterior[name] for name in form.parameter_names}
+    posterior |= form.to_paper(np, theta, params0, tokens0)
+    noise = {"sigma": sigma, "nu": nu}
+    posterior |= {name: scattered(noise[name], spread, ()) for name in card.noise.priors}
+    flat = xr.DataArray(np.zeros((chains, draws)), dims=("chain", "draw"))
+    density = rng.normal(3.0, 0.1, (chains, draws, runs.sizes["run"]))
+    constant = runs.drop_vars("loss")
+    groups = {
+        "posterior": xr.Dataset(posterior),
+        "sample_stats": xr.Dataset({"diverging": flat.astype(bool), "energy": flat, "reached_max_treedepth": flat > 1}),
+        "log_likelihood": xr.Dataset({"log_loss": (("chain", "draw", "run"), density)}, {"run": runs["run"]}),
+        "observed_data": runs[["loss"]].drop_vars("family", errors="ignore"),
+        "constant_data": constant.reset_coords("family") if families else constant,
+        "prior": xr.Dataset(prior),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    data = ModelData({}, params0, tokens0, names)
+    tree.attrs.update(_provenance(card, runs, data, verdict, {"seed": seed, "draws": draws, "chains": chains}))
+    return tree
