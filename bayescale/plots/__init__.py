@@ -1,0 +1,27 @@
+"""Figures: one function each, on what the answers, the comparison and the backtest return."""
+
+from bayescale.plots.backtest import plot_backtest
+from bayescale.plots.diagnostics import plot_diagnostics, plot_ranks
+from bayescale.plots.frontier import plot_frontier
+from bayescale.plots.irreducible import plot_irreducible
+from bayescale.plots.isoflop import plot_isoflop
+from bayescale.plots.learned import plot_prior_posterior
+from bayescale.plots.loo import plot_loo_by_run
+from bayescale.plots.loss import plot_forms, plot_loss_against_compute
+from bayescale.plots.residuals import plot_residuals
+from bayescale.plots.style import style
+
+__all__ = [
+    "plot_backtest",
+    "plot_diagnostics",
+    "plot_forms",
+    "plot_frontier",
+    "plot_irreducible",
+    "plot_isoflop",
+    "plot_loo_by_run",
+    "plot_loss_against_compute",
+    "plot_prior_posterior",
+    "plot_ranks",
+    "plot_residuals",
+    "style",
+]

@@ -1,0 +1,118 @@
+"""May the posterior be quoted?"""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from bayescale.inference import Check, verdict
+from bayescale.plots.parts import axes
+from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED
+
+_WORST_SHOWN = 1.6
+
+
+def plot_diagnostics(fit: xr.DataTree, *, ax: Axes | None = None) -> Axes:
+    """Draw each check of a posterior as the share of its limit that the worst parameter uses up.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.plots import plot_diagnostics
+    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
+    >>> len(plot_diagnostics(fit).get_yticklabels())
+    6
+    """
+    ax = axes(ax)
+    checks = verdict(fit).checks
+    for y, check in enumerate(checks):
+        used = min(_share_of_limit(check), _WORST_SHOWN)
+        colour = FIRST if check.passed else MISSED
+        ax.plot([0, used], [y, y], color=colour, linewidth=2, alpha=0.5, solid_capstyle="butt")
+        ax.plot([used], [y], "o" if check.passed else "X", color=colour, markersize=8)
+        ax.annotate(
+            _value(check), (used, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5, color=INK
+        )
+    ax.axvline(1, color=MISSED, linewidth=1.3, linestyle="--")
+    ax.text(1.0, len(checks) - 0.35, "limit", color=MISSED, fontsize=8.5, ha="center", va="center")
+    ax.set_yticks(range(len(checks)), [check.name for check in checks])
+    ax.set_ylim(len(checks) - 0.1, -0.6)
+    ax.set_xlim(0, _WORST_SHOWN * 1.25)
+    ax.set_xticks([0, 0.5, 1, 1.5], ["0", "half", "all of it", "1.5x"])
+    ax.set_xlabel("share of the limit used by the worst parameter")
+    ax.grid(visible=False, axis="y")
+    return ax
+
+
+def _share_of_limit(check: Check) -> float:
+    if check.name == "R-hat":
+        return max(check.value - 1, 0) / (check.limit - 1)
+    if check.name in ("bulk ESS", "tail ESS", "E-BFMI"):
+        return check.limit / max(check.value, 1e-9)
+    return check.value / check.limit if check.limit else (0.0 if check.value <= 0 else _WORST_SHOWN)
+
+
+def _value(check: Check) -> str:
+    if check.name == "R-hat":
+        return f"{check.value:.3f} ({check.worst}; at most {check.limit:g})"
+    if check.name.endswith("ESS"):
+        return f"{check.value:.0f} ({check.worst}; at least {check.limit:g})"
+    if check.name == "E-BFMI":
+        return f"{check.value:.2f} (at least {check.limit:g})"
+    if check.name == "tree depth":
+        return f"{check.value:.1%} (at most {check.limit:.0%})"
+    return f"{check.value:g} (at most {check.limit:g})"
+
+
+def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20, ax: Axes | None = None) -> Axes:
+    """Draw the ranks of one parameter's draws by chain; chains that agree are all near level.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    parameter : str, optional
+        Such as ``alpha`` or ``alpha[english]``; by default the one with the highest R-hat.
+    bins : int
+        Bins over the ranks.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    References
+    ----------
+    Vehtari et al. 2021, arXiv 1903.08008, section 4.
+    """
+    ax = axes(ax)
+    label = parameter or verdict(fit).checks[0].worst
+    name, _, family = label.rstrip("]").partition("[")
+    draws = fit["posterior"][name]
+    if family and family in draws["family"].values:
+        draws = draws.sel(family=family)
+    values = draws.transpose("chain", "draw", ...).values.reshape(draws.sizes["chain"], draws.sizes["draw"], -1)[..., 0]
+    ranks = values.ravel().argsort().argsort().reshape(values.shape)
+    edges = np.linspace(0, ranks.size, bins + 1)
+    level = values.shape[1] / bins
+    spread = 2 * np.sqrt(level * (1 - 1 / bins))
+    ax.axhspan((level - spread) / level, (level + spread) / level, color=MUTED, alpha=0.12, linewidth=0, label="by chance, 95%")
+    for i, chain in enumerate(ranks):
+        heights = np.histogram(chain, edges)[0] / level
+        ax.stairs(heights, edges / ranks.size, color=FORM_COLOURS[i % len(FORM_COLOURS)], label=f"chain {i + 1}")
+    ax.set_ylim(0, 2)
+    ax.set_xlabel(f"rank of the draws of {label}, from lowest to highest")
+    ax.set_ylabel("draws in the bin, 1 = even")
+    ax.legend(loc="lower center", ncols=3)
+    return ax

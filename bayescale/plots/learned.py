@@ -1,0 +1,64 @@
+"""What the runs said, and what was put in."""
+
+import xarray as xr
+from matplotlib.axes import Axes
+
+from bayescale.plots.parts import axes
+from bayescale.plots.style import FIRST, MISSED, MUTED, log_axis
+
+# As in the answers: below this the posterior is at least half the prior's.
+LEARNED = 0.5
+
+
+def plot_prior_posterior(
+    learned: xr.Dataset, *, family: str | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw prior and posterior of each parameter, relative to the prior's median.
+
+    Parameters
+    ----------
+    learned : xarray.Dataset
+        `prior_to_posterior`.
+    family : str, optional
+        One family's parameters and the shared ones; by default all.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.plots import plot_prior_posterior
+    >>> learned = bs.prior_to_posterior(bs.fit(bs.load_shipped("published"), seed=1))
+    >>> plot_prior_posterior(learned, family="gpt-3").get_xscale()
+    'log'
+    """
+    ax = axes(ax)
+    names = [str(name) for name in learned["parameter"].values]
+    keep = [name for name in names if family is None or "[" not in name or name.endswith(f"[{family}]")]
+    for y, name in enumerate(keep):
+        row = {key: float(value) for key, value in learned.sel(parameter=name).data_vars.items()}
+        centre = row["prior_median"]
+        colour = FIRST if row["learned"] >= LEARNED else MISSED
+        ax.plot(
+            [row["prior_lower"] / centre, row["prior_upper"] / centre], [y + 0.17] * 2, color=MUTED, alpha=0.5,
+            linewidth=4, solid_capstyle="butt", label="prior, 95%" if y == 0 else None,
+        )  # fmt: skip
+        ax.plot([row["lower"] / centre, row["upper"] / centre], [y - 0.17] * 2, color=colour, linewidth=3, solid_capstyle="butt",
+                label="posterior, 95%" if y == 0 else None)  # fmt: skip
+        ax.plot([row["median"] / centre], [y - 0.17], "o", color=colour, markersize=5)
+        ax.annotate(
+            f"{row['median']:.3g}  ({100 * row['learned']:.0f}% learned)", (1.01, y), xycoords=("axes fraction", "data"),
+            va="center", fontsize=8.5, color=colour, annotation_clip=False,
+        )  # fmt: skip
+    ax.set_yticks(range(len(keep)), [name.partition("[")[0] if family else name for name in keep])
+    ax.set_ylim(len(keep) - 0.4, -1.3)
+    ax.set_xscale("log")
+    log_axis(ax.xaxis)
+    ax.set_xlabel("relative to the prior's median")
+    ax.grid(visible=False, axis="y")
+    ax.legend(loc="upper right", ncols=2)
+    return ax

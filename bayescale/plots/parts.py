@@ -1,0 +1,94 @@
+"""What several figures share: an Axes to draw on, one family's part of an answer, bands."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from bayescale.answers import BANDS, bands
+from bayescale.errors import QuestionError, did_you_mean
+from bayescale.plots.style import BAND_ALPHA, INK, MUTED, style
+
+
+def axes(ax: Axes | None) -> Axes:
+    """Return the Axes given, or a new one in the house style."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    with style():
+        return plt.subplots(layout="constrained")[1]
+
+
+def of_family(answer: xr.Dataset, family: str | None) -> xr.Dataset:
+    """Return one family's part of an answer; as it is where there are no families.
+
+    Raises
+    ------
+    QuestionError
+        If there are several families and none, or an unknown one, is named.
+    """
+    if "family" not in answer.dims:
+        return answer
+    known = [str(name) for name in answer["family"].values]
+    if family is None and len(known) == 1:
+        family = known[0]
+    if family is None:
+        raise QuestionError(f"a figure is of one family; pass family=, one of: {', '.join(known)}.")
+    if family not in known:
+        raise QuestionError(f"there is no family {family!r}.{did_you_mean(family, known)} Families: {', '.join(known)}.")
+    return answer.sel(family=family, drop=True)
+
+
+def runs_of_family(runs: xr.Dataset, family: str | None) -> xr.Dataset:
+    """Return one family's runs; all of them where they have no families."""
+    if "family" not in runs.coords or family is None:
+        return runs
+    return runs.isel(run=runs["family"].values == family)
+
+
+def held_of_family(held: xr.Dataset, family: str | None) -> xr.Dataset:
+    """Return one family's part of a backtest; all of it for None or where the runs have no families."""
+    if family is None or family == "all" or not held.sizes["held_out"]:
+        return held
+    return held.isel(held_out=held["family"].values == family)
+
+
+def draw_bands(ax: Axes, x: Any, draws: xr.DataArray, colour: str, *, label: str | None = None, line: str = "-") -> Any:
+    """Draw the median and the 50, 80 and 95% bands of draws over ``x``; return the bands."""
+    found = bands(draws, BANDS)
+    order = np.argsort(np.asarray(x))
+    at = np.asarray(x)[order]
+    for prob in sorted(BANDS, reverse=True):
+        low, high = (found[side].sel(prob=prob).values[order] for side in ("lower", "upper"))
+        ax.fill_between(at, low, high, color=colour, alpha=BAND_ALPHA, linewidth=0)
+    ax.plot(at, found["median"].values[order], line, color=colour, label=label)
+    return found
+
+
+def mark_data_end(ax: Axes, compute: float) -> None:
+    """Draw the line beyond which there are no runs."""
+    ax.axvline(compute, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    ax.annotate(
+        "largest run",
+        (compute, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-3, -3),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize=8,
+        color=MUTED,
+        rotation=90,
+    )
+
+
+def loss_label(unit: str) -> str:
+    """Return the label of a loss axis."""
+    return f"loss ({unit})" if unit else "loss"
+
+
+def note(ax: Axes, text: str, x: float = 0.5, y: float = 0.5) -> None:
+    """Write a line in the middle of an empty figure."""
+    ax.text(x, y, text, transform=ax.transAxes, ha="center", va="center", color=INK, wrap=True)
