@@ -30,12 +30,12 @@ SAMPLE_STATS = {
     "logp": "lp",
 }
 _DATA_NAMES = {"log_loss": "observed_log_loss"}
-_compiled: "OrderedDict[tuple[str, int], Compiled]" = OrderedDict()
+_compiled: "OrderedDict[tuple[str, int, bool], Compiled]" = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled model of one shape: a card and a number of families."""
+    """A compiled model of one shape: a card, a number of families, and whether their effects are centred."""
 
     model: pm.Model
     program: Any
@@ -51,7 +51,7 @@ class Compiled:
 def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
     """Return the compiled model for these runs, from this process's store where its shape was compiled before."""
     data = model_data(card, runs)
-    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), len(data.families))
+    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), len(data.families), data.centred)
     if key not in _compiled:
         model = build_model(card, runs)
         _compiled[key] = Compiled(model, nutpie.compile_pymc_model(model))
@@ -59,11 +59,6 @@ def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
             _compiled.popitem(last=False)
     _compiled.move_to_end(key)
     return _compiled[key], data
-
-
-def is_compiled(card: Card, families: int) -> bool:
-    """Whether a model of this shape is in the store."""
-    return (json.dumps(card.model_dump(mode="json"), sort_keys=True), families) in _compiled
 
 
 def sample(

@@ -22,6 +22,11 @@ class ModelData:
     params0: float
     tokens0: float
     families: tuple[str, ...]
+    centred: bool
+
+
+# Runs for each parameter of the law in every family, from which on a family's own runs pin its parameters.
+CENTRED_FROM = 3
 
 
 def family_names(runs: xr.Dataset) -> tuple[str, ...]:
@@ -47,7 +52,8 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
     for prior in card.all_priors.values():
         if prior.of:
             arrays[_of_name(prior)] = _of_scale(prior, loss, index)
-    return ModelData(arrays, params0, tokens0, families)
+    centred = bool(np.bincount(index).min() >= CENTRED_FROM * len(card.get_law().parameters))
+    return ModelData(arrays, params0, tokens0, families, centred)
 
 
 def _of_name(prior: Prior) -> str:
@@ -95,22 +101,24 @@ def _draw_prior(name: str, prior: Prior, data: dict[str, Any], dims: str | None 
     return pm.Deterministic(name, share * data[_of_name(prior)], dims=dims)
 
 
-def _parameter(name: str, card: Card, data: dict[str, Any], several: bool) -> Any:
-    """Create one parameter under its pooling; the second axis of the law is the family's index."""
-    prior = card.all_priors[name]
-    pool = card.pool(name) if several else "complete"
+def _parameter(name: str, card: Card, given: ModelData, data: dict[str, Any]) -> Any:
+    """Create one parameter under its pooling, as each run sees it."""
+    prior, families = card.all_priors[name], len(given.families)
+    pool = card.pool(name) if families > 1 else "complete"
     if pool == "complete":
         return _draw_prior(name, prior, data)
     if pool == "none":
         return _draw_prior(name, prior, data, dims="family")[data["family_index"]]
-    # Non-centred, about the level of the families at hand: the runs pin that level, so the sampler sees no ridge
-    # between it and the effects. Effects that sum to zero about it, and a population centre that differs from it by
-    # spread / sqrt(families), are exactly independent normal effects about a centre.
-    families = len(data["families"])
+    # Effects sum to zero about the level of the families at hand, which the runs pin, so that the sampler sees no ridge
+    # between level and effects. A population centre that differs from the level by spread / sqrt(families) makes them
+    # exactly independent normal effects about that centre.
     level = _draw_prior(f"{name}_level", prior, data)
     spread = DISTRIBUTIONS[card.spread.dist].pymc(f"{name}_spread", **card.spread.arguments)
-    offset = pm.ZeroSumNormal(f"{name}_offset", sigma=1.0, dims="family")
-    value = pm.Deterministic(name, level * pt.exp(spread * offset), dims="family")
+    if given.centred:
+        effect = pm.ZeroSumNormal(f"{name}_offset", sigma=spread, dims="family")
+    else:
+        effect = spread * pm.ZeroSumNormal(f"{name}_offset", sigma=1.0, dims="family")
+    value = pm.Deterministic(name, level * pt.exp(effect), dims="family")
     centre = pm.Normal(f"{name}_centre_offset", 0.0, 1.0)
     pm.Deterministic(f"{name}_population", level * pt.exp(spread * centre / np.sqrt(families)))
     return value[data["family_index"]]
@@ -147,15 +155,13 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     check_design(card, runs)
     given = model_data(card, runs)
     law, noise = card.get_law(), NOISES[card.noise.family]
-    several = len(given.families) > 1
-    coords = {"family": list(given.families)} if several else {}
+    coords = {"family": list(given.families)} if len(given.families) > 1 else {}
     with pm.Model(coords=coords) as model:
-        data = {
+        data: dict[str, Any] = {
             name: pm.Data(name if name != "log_loss" else "observed_log_loss", values)
             for name, values in given.arrays.items()
         }
-        data["families"] = given.families
-        theta = {name: _parameter(name, card, data, several) for name in card.all_priors}
+        theta = {name: _parameter(name, card, given, data) for name in card.all_priors}
         log_mean = pt.log(law.mean(pt, data["n"], data["d"], theta))
         scale = total_scale(pt, theta["sigma"], data["relative_se"])
         noise.likelihood("log_loss", log_mean, scale, theta, observed=data["log_loss"])
