@@ -124,7 +124,8 @@ def _split(a: argparse.Namespace) -> None:
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
             bands = [
-                "{1} [{0}, {2}]".format(*map(human_number, _band(at[name]))) for name in ("params", "tokens", "tokens_per_param")
+                "{1} [{0}, {2}]".format(*map(human_number, _band(at[name])))
+                for name in ("params", "tokens", "tokens_per_param")
             ]
             rows.append((family, f"{float(at['compute']):.3g}", *bands, f"{float(at['decades_beyond']):+.1f}"))
         low, middle, high = _band(one["a"])
@@ -185,14 +186,21 @@ def _compare(a: argparse.Namespace) -> None:
             for m in table["model"].values
         ],
     )
-    rows, best = [], {}
+    rows: list[tuple[str, ...]] = []
+    best: dict[str, dict[str, float]] = {}
     for name, one in held.items():
         for factor, s in bs.score(one).iterrows() if one.sizes["held_out"] else ():
             rows.append(
-                (name, f"{factor:g}x", f"{s['inside']:.0f} of {s['runs']:.0f}", f"{s['elpd']:.1f}", f"{s['error']:.2f}%",
-                 f"{s['bias']:+.2f}%")
-            )  # fmt: skip
-            best.setdefault(factor, {})[name] = s["elpd"]
+                (
+                    name,
+                    f"{factor:g}x",
+                    f"{s['inside']:.0f} of {s['runs']:.0f}",
+                    f"{s['elpd']:.1f}",
+                    f"{s['error']:.2f}%",
+                    f"{s['bias']:+.2f}%",
+                )
+            )
+            best.setdefault(f"{factor:g}x", {})[name] = s["elpd"]
     _print_table(
         "leave the largest out (which form predicts larger runs)",
         ["model", "beyond", "inside 90% band", "elpd", "error", "bias"],
@@ -201,7 +209,7 @@ def _compare(a: argparse.Namespace) -> None:
     for name, one in held.items():
         if one.attrs["skipped"]:
             out.print(f"not scored, {name}: {one.attrs['skipped']}", markup=False)
-    winners = {f"{factor:g}x": max(by, key=by.get) for factor, by in best.items() if len(by) == len(cards)}
+    winners = {where: max(by, key=lambda m: by[m]) for where, by in best.items() if len(by) == len(cards)}
     far = ", ".join(f"{where}: {name}" for where, name in winners.items()) or "too few runs to say"
     out.print(f"Runs like these: {table['model'].values[0]}. Larger runs ({far}).", markup=False)
 
@@ -223,11 +231,22 @@ def _show_model(name: str) -> None:
     card = bs.load_card(name)
     law = card.get_law()
     out.print(f"{card.name}: {card.title}\n{law.equation}\n{law.source}", markup=False)
-    meanings = {p.name: p.meaning for p in law.parameters} | {"sigma": "run-to-run scatter of log loss", "nu": "its tails"}
+    meanings = {p.name: p.meaning for p in law.parameters} | {
+        "sigma": "run-to-run scatter of log loss",
+        "nu": "its tails",
+    }
     rows = []
     for parameter, prior in card.all_priors.items():
         low, middle, high = (f"{q:.3g}" for q in prior.scipy.ppf([0.025, 0.5, 0.975]))
-        rows.append((parameter, meanings[parameter], str(prior), f"{middle} [{low}, {high}]", str(card.pooling.get(parameter, "complete"))))
+        rows.append(
+            (
+                parameter,
+                meanings[parameter],
+                str(prior),
+                f"{middle} [{low}, {high}]",
+                str(card.pooling.get(parameter, "complete")),
+            )
+        )
     _print_table("priors (median and 95% band)", ["parameter", "meaning", "prior", "says", "pooling"], rows)
     if "spread" in card.pooling:
         out.print(f"spread between families, on the log scale: {card.spread}", markup=False)
@@ -249,7 +268,9 @@ def _read(a: argparse.Namespace) -> xr.Dataset:
     for pair in a.columns or []:
         name, equals, column = pair.partition("=")
         if not equals:
-            raise QuestionError(f"--columns {pair!r}: write it as name=column, for example --columns params='model size'.")
+            raise QuestionError(
+                f"--columns {pair!r}: write it as name=column, for example --columns params='model size'."
+            )
         columns[name] = column or None
     return bs.read_runs(
         a.runs,
@@ -296,7 +317,7 @@ def _parameter_row(row: xr.Dataset) -> tuple[str, ...]:
     )
 
 
-def _print_table(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
+def _print_table(title: str, columns: list[str], rows: Sequence[tuple[str, ...]]) -> None:
     keep = [i for i, column in enumerate(columns) if column != "family" or any(row[i] for row in rows)]
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for i in keep:
@@ -306,7 +327,9 @@ def _print_table(title: str, columns: list[str], rows: list[tuple[str, ...]]) ->
     out.print(table)
 
 
-def _print_answer(title: str, columns: list[str], rows: list[tuple[str, ...]], answer: xr.Dataset, last: str) -> None:
+def _print_answer(
+    title: str, columns: list[str], rows: Sequence[tuple[str, ...]], answer: xr.Dataset, last: str
+) -> None:
     _print_table(title, columns, rows)
     if answer.attrs["verdict"] != "converged":
         out.print("NOT CONVERGED: these numbers may not be quoted.")
@@ -374,7 +397,7 @@ def _parser() -> argparse.ArgumentParser:
 
     p = command("split", _split, "compute-optimal N, D and D/N, with bands")
     _fit_options(p)
-    p.add_argument("--compute", nargs="+", default=["100x"], help="multiples of the largest run (100x) or FLOP (1e24 1e25)")
+    p.add_argument("--compute", nargs="+", default=["100x"], help="multiples of the largest run, or FLOP")
 
     p = command("irreducible", _irreducible, "how low the loss can go, with its band")
     _fit_options(p)
@@ -407,7 +430,7 @@ def _runs_options(p: argparse.ArgumentParser) -> None:
 def _fit_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("fit", type=Path, metavar="FIT.nc", help="a posterior that `bayescale fit` wrote")
     p.add_argument("--family", help="one family only")
-    p.add_argument("--allow-unconverged", action="store_true", help="answer although the posterior failed its diagnostics")
+    p.add_argument("--allow-unconverged", action="store_true", help="answer from a failed posterior, marked")
 
 
 def _seed(p: argparse.ArgumentParser) -> None:
@@ -419,4 +442,3 @@ def _positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
     return value
-

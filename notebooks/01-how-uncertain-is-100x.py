@@ -62,8 +62,8 @@ with plots.style():
 #
 # ## Look: fit the small runs, predict the large ones
 #
-# `backtest` fits only the runs at or under Cmax/100 (and Cmax/10) and predicts all larger ones. The larger runs exist, so
-# the bands can be counted.
+# `backtest` fits only the runs at or under Cmax/100 (and Cmax/10) and predicts all larger ones. The larger runs exist,
+# so the bands can be counted.
 
 # %%
 held = bs.backtest(runs, "chinchilla", factor=(10, 100))
@@ -79,7 +79,7 @@ with plots.style():
 # %%
 table = bs.score(held)
 for factor, row in table.iterrows():
-    print(f"{factor:.0f}x out, 90% bands held {row['inside']:.0f} of {row['runs']:.0f} runs; mean bias {row['bias']:+.1f}%")
+    print(f"{factor:.0f}x out, 90% bands held {row['inside']:.0f} of {row['runs']:.0f} runs; bias {row['bias']:+.1f}%")
 
 # %% [markdown]
 # Whatever the count is, it is the number to read the bands with. A band from one fixed form knows how uncertain its

@@ -84,7 +84,7 @@ def extrapolate(
     theta = theta_of(fit, family)
     noise = draw_noise(card_of(fit).noise.family, expected, theta, np.random.default_rng([seed, 1]))
     loss = expected * np.exp(noise)
-    widths = [_log_width(np.log(expected)) ** 2, _log_width(noise) ** 2]
+    widths = [_log_width(xr.ufuncs.log(expected)) ** 2, _log_width(noise) ** 2]
     unit = loss_unit(fit)
     out = xr.Dataset(
         {
@@ -113,26 +113,25 @@ def _points(
     if given == ["compute"]:
         split = optimal_split(fit, compute, family=family, allow_unconverged=allow_unconverged)
         c = split["compute"].reset_coords(drop=True)
-        n = np.exp(np.log(split["params"]).median(DRAW_DIMS)).reset_coords(drop=True)
+        n = np.exp(xr.ufuncs.log(split["params"]).median(DRAW_DIMS)).reset_coords(drop=True)
         return n, cost.tokens(n, c), c
     if len(given) != 2:
         raise QuestionError(
             "say where: compute alone (the recommended split is taken), or two of params, tokens and compute; "
             f"got {', '.join(given) or 'none of them'}."
         )
-    n = None if params is None else scale_points(params, "params")
-    d = None if tokens is None else scale_points(tokens, "tokens")
-    c = None if compute is None else compute_points(fit, compute)
-    sizes = {x.sizes[POINT] for x in (n, d, c) if x is not None} - {1}
-    if len(sizes) > 1:
+    values = {"params": params, "tokens": tokens, "compute": compute}
+    at = {
+        name: compute_points(fit, values[name]) if name == "compute" else scale_points(values[name], name)
+        for name in given
+    }
+    length = max(points.sizes[POINT] for points in at.values())
+    if any(points.sizes[POINT] not in (1, length) for points in at.values()):
         raise QuestionError(f"{given[0]} and {given[1]} must be of equal length, or one of them a single value.")
-    first, second = (x for x in (n, d, c) if x is not None)
-    if first.sizes[POINT] == 1:
-        first = first.squeeze(POINT, drop=True).broadcast_like(second)
-    elif second.sizes[POINT] == 1:
-        second = second.squeeze(POINT, drop=True).broadcast_like(first)
-    if c is None:
-        return first, second, cost.compute(first, second)
-    if d is None:
-        return first, cost.tokens(first, second), second
-    return cost.params(first, second), first, second
+    # A single value goes with every point of the other.
+    at = {name: points.isel({POINT: np.arange(length) % points.sizes[POINT]}) for name, points in at.items()}
+    if "compute" not in at:
+        return at["params"], at["tokens"], cost.compute(at["params"], at["tokens"])
+    if "tokens" not in at:
+        return at["params"], cost.tokens(at["params"], at["compute"]), at["compute"]
+    return cost.params(at["tokens"], at["compute"]), at["tokens"], at["compute"]

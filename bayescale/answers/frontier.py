@@ -58,7 +58,9 @@ def _solve(law: Law, theta: Theta, compute: Any, cost: CostModel, params0: float
 
     def loss(log_n: np.ndarray, c: np.ndarray, *parameters: np.ndarray) -> np.ndarray:
         params = params0 * np.exp(log_n)
-        return law.mean(np, params / params0, cost.tokens(params, c) / tokens0, dict(zip(theta, parameters, strict=True)))
+        return law.mean(
+            np, params / params0, cost.tokens(params, c) / tokens0, dict(zip(theta, parameters, strict=True))
+        )
 
     arguments = tuple(value.values for value in (compute_, *values))
     # A balanced start: the reference run's tokens-per-parameter ratio at the wanted compute.

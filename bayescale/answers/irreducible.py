@@ -1,6 +1,5 @@
 """How low can the loss go?"""
 
-import numpy as np
 import xarray as xr
 
 from bayescale.answers.posterior import answer_attrs, law_of, loss_unit, theta_of
@@ -70,7 +69,7 @@ def irreducible_loss(fit: xr.DataTree, *, family: str | None = None, allow_uncon
 
 
 def _log_iqr(values: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
-    low, high = (np.log(values).quantile(q, dim=dims).drop_vars("quantile") for q in (0.25, 0.75))
+    low, high = (xr.ufuncs.log(values).quantile(q, dim=dims).drop_vars("quantile") for q in (0.25, 0.75))
     return high - low
 
 
@@ -78,7 +77,11 @@ def _lowest_seen(fit: xr.DataTree, family: str | None, by_family: bool) -> xr.Da
     loss, constant = fit["observed_data"]["loss"], fit["constant_data"].to_dataset()
     if "family" not in constant or (family is None and not by_family):
         return loss.min().drop_vars(list(loss.coords))
-    lowest = loss.drop_vars(list(loss.coords)).groupby(xr.DataArray(constant["family"].values, dims="run", name="family")).min()
+    lowest = (
+        loss.drop_vars(list(loss.coords))
+        .groupby(xr.DataArray(constant["family"].values, dims="run", name="family"))
+        .min()
+    )
     return lowest.sel(family=family, drop=True) if family is not None else lowest
 
 

@@ -58,7 +58,9 @@ def theta_of(fit: xr.DataTree, family: str | None = None) -> dict[str, xr.DataAr
         raise QuestionError(
             f"there is no family {family!r} in these runs.{did_you_mean(family, known)} Families: {', '.join(known)}."
         )
-    return {name: value.sel(family=family, drop=True) if "family" in value.dims else value for name, value in theta.items()}
+    return {
+        name: value.sel(family=family, drop=True) if "family" in value.dims else value for name, value in theta.items()
+    }
 
 
 def expected_loss(fit: xr.DataTree, params: Any, tokens: Any, family: str | None = None) -> xr.DataArray:

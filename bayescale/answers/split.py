@@ -70,7 +70,9 @@ def optimal_split(
         {
             "params": params.assign_attrs(units="parameters", long_name="compute-optimal N"),
             "tokens": tokens.assign_attrs(units="tokens", long_name="compute-optimal D"),
-            "tokens_per_param": (tokens / params).assign_attrs(units="tokens/parameter", long_name="D/N at the optimum"),
+            "tokens_per_param": (tokens / params).assign_attrs(
+                units="tokens/parameter", long_name="D/N at the optimum"
+            ),
             "optimal_loss": expected_loss(fit, params, tokens, family).assign_attrs(units=loss_unit(fit)),
             "a": a,
             "b": 1 - a,

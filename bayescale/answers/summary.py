@@ -69,7 +69,9 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
             pick = dict(zip(index, at, strict=True))
             labels = {str(d): _label(answer, str(d), i) for d, i in pick.items()}
             limits = {
-                f"{side}_{100 * p:g}": float(found[side].isel(pick).sel(prob=p)) for p in prob for side in ("lower", "upper")
+                f"{side}_{100 * p:g}": float(found[side].isel(pick).sel(prob=p))
+                for p in prob
+                for side in ("lower", "upper")
             }
             row = {"variable": str(name), **labels, "median": float(found["median"].isel(pick)), **limits}
             rows.append(row | {"unit": draws.attrs.get("units", "")})

@@ -48,7 +48,7 @@ def backtest(
     -------
     xarray.Dataset
         Dims ``held_out``, one for each factor and run that was predicted, coords ``factor``, ``run``, ``family``,
-        ``params``, ``tokens``, ``compute``, ``decades_beyond`` (the largest fitted run): ``loss``, ``median``, ``lower``
+        ``params``, ``tokens``, ``compute``, ``decades_beyond`` (of the fitted runs): ``loss``, ``median``, ``lower``
         and ``upper`` (dims ``prob``), ``elpd`` (log density of log loss). ``attrs["skipped"]`` says which factors could
         not be scored and why. `score` sums it up.
 
@@ -147,7 +147,8 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
     Returns
     -------
     pandas.DataFrame
-        Columns ``runs``, ``inside`` (count), ``coverage`` (share), ``winkler`` (mean interval score), ``width`` (median)
+        Columns ``runs``, ``inside`` (count), ``coverage`` (share), ``winkler`` (interval score, mean), ``width``
+        (median)
         and ``error`` (median absolute), ``bias`` (mean, positive where the prediction is too high), all in % of the
         loss, and ``elpd`` (sum).
 
@@ -172,7 +173,7 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
             "inside": ((y >= low) & (y <= high)).values,
             "winkler": (100 * (high - low + 2 / (1 - prob) * overshoot) / y).values,
             "width": (100 * (high - low) / y).values,
-            "error": (100 * np.abs(held["median"] / y - 1)).values,
+            "error": (100 * abs(held["median"] / y - 1)).values,
             "bias": (100 * (held["median"] / y - 1)).values,
             "elpd": held["elpd"].values,
         }

@@ -34,7 +34,7 @@ def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = 
     Returns
     -------
     xarray.Dataset
-        Dims ``model``, best first: ``elpd_loo`` and ``se`` (log density of log loss, summed over runs), ``elpd_diff`` and
+        Dims ``model``, best first: ``elpd_loo`` and ``se`` (log density of log loss, summed), ``elpd_diff`` and
         ``dse`` against the best, ``p_loo``, stacking ``weight``, ``bad_k`` (runs over the threshold) and ``refitted``;
         and by ``run``: ``elpd_i`` and ``pareto_k``.
 
@@ -85,7 +85,9 @@ def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = 
     out["elpd_i"] = xr.concat([scored[n].elpd_i for n in names], dim="model", coords="minimal", compat="override")
     out["pareto_k"] = xr.concat([scored[n].pareto_k for n in names], dim="model", coords="minimal", compat="override")
     first = next(iter(fits.values()))
-    return out.assign_attrs(response=first.attrs["response"], runs_sha256=first.attrs.get("sha256", ""), runs=first.attrs["runs"])
+    return out.assign_attrs(
+        response=first.attrs["response"], runs_sha256=first.attrs.get("sha256", ""), runs=first.attrs["runs"]
+    )
 
 
 def _as_loo(loo: Any) -> Any:
@@ -96,11 +98,17 @@ def _as_loo(loo: Any) -> Any:
 def _check_comparable(fits: Mapping[str, xr.DataTree]) -> None:
     if len(fits) < 2:
         raise QuestionError("a comparison takes at least two fits.")
-    for attr, what in (("sha256", "different runs"), ("response", "different responses"), ("loss_unit", "losses in different units")):
+    for attr, what in (
+        ("sha256", "different runs"),
+        ("response", "different responses"),
+        ("loss_unit", "losses in different units"),
+    ):
         values = {name: fit.attrs.get(attr, "") for name, fit in fits.items()}
         if len(set(values.values())) > 1:
             listed = ", ".join(f"{name} ({str(value)[:12]})" for name, value in values.items())
-            raise QuestionError(f"these fits are of {what} and cannot be compared: {listed}. Fit each card to the same runs.")
+            raise QuestionError(
+                f"these fits are of {what} and cannot be compared: {listed}. Fit each card to the same runs."
+            )
     for fit in fits.values():
         require_quotable(fit)
 

@@ -41,7 +41,9 @@ class Verdict:
         """The verdict in one sentence."""
         if self.passed:
             rhat, bulk = self.checks[0], self.checks[1]
-            return f"Converged: R-hat {rhat.value:.3f} at worst, {bulk.value:.0f} effective draws at least, no divergences."
+            return (
+                f"Converged: R-hat {rhat.value:.3f} at worst, {bulk.value:.0f} effective draws or more, no divergences."
+            )
         return "Not converged: " + " ".join(check.sentence for check in self.checks if not check.passed)
 
     def to_json(self) -> str:

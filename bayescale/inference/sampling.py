@@ -85,7 +85,9 @@ def fit(
         "sample_stats": stats,
         "log_likelihood": log_likelihood(card, posterior, runs, data),
         "observed_data": runs[["loss"]].drop_vars("family", errors="ignore"),
-        "constant_data": runs.drop_vars("loss").reset_coords("family") if "family" in runs.coords else runs.drop_vars("loss"),
+        "constant_data": runs.drop_vars("loss").reset_coords("family")
+        if "family" in runs.coords
+        else runs.drop_vars("loss"),
     }
     if prior_draws:
         groups["prior"] = sample_prior(compiled, data, [str(n) for n in names], prior_draws, seed)
@@ -98,7 +100,7 @@ def _sample_until_sound(
     compiled: Compiled, data: ModelData, seed: int, draws: int, tune: int, chains: int, progress: Progress | None
 ) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
     """Sample, and where the verdict fails sample again more carefully; return the last try, sound or not."""
-    for attempt, (target_accept, longer, thin) in enumerate(ATTEMPTS, 1):
+    for target_accept, longer, thin in ATTEMPTS:
         posterior, stats = sample(
             compiled,
             data,
@@ -113,8 +115,10 @@ def _sample_until_sound(
         if verdict.passed:
             break
     settings = {"draws": draws, "thin": thin, "tune": tune * longer, "chains": chains, "target_accept": target_accept}
-    posterior, stats = (ds.isel(draw=slice(None, None, thin)).assign_coords(draw=np.arange(draws)) for ds in (posterior, stats))
-    return posterior, stats, verdict, settings | {"seed": seed, "attempts": attempt}
+    posterior, stats = (
+        ds.isel(draw=slice(None, None, thin)).assign_coords(draw=np.arange(draws)) for ds in (posterior, stats)
+    )
+    return posterior, stats, verdict, settings | {"seed": seed}
 
 
 def _with_paper_parameters(card: Card, posterior: xr.Dataset, data: ModelData) -> xr.Dataset:
@@ -139,7 +143,7 @@ def log_likelihood(card: Card, posterior: xr.Dataset, runs: xr.Dataset, data: Mo
     n, d = runs["params"] / data.params0, runs["tokens"] / data.tokens0
     se = runs["loss_se"].fillna(0.0) / runs["loss"] if "loss_se" in runs else 0.0
     log_mean = np.log(law.mean(np, n, d, theta))
-    density = log_density(card.noise.family, np.log(runs["loss"]), log_mean, se, theta)
+    density = log_density(card.noise.family, xr.ufuncs.log(runs["loss"]), log_mean, se, theta)
     return density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore").to_dataset(name="log_loss")
 
 
@@ -152,7 +156,9 @@ def _bare(ds: xr.Dataset) -> xr.Dataset:
     return out
 
 
-def _provenance(card: Card, runs: xr.Dataset, data: ModelData, verdict: Verdict, settings: dict[str, Any]) -> dict[str, Any]:
+def _provenance(
+    card: Card, runs: xr.Dataset, data: ModelData, verdict: Verdict, settings: dict[str, Any]
+) -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
     kept = {key: runs.attrs[key] for key in _FROM_RUNS if key in runs.attrs}
     return kept | {

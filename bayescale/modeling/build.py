@@ -62,8 +62,8 @@ def _of_name(prior: Prior) -> str:
 
 def _of_scale(prior: Prior, loss: np.ndarray, index: np.ndarray) -> np.ndarray:
     """Return the loss that a prior is a multiple of: of each family, then their geometric mean."""
-    reduce = np.min if prior.of == "min(loss)" else np.median
-    each = [reduce(loss[index == k]) for k in range(index.max() + 1)]
+    share = 0.0 if prior.of == "min(loss)" else 0.5
+    each = [np.quantile(loss[index == k], share) for k in range(index.max() + 1)]
     return np.array(np.exp(np.mean(np.log(each))))
 
 
@@ -82,7 +82,7 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
     if count < needed:
         raise DesignError(
             f"{where}: {count} run{'s' * (count != 1)} cannot fit the {len(law.parameters)} parameters of "
-            f"{law.name!r} and its noise. It takes at least {needed} runs; 20 or more, at three sizes or more, is sound."
+            f"{law.name!r} and its noise. It takes at least {needed} runs; 20 at three sizes is sound."
         )
     for name, symbol, cure in (("params", "N", "at another model size"), ("tokens", "D", "of another length")):
         values = np.unique(np.round(np.log(runs[name].values), 6))

@@ -229,7 +229,8 @@ def parse_card(content: dict[str, Any], name: str, where: str) -> Card:
     for key in content:
         if key not in known:
             raise CardError(
-                f"model card {where}: unknown key {key!r}.{did_you_mean(key, known)} Accepted: {', '.join(sorted(known))}."
+                f"model card {where}: unknown key {key!r}.{did_you_mean(key, known)} "
+                f"Accepted: {', '.join(sorted(known))}."
             )
     try:
         return Card.model_validate({"name": name, **content})

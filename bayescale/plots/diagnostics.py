@@ -107,7 +107,9 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     edges = np.linspace(0, ranks.size, bins + 1)
     level = values.shape[1] / bins
     spread = 2 * np.sqrt(level * (1 - 1 / bins))
-    ax.axhspan((level - spread) / level, (level + spread) / level, color=MUTED, alpha=0.12, linewidth=0, label="by chance, 95%")
+    ax.axhspan(
+        (level - spread) / level, (level + spread) / level, color=MUTED, alpha=0.12, linewidth=0, label="by chance, 95%"
+    )
     for i, chain in enumerate(ranks):
         heights = np.histogram(chain, edges)[0] / level
         ax.stairs(heights, edges / ranks.size, color=FORM_COLOURS[i % len(FORM_COLOURS)], label=f"chain {i + 1}")

@@ -48,7 +48,9 @@ def plot_irreducible(
     grid = np.linspace(0, lowest * 1.05, 400)
     if "prior" in one:
         prior = one["prior"].values.ravel()
-        ax.plot(grid, gaussian_kde(prior)(grid), color=MUTED, linestyle="--", linewidth=1.5, label="before the runs (prior)")
+        ax.plot(
+            grid, gaussian_kde(prior)(grid), color=MUTED, linestyle="--", linewidth=1.5, label="before the runs (prior)"
+        )
     # The posterior may be much narrower than the grid of the prior is fine.
     fine = np.unique(np.concatenate([grid, np.linspace(draws.min(), draws.max(), 300)]))
     density = gaussian_kde(draws)(fine)

@@ -66,7 +66,13 @@ def plot_isoflop(
         if mine is not None:
             near = np.abs(np.log(mine["compute"].values / budget)) < np.log(NEAR)
             ax.scatter(
-                mine["params"].values[near], mine["loss"].values[near], color=shade, s=20, edgecolor="white", linewidth=0.5, zorder=3
+                mine["params"].values[near],
+                mine["loss"].values[near],
+                color=shade,
+                s=20,
+                edgecolor="white",
+                linewidth=0.5,
+                zorder=3,
             )
             tops += list(mine["loss"].values[near])
     _mark_optima(ax, one, shades)
@@ -88,5 +94,3 @@ def _mark_optima(ax: Axes, one: xr.Dataset, shades: "tuple[str, ...] | list[str]
         low, high = (float(n[side].sel(prob=0.95)[i]) for side in ("lower", "upper"))
         ax.plot([low, high], [loss[i]] * 2, color=INK, linewidth=1.2, zorder=3.4, solid_capstyle="butt")
         ax.plot([float(n["median"][i])], [loss[i]], "D", color=shade, markeredgecolor=INK, markersize=6, zorder=3.5)
-
-

@@ -10,9 +10,7 @@ from bayescale.plots.style import FIRST, MISSED, MUTED, log_axis
 LEARNED = 0.5
 
 
-def plot_prior_posterior(
-    learned: xr.Dataset, *, family: str | None = None, ax: Axes | None = None
-) -> Axes:
+def plot_prior_posterior(learned: xr.Dataset, *, family: str | None = None, ax: Axes | None = None) -> Axes:
     """Draw prior and posterior of each parameter, relative to the prior's median.
 
     Parameters

@@ -37,7 +37,9 @@ def of_family(answer: xr.Dataset, family: str | None) -> xr.Dataset:
     if family is None:
         raise QuestionError(f"a figure is of one family; pass family=, one of: {', '.join(known)}.")
     if family not in known:
-        raise QuestionError(f"there is no family {family!r}.{did_you_mean(family, known)} Families: {', '.join(known)}.")
+        raise QuestionError(
+            f"there is no family {family!r}.{did_you_mean(family, known)} Families: {', '.join(known)}."
+        )
     return answer.sel(family=family, drop=True)
 
 

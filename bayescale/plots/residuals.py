@@ -56,12 +56,16 @@ def plot_residuals(
     x = runs["compute"].values if against == "compute" else expected.median(("chain", "draw")).values
     y, low, high = (found[name].values for name in ("median", "lower", "upper"))
     n = runs["params"].values
-    ax.axhspan(-2 * sigma, 2 * sigma, color=FIRST, alpha=0.09, linewidth=0, label=f"twice the run noise, ±{2 * sigma:.2g}%")
+    ax.axhspan(
+        -2 * sigma, 2 * sigma, color=FIRST, alpha=0.09, linewidth=0, label=f"twice the run noise, ±{2 * sigma:.2g}%"
+    )
     ax.axhline(0, color=MUTED, linewidth=1)
     ax.vlines(x, low, high, color=MUTED, alpha=0.45, linewidth=1.2)
     drawn = ax.scatter(x, y, c=n, cmap=RUN_COLOURS, norm=LogNorm(n.min() / 1.01, n.max() * 1.01), s=17, zorder=3)
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, fraction=0.045, aspect=28)
-    bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if n.max() / n.min() >= 100 else (1.0, 2.0, 5.0), numticks=12))
+    bar.ax.yaxis.set_major_locator(
+        LogLocator(subs=(1.0,) if n.max() / n.min() >= 100 else (1.0, 2.0, 5.0), numticks=12)
+    )
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: human_number(value)))
     bar.ax.yaxis.set_minor_formatter(NullFormatter())
     bar.outline.set_visible(False)

@@ -65,7 +65,9 @@ def read_card(path: Path) -> Card:
     loss, params = units.get("loss"), units.get("params")
     truth = said.get("truth", {})
     if not all(isinstance(value, int | float) for value in truth.values()):
-        raise RunsError(f"card.toml beside {path.name}, [truth]: accepted: family = loss in the card's unit; got {truth}")
+        raise RunsError(
+            f"card.toml beside {path.name}, [truth]: accepted: family = loss in the card's unit; got {truth}"
+        )
     return Card(
         title=str(said.get("title", "")),
         source=str(said.get("source", "")),

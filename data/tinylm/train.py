@@ -46,7 +46,9 @@ CORPORA = ("source", "english")
 WORDS, WORD_LETTERS, CORPUS_SEED = 40_000, (2, 7), 20261122
 
 RUN_FIELDS = (
-    "run,corpus,size,d_model,layers,params,params_total,tokens,seed,lr,steps,loss,loss_se,train_seconds,device".split(",")
+    "run,corpus,size,d_model,layers,params,params_total,tokens,seed,lr,steps,loss,loss_se,train_seconds,device".split(
+        ","
+    )
 )
 CURVE_FIELDS = "run,corpus,params,tokens,step,lr_fraction,loss,loss_se".split(",")
 SWEEP_FIELDS = "corpus,size,params,tokens,seed,lr,loss,loss_se,chosen".split(",")
@@ -85,7 +87,7 @@ def source_bytes(n, stream):
 
 def english_bytes():
     """The dictionary's text, runs of blanks collapsed, cut to printable ASCII and newline."""
-    text = gzip.open(GCIDE).read()
+    text = gzip.decompress(GCIDE.read_bytes())
     text = re.sub(rb"[ \t]+", b" ", text)
     text = re.sub(rb"\s*\n\s*", b"\n", text)
     return np.frombuffer(bytes(b for b in text if b == 10 or 32 <= b < 127), dtype=np.uint8)
@@ -172,7 +174,9 @@ def evaluate(model, valid):
     with torch.no_grad():
         for part in valid.split(256):
             logits = model(part[:, :-1])[:, -SCORED:]
-            loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), part[:, -SCORED:].reshape(-1), reduction="none")
+            loss = F.cross_entropy(
+                logits.reshape(-1, logits.shape[-1]), part[:, -SCORED:].reshape(-1), reduction="none"
+            )
             per_sequence.append(loss.view(len(part), -1).mean(1).double())
     model.train()
     x = torch.cat(per_sequence)
@@ -263,7 +267,11 @@ def sweep(pool, out):
                 wanted = {float(f"{base_lr(size) * f:.4g}") for f in SWEEP_FACTORS}
                 if wanted <= set(rates):
                     best = min(rates, key=rates.get)
-                    wanted = {float(f"{best * f:.4g}") for f in (0.5, 2.0) if (best == min(rates) and f < 1) or (best == max(rates) and f > 1)}
+                    wanted = {
+                        float(f"{best * f:.4g}")
+                        for f in (0.5, 2.0)
+                        if (best == min(rates) and f < 1) or (best == max(rates) and f > 1)
+                    }
                 jobs += [("sweep", corpus, size, SWEEP_TOKENS, SWEEP_SEED, lr) for lr in wanted - set(rates)]
         if not jobs:
             break
@@ -310,7 +318,10 @@ def main():
         for i, (_, _, _, row, curve) in enumerate(pool.imap_unordered(work, jobs), 1):
             append(args.out / "curves.csv", CURVE_FIELDS, curve)
             append(args.out / "runs.csv", RUN_FIELDS, [row])
-            print(f"{i}/{len(jobs)} {row['run']}: {row['loss']} +- {row['loss_se']} ({row['train_seconds']} s)", flush=True)
+            print(
+                f"{i}/{len(jobs)} {row['run']}: {row['loss']} +- {row['loss_se']} ({row['train_seconds']} s)",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ def test_one_family_can_be_asked_for(two):
 
 
 def test_an_unknown_family_suggests(two):
-    with pytest.raises(QuestionError, match="no family 'odl'.*Did you mean 'old'.*Families: new, old"):
+    with pytest.raises(QuestionError, match=r"no family 'odl'.*Did you mean 'old'.*Families: new, old"):
         bs.extrapolate(two, "100x", family="odl")
 
 
@@ -195,7 +195,12 @@ def test_theta_of_gives_the_law_and_the_noise(two):
 
 
 @pytest.mark.parametrize(
-    "ask", [lambda f, **k: bs.extrapolate(f, "100x", **k), lambda f, **k: bs.optimal_split(f, "100x", **k), bs.irreducible_loss]
+    "ask",
+    [
+        lambda f, **k: bs.extrapolate(f, "100x", **k),
+        lambda f, **k: bs.optimal_split(f, "100x", **k),
+        bs.irreducible_loss,
+    ],
 )
 def test_an_unconverged_posterior_is_not_quoted(ask):
     bad = pinned_fit(verdict=FAILED)

@@ -53,7 +53,7 @@ def test_one_family_can_be_asked_for():
     every = bs.irreducible_loss(fit)
     assert float(floor["lowest_seen"]) == float(every["lowest_seen"].sel(family="old"))
     assert float(floor["learned"]) == float(every["learned"].sel(family="old"))
-    with pytest.raises(QuestionError, match="no family 'nwe'.*Did you mean 'new'"):
+    with pytest.raises(QuestionError, match=r"no family 'nwe'.*Did you mean 'new'"):
         bs.irreducible_loss(fit, family="nwe")
 
 

@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 from pinned import simulated_runs
 from scipy import stats
+from scipy.special import logsumexp
 
 import bayescale as bs
+from bayescale.compare import loo
 from bayescale.compare.largest_out import PROBS
+from bayescale.inference import log_likelihood
+from bayescale.modeling import load_card, model_data
 
 pytestmark = pytest.mark.sampling
 
@@ -21,6 +25,47 @@ def test_the_240_points_prefer_a_floor(hoffmann_fit, hoffmann_kaplan_fit):
     # Five law parameters, sigma and nu: the effective number is near seven.
     assert 3 < float(table["p_loo"].sel(model="chinchilla")) < 12
     assert table["elpd_i"].sizes == {"model": 2, "run": 240}
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Twelve scattered runs: each matters so much to seven parameters that PSIS fails for some."""
+    runs = simulated_runs(sizes=4, ratios=3, noise=0.02, seed=3)
+    return runs, {model: bs.fit(runs, model, seed=1) for model in ("chinchilla", "kaplan")}
+
+
+# ArviZ warns of a Pareto k that compare is about to refit, or was told not to.
+expected = pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto:UserWarning")
+
+
+@expected
+def test_runs_that_importance_sampling_cannot_leave_out_are_refitted_exactly(few):
+    runs, fits = few
+    rough, exact = (bs.compare(fits, refit=refit).sel(model="chinchilla") for refit in (False, True))
+    bad = np.flatnonzero(rough["pareto_k"].values > 0.7)
+    assert 1 <= len(bad) == int(rough["bad_k"]) == int(exact["refitted"]) <= loo.MAX_REFITS
+    assert int(rough["refitted"]) == 0
+    good = np.setdiff1d(np.arange(12), bad)
+    np.testing.assert_allclose(exact["elpd_i"][good], rough["elpd_i"][good], rtol=1e-9)
+    for i in bad:
+        kept, out = runs.isel(run=np.arange(12) != i), runs.isel(run=[i])
+        card, posterior = load_card("chinchilla"), bs.fit(kept, seed=1, prior_draws=0)["posterior"].to_dataset()
+        density = log_likelihood(card, posterior, out, model_data(card, kept))["log_loss"]
+        assert float(exact["elpd_i"][i]) == pytest.approx(logsumexp(density.values) - np.log(4000), abs=1e-9)
+    assert float(exact["elpd_loo"]) == pytest.approx(float(exact["elpd_i"].sum()), abs=1e-9)
+
+
+@expected
+def test_where_too_many_are_bad_ten_folds_are_refitted(few, monkeypatch):
+    _, fits = few
+    exact = bs.compare(fits)
+    monkeypatch.setattr(loo, "MAX_REFITS", 0)
+    folds = bs.compare(fits)
+    assert folds["refitted"].values.tolist() == [12, 12]
+    # A fold leaves out one or two runs of twelve: a little harder than one.
+    assert float(folds["elpd_loo"].sel(model="chinchilla")) == pytest.approx(
+        float(exact["elpd_loo"].sel(model="chinchilla")), abs=4
+    )
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,16 @@ import json
 import os
 import time
 
-import nutpie
 import numpy as np
+import nutpie
 import pytest
 import xarray as xr
-from pinned import BESIROGLU, simulated_runs
+from pinned import BESIROGLU, simulated_frame, simulated_runs
 from scipy.special import logsumexp
 
 import bayescale as bs
 from bayescale.answers import theta_of
-from bayescale.inference.compiled import is_compiled
-from bayescale.modeling import load_card
+from bayescale.costs import PowerCost
 from bayescale.runs import content_hash
 
 pytestmark = pytest.mark.sampling
@@ -46,7 +45,9 @@ def test_the_raw_coefficients_are_those_of_the_draws(hoffmann_fit):
     posterior = hoffmann_fit["posterior"].to_dataset()
     law = bs.get_law("chinchilla")
     near = law.loss(np, 70e9, 1.4e12, {k: posterior[k] for k in ("E", "A", "B", "alpha", "beta")})
-    np.testing.assert_allclose(near, bs.extrapolate(hoffmann_fit, params=70e9, tokens=1.4e12)["expected_loss"].squeeze())
+    np.testing.assert_allclose(
+        near, bs.extrapolate(hoffmann_fit, params=70e9, tokens=1.4e12)["expected_loss"].squeeze()
+    )
     # Besiroglu et al. 2024, 95% bootstrap intervals: A 285 to 744, B 1042 to 5810.
     assert 285 < float(posterior["A"].median()) < 744
     assert 1042 < float(posterior["B"].median()) < 5810
@@ -116,7 +117,6 @@ def test_other_runs_of_the_same_shape_are_not_compiled_again(hoffmann_fit, monke
     def never(*args, **kwargs):
         raise AssertionError("compiled a second time")
 
-    assert is_compiled(load_card("chinchilla"), 1)
     monkeypatch.setattr(nutpie, "compile_pymc_model", never)
     fewer = bs.fit(simulated_runs(sizes=4, ratios=4, noise=0.01), seed=3, draws=200, tune=300, prior_draws=50)
     assert fewer.attrs["runs"] == 16
@@ -138,6 +138,19 @@ def test_the_density_of_left_out_runs_is_that_of_the_law(known_fit, known_runs):
     pointwise = logsumexp(density.values, axis=(0, 1)) - np.log(4000)
     # 36 runs with a scatter of 0.5%: a normal density of sd 0.005 has a mean log of 3.88.
     assert pointwise.mean() == pytest.approx(3.88, abs=0.4)
+
+
+@pytest.mark.xfail(reason="the hash is that of the runs as read, not of those that were fitted")
+def test_a_selection_of_runs_is_other_runs(known_runs, known_fit):
+    part = bs.fit(known_runs.isel(run=slice(0, 30)), seed=1, draws=200, tune=300, prior_draws=0)
+    assert part.attrs["sha256"] != known_fit.attrs["sha256"]
+
+
+@pytest.mark.xfail(reason="only the name of a cost model is kept, and answers look it up among the shipped ones")
+def test_a_cost_model_of_ones_own_is_asked_in_the_answers():
+    runs = bs.read_runs(simulated_frame(noise=0.01), cost=PowerCost(8.0, "8ND"))
+    far = bs.extrapolate(bs.fit(runs, seed=1, draws=200, tune=300, prior_draws=0), "10x", allow_unconverged=True)
+    np.testing.assert_allclose(8 * far["params"] * far["tokens"], far["compute"])
 
 
 # What is known is found again
@@ -226,7 +239,7 @@ def test_their_floors_are_near_those_of_separate_fits(gadre_fit):
     for family, alone in {"c4": 1.620, "rpj": 1.720, "rw": 1.701}.items():
         draws = floor["irreducible_loss"].sel(family=family)
         assert abs(float(draws.mean()) - alone) < 3 * float(draws.std()), family
-        assert 0 < float(draws.min())
+        assert float(draws.min()) > 0
         assert float(draws.max()) < float(floor["lowest_seen"].sel(family=family))
     population = floor["population"]
     assert float(population.std()) > float(floor["irreducible_loss"].mean("family").std())

@@ -7,6 +7,7 @@ from pinned import BESIROGLU, ROUNDED, pinned_fit
 
 import bayescale as bs
 from bayescale.errors import OutputError, QuestionError
+from bayescale.runs import content_hash
 
 
 @pytest.mark.parametrize("families", [None, {"old": ROUNDED, "new": BESIROGLU}], ids=["one", "two"])
@@ -37,8 +38,6 @@ def test_the_runs_come_back_from_the_posterior(tmp_path):
     assert runs.attrs["sha256"] == fit.attrs["sha256"]
     assert "family" in runs.coords
     assert set(runs.data_vars) >= {"params", "tokens", "compute", "loss"}
-    from bayescale.runs import content_hash
-
     assert content_hash(runs) == fit.attrs["sha256"]
 
 

@@ -104,7 +104,10 @@ def test_maximum_likelihood_of_the_240_points_is_that_of_the_reanalysis(open_set
 
     starts = [np.log([e, t, t, s, s]) for e in (1.0, 1.8, 2.2) for t in (0.1, 0.5) for s in (0.2, 0.6)]
     options = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 2000, "maxls": 50}
-    found = [minimize(value_and_gradient, s, jac=True, method="L-BFGS-B", bounds=[(-5, 2)] * 5, options=options) for s in starts]
+    found = [
+        minimize(value_and_gradient, s, jac=True, method="L-BFGS-B", bounds=[(-5, 2)] * 5, options=options)
+        for s in starts
+    ]
     best = min(found, key=lambda f: f.fun)
     at = dict(zip(LAW.parameter_names, np.exp(best.x), strict=True))
     assert best.fun / 1e3 == pytest.approx(1.0182740e-3, abs=5e-11)

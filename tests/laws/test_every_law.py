@@ -45,7 +45,9 @@ def test_tensors_arrays_and_named_arrays_agree(law, data, n, d):
     assert float(tensor_function(law.name)(n, d, *theta.values())[0]) == pytest.approx(loss, rel=1e-12)
     array = law.mean(np, np.array([n, n]), d, {k: np.array([v, v]) for k, v in theta.items()})
     np.testing.assert_allclose(array, loss, rtol=1e-12)
-    named = law.mean(np, xr.DataArray([n], dims="point"), d, {k: xr.DataArray([v], dims="draw") for k, v in theta.items()})
+    named = law.mean(
+        np, xr.DataArray([n], dims="point"), d, {k: xr.DataArray([v], dims="draw") for k, v in theta.items()}
+    )
     assert set(named.dims) == {"point", "draw"}
     np.testing.assert_allclose(named.values, loss, rtol=1e-12)
 

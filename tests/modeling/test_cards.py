@@ -1,8 +1,8 @@
 import re
+import tomllib
 
 import numpy as np
 import pytest
-import tomllib
 
 import bayescale as bs
 from bayescale.errors import CardError
@@ -94,7 +94,7 @@ def test_the_card_that_the_mistakes_are_made_in_is_sound(write):
 
 
 def test_a_path_that_is_not_there(tmp_path):
-    with pytest.raises(CardError, match="nowhere.toml: cannot be read"):
+    with pytest.raises(CardError, match=r"nowhere\.toml: cannot be read"):
         load_card(tmp_path / "nowhere.toml")
 
 
@@ -121,9 +121,17 @@ def test_a_file_that_is_not_toml(write):
         (r'"StudentT"', '"Student"', ["noise", "no noise 'Student'", "Did you mean 'StudentT'?", "Normal"]),
         (r'"StudentT"', '"Normal"', ["noise", "Normal noise needs priors for exactly: sigma"]),
         (r"^nu  ", "mu  ", ["noise.mu", "unknown key", "Did you mean 'nu'?"]),
-        (r'"partial\(family\)"', '"partly(family)"', ["pooling.E", "complete, none(family), partial(family)", "partly"]),
+        (
+            r'"partial\(family\)"',
+            '"partly(family)"',
+            ["pooling.E", "complete, none(family), partial(family)", "partly"],
+        ),
         (r'"partial\(family\)"', '"partial(corpus)"', ["pooling", "corpus", "column family"]),
-        (r'^alpha +(?== "partial)', "alhpa ", ["pooling.alhpa", "no such parameter", "Did you mean 'alpha'?", "spread"]),
+        (
+            r'^alpha +(?== "partial)',
+            "alhpa ",
+            ["pooling.alhpa", "no such parameter", "Did you mean 'alpha'?", "spread"],
+        ),
         (r"^spread .*$", "", ["pooling", "`spread`"]),
         (r"^spread .*$", 'spread = "wide"', ["pooling.spread: must be a prior", "HalfNormal"]),
         (r"(?s)\[noise\].*", "", ["noise", "required"]),
