@@ -2,23 +2,18 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import xarray as xr
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 import bayescale as bs
 from bayescale.errors import QuestionError
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
 from bayescale.report import check_writable, run_study, terminal_summary, write_report
 from bayescale.runs import findings, human_number
+from bayescale.terminal import band, by_family, err, out, print_answer, print_table, sampling_bar, steps
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 INTERRUPTED, REFUSED = 130, 2
 
 
@@ -46,7 +41,7 @@ def _report(a: argparse.Namespace) -> None:
     check_writable(a.out)
     runs = _read(a)
     _print_problems(runs)
-    with _steps() as say:
+    with steps() as say:
         study = run_study(runs, model=a.model, against=a.against, at=a.at, seed=a.seed, progress=say)
         say("drawing the figures and writing the page")
         page = write_report(study, a.out)
@@ -58,18 +53,18 @@ def _fit(a: argparse.Namespace) -> None:
     check_folder(a.output)
     runs = _read(a)
     _print_problems(runs)
-    with _sampling_bar(a.model) as progress:
+    with sampling_bar(a.model) as progress:
         fit = bs.fit(runs, a.model, seed=a.seed, draws=a.draws, tune=a.tune, chains=a.chains, progress=progress)
     bs.save_fit(fit, a.output)
     verdict = bs.verdict(fit)
-    _print_table(
+    print_table(
         f"{fit.attrs['model']} on {fit.attrs['runs']} runs: diagnostics",
         ["check", "worst", "limit", "where", "passed"],
         [(c.name, f"{c.value:.4g}", f"{c.limit:g}", c.worst, "yes" if c.passed else "NO") for c in verdict.checks],
     )
     learned = bs.prior_to_posterior(fit)
     names = [name for name in learned["parameter"].values if name.split("[")[0] in bs.load_card(a.model).all_priors]
-    _print_table(
+    print_table(
         "parameters at the reference run "
         f"(N = {human_number(fit.attrs['params0'])}, D = {human_number(fit.attrs['tokens0'])})",
         ["parameter", "median", "95% band", "prior 95%", "learned"],
@@ -90,10 +85,10 @@ def _extrapolate(a: argparse.Namespace) -> None:
         allow_unconverged=a.allow_unconverged,
     )
     rows = []
-    for family, one in _by_family(answer):
+    for family, one in by_family(answer):
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
-            low, middle, high = _band(at["loss"])
+            low, middle, high = band(at["loss"])
             rows.append(
                 (
                     family,
@@ -107,7 +102,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
                 )
             )
     unit = answer.attrs["loss_unit"]
-    _print_answer(
+    print_answer(
         f"{answer.attrs['question']} ({unit}), model {answer.attrs['model']}",
         ["family", "C (FLOP)", "N", "D", "loss", "95% band", "from parameters", "decades beyond"],
         rows,
@@ -120,17 +115,17 @@ def _split(a: argparse.Namespace) -> None:
     answer = bs.optimal_split(bs.load_fit(a.fit), a.compute, family=a.family, allow_unconverged=a.allow_unconverged)
     rows = []
     exponents = []
-    for family, one in _by_family(answer):
+    for family, one in by_family(answer):
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
             bands = [
-                "{1} [{0}, {2}]".format(*map(human_number, _band(at[name])))
+                "{1} [{0}, {2}]".format(*map(human_number, band(at[name])))
                 for name in ("params", "tokens", "tokens_per_param")
             ]
             rows.append((family, f"{float(at['compute']):.3g}", *bands, f"{float(at['decades_beyond']):+.1f}"))
-        low, middle, high = _band(one["a"])
+        low, middle, high = band(one["a"])
         exponents.append(f"{family + ': ' if family else ''}N_opt ~ C^{middle:.3f} [{low:.3f}, {high:.3f}]")
-    _print_answer(
+    print_answer(
         f"compute-optimal split, model {answer.attrs['model']} (median and 95% band)",
         ["family", "C (FLOP)", "N", "D", "D/N", "decades beyond"],
         rows,
@@ -142,13 +137,13 @@ def _split(a: argparse.Namespace) -> None:
 def _irreducible(a: argparse.Namespace) -> None:
     answer = bs.irreducible_loss(bs.load_fit(a.fit), family=a.family, allow_unconverged=a.allow_unconverged)
     rows = []
-    for family, one in _by_family(answer):
-        low, middle, high = _band(one["irreducible_loss"])
+    for family, one in by_family(answer):
+        low, middle, high = band(one["irreducible_loss"])
         rows.append((family, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", f"{float(one['lowest_seen']):.4g}"))
     if "population" in answer:
-        low, middle, high = _band(answer["population"])
+        low, middle, high = band(answer["population"])
         rows.append(("population", f"{middle:.4g}", f"{low:.4g} to {high:.4g}", ""))
-    _print_answer(
+    print_answer(
         f"irreducible loss ({answer.attrs['loss_unit']}), model {answer.attrs['model']}",
         ["family", "median", "95% band", "lowest loss seen"],
         rows,
@@ -164,7 +159,7 @@ def _compare(a: argparse.Namespace) -> None:
     cards = {bs.load_card(name).name: bs.load_card(name) for name in names}
     runs = _read(a)
     _print_problems(runs)
-    with _steps() as say:
+    with steps() as say:
         fits = {}
         for name, card in cards.items():
             say(f"{name}: compiling and sampling")
@@ -172,7 +167,7 @@ def _compare(a: argparse.Namespace) -> None:
         say("leaving one run out at a time")
         table = bs.compare(fits, seed=a.seed)
         held = {name: bs.backtest(runs, card, seed=a.seed, progress=say) for name, card in cards.items()}
-    _print_table(
+    print_table(
         "leave one run out (which form describes runs like these; higher is better)",
         ["model", "elpd_loo", "se", "difference", "its se", "weight", "bad Pareto k", "refitted"],
         [
@@ -201,7 +196,7 @@ def _compare(a: argparse.Namespace) -> None:
                 )
             )
             best.setdefault(f"{factor:g}x", {})[name] = s["elpd"]
-    _print_table(
+    print_table(
         "leave the largest out (which form predicts larger runs)",
         ["model", "beyond", "inside 90% band", "elpd", "error", "bias"],
         rows,
@@ -223,7 +218,7 @@ def _models(a: argparse.Namespace) -> None:
         _show_model(a.name)
         return
     rows = [(c.name, c.title, bs.get_law(c.law).equation) for c in map(bs.load_card, bs.list_cards())]
-    _print_table("model cards", ["name", "title", "law"], rows)
+    print_table("model cards", ["name", "title", "law"], rows)
     out.print("bayescale models show NAME prints the priors; copy a card, edit it and pass its path with --model.")
 
 
@@ -247,14 +242,14 @@ def _show_model(name: str) -> None:
                 str(card.pooling.get(parameter, "complete")),
             )
         )
-    _print_table("priors (median and 95% band)", ["parameter", "meaning", "prior", "says", "pooling"], rows)
+    print_table("priors (median and 95% band)", ["parameter", "meaning", "prior", "says", "pooling"], rows)
     if "spread" in card.pooling:
         out.print(f"spread between families, on the log scale: {card.spread}", markup=False)
     out.print(f"noise: {card.noise.family} on log loss", markup=False)
 
 
 def _data(a: argparse.Namespace) -> None:
-    _print_table(
+    print_table(
         "shipped run logs", ["name", "title", "licence", "file"],
         [(log.name, log.title, log.licence, str(log.path)) for log in bs.shipped_logs()],
     )  # fmt: skip
@@ -293,19 +288,6 @@ def check_folder(path: Path) -> None:
     check_writable(path.parent / f"{path.name}.d")
 
 
-def _by_family(answer: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
-    if "family" not in answer.dims:
-        yield "", answer
-        return
-    for family in answer["family"].values:
-        yield str(family), answer.sel(family=family)
-
-
-def _band(draws: xr.DataArray) -> tuple[float, float, float]:
-    low, middle, high = draws.quantile([0.025, 0.5, 0.975], dim=("chain", "draw")).values.ravel()[:3]
-    return float(low), float(middle), float(high)
-
-
 def _parameter_row(row: xr.Dataset) -> tuple[str, ...]:
     v = {name: float(row[name]) for name in row.data_vars}
     return (
@@ -315,46 +297,6 @@ def _parameter_row(row: xr.Dataset) -> tuple[str, ...]:
         f"{v['prior_lower']:.3g} to {v['prior_upper']:.3g}",
         f"{max(v['learned'], 0):.0%}",
     )
-
-
-def _print_table(title: str, columns: list[str], rows: Sequence[tuple[str, ...]]) -> None:
-    keep = [i for i, column in enumerate(columns) if column != "family" or any(row[i] for row in rows)]
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for i in keep:
-        table.add_column(columns[i], overflow="fold", justify="left")
-    for row in rows:
-        table.add_row(*(row[i] for i in keep))
-    out.print(table)
-
-
-def _print_answer(
-    title: str, columns: list[str], rows: Sequence[tuple[str, ...]], answer: xr.Dataset, last: str
-) -> None:
-    _print_table(title, columns, rows)
-    if answer.attrs["verdict"] != "converged":
-        out.print("NOT CONVERGED: these numbers may not be quoted.")
-    out.print(last, markup=False)
-
-
-@contextmanager
-def _steps() -> Iterator[Callable[[str], None]]:
-    """Show the step at hand: a spinner on a terminal, a line each elsewhere."""
-    if not err.is_terminal:
-        yield lambda line: err.print(line, markup=False)
-        return
-    with err.status("starting") as status:
-        yield lambda line: status.update(line)
-
-
-@contextmanager
-def _sampling_bar(model: str) -> Iterator[Callable[[int, int], None]]:
-    bar = Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err,
-        transient=True,
-    )  # fmt: skip
-    with bar:
-        task = bar.add_task(f"{model}: compiling, then sampling", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total, description=f"{model}: sampling")
 
 
 # ------------------------------------------------------------------------------------------------------------ parser

@@ -1,5 +1,6 @@
 """Posteriors made by hand, every draw a known truth, and runs simulated from a known law: no sampling."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,7 +10,7 @@ import xarray as xr
 import bayescale as bs
 from bayescale.inference import Check, Verdict
 from bayescale.inference.sampling import _provenance
-from bayescale.modeling.build import ModelData
+from bayescale.modeling import model_data
 
 # Hoffmann et al. 2022, eq. 10 as printed; the same from the paper's TeX comment, unrounded; Besiroglu et al. 2024.
 ROUNDED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
@@ -108,6 +109,6 @@ def pinned_fit(
         "prior": xr.Dataset(prior),
     }
     tree = xr.DataTree.from_dict(groups)
-    data = ModelData({}, params0, tokens0, names)
+    data = dataclasses.replace(model_data(card, runs), params0=params0, tokens0=tokens0)
     tree.attrs.update(_provenance(card, runs, data, verdict, {"seed": seed, "draws": draws, "chains": chains}))
     return tree

@@ -16,6 +16,9 @@ from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, load_card
 
 FRONTIER_POINTS = 9
+# The IsoFLOP view: budgets as multiples of the largest run, and how far N goes either way from its optimum.
+BUDGETS = (0.01, 0.1, 1.0)
+SIZES_EACH_WAY, REACH = 10, 25.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class Study:
         `extrapolate` from the smallest run's compute to ``at``, for the band against compute.
     split : dict of str to xarray.Dataset
         `optimal_split` at the same computes as ``path``; its last point is ``at``.
+    isoflop : dict of str to xarray.Dataset
+        `extrapolate` over N at a few budgets, the last of them ``at``; ``best_params`` and ``best_loss`` over
+        ``budget`` are the optima.
     floor : dict of str to xarray.Dataset
         `irreducible_loss`.
     loo : xarray.Dataset
@@ -52,6 +58,7 @@ class Study:
     far: dict[str, xr.Dataset]
     path: dict[str, xr.Dataset]
     split: dict[str, xr.Dataset]
+    isoflop: dict[str, xr.Dataset]
     floor: dict[str, xr.Dataset]
     loo: xr.Dataset
     held: dict[str, xr.Dataset]
@@ -117,9 +124,25 @@ def run_study(
     grid = np.geomspace(float(runs["compute"].min()), target, FRONTIER_POINTS)
     path = {name: extrapolate(tree, list(grid), seed=seed) for name, tree in fits.items()}
     split = {name: optimal_split(tree, list(grid)) for name, tree in fits.items()}
+    isoflop = {name: isoflop_curves(tree, target, seed) for name, tree in fits.items()}
     floor = {name: irreducible_loss(tree) for name, tree in fits.items()}
     say("leaving one run out at a time")
     loo = compare(fits, seed=seed)
     held = {name: backtest(runs, card, FACTORS, seed=seed, progress=progress) for name, card in cards.items()}
     truth = json.loads(runs.attrs.get("truth", "{}"))
-    return Study(runs, at, fits, far, path, split, floor, loo, held, truth)
+    return Study(runs, at, fits, far, path, split, isoflop, floor, loo, held, truth)
+
+
+def isoflop_curves(fit: xr.DataTree, target: float, seed: int = SEED) -> xr.Dataset:
+    """Return the loss over N at a few budgets up to ``target``, with the optimum of each."""
+    largest, smallest = fit.attrs["max_compute"], fit.attrs["min_compute"]
+    budgets = sorted({*(largest * f for f in BUDGETS if largest * f > smallest), target})
+    best = optimal_split(fit, budgets)
+    others = [dim for dim in best["params"].dims if dim != "point"]
+    centre = np.exp(xr.ufuncs.log(best["params"]).median(others).values)
+    params = centre[:, None] * np.geomspace(1 / REACH, REACH, 2 * SIZES_EACH_WAY + 1)
+    compute = np.broadcast_to(np.array(budgets)[:, None], params.shape)
+    curves = extrapolate(fit, params=list(params.ravel()), compute=list(compute.ravel()), seed=seed)
+    optima = best[["params", "optimal_loss"]].reset_coords(drop=True).rename(point="budget")
+    optima = optima.rename(params="best_params", optimal_loss="best_loss")
+    return curves.merge(optima.assign_coords(budget_compute=("budget", budgets)), combine_attrs="override")

@@ -29,6 +29,7 @@ from torch import nn
 from torch.nn import functional as F
 
 HERE = Path(__file__).resolve().parent
+CACHE = HERE.parents[1] / ".train"  # outside data/, which is packed into the wheel
 GCIDE = Path("/usr/share/dictd/gcide.dict.dz")  # Debian package dict-gcide
 
 CONTEXT = 64  # bytes
@@ -95,7 +96,7 @@ def english_bytes():
 
 def load_corpus(name):
     """Training windows, validation windows (each CONTEXT + 1 bytes) as small integers, and the alphabet's size."""
-    cache = HERE / f".cache-{name}.npz"
+    cache = CACHE / f"{name}.npz"
     if not cache.exists():
         window = CONTEXT + 1
         if name == "source":
@@ -115,6 +116,7 @@ def load_corpus(name):
         alphabet = np.unique(train)
         code = np.zeros(256, dtype=np.uint8)
         code[alphabet] = np.arange(len(alphabet))
+        CACHE.mkdir(exist_ok=True)
         tmp = cache.with_suffix(f".{os.getpid()}.npz")
         np.savez(tmp, train=code[train], valid=code[valid], vocab=len(alphabet))
         tmp.rename(cache)

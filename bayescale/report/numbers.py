@@ -1,0 +1,270 @@
+"""Every number of the report, once: the page, the terminal and answers.json all read from here."""
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import bayescale
+from bayescale.answers import bands, card_of, families_of, law_of
+from bayescale.compare import FACTORS, HEADLINE, score
+from bayescale.inference import verdict
+from bayescale.report.study import Study
+
+# 80% is where a band that promises 90% is called too narrow; fewer runs than this are too few to say.
+FAILED_BELOW = 0.8
+TOO_FEW = 5
+# LOO differences below 4 are small whatever their error (Sivula et al. 2020, arXiv 2008.10296); two errors are clear.
+SMALL_ELPD, CLEAR_ERRORS = 4.0, 2.0
+WHOLE_DECADE = 0.05
+
+Numbers = dict[str, Any]
+
+
+def collect_numbers(study: Study) -> Numbers:
+    """Return every number of the report as plain dicts, lists, floats, strings and None.
+
+    Parameters
+    ----------
+    study : Study
+        From `run_study`.
+
+    Returns
+    -------
+    dict
+        Strict JSON: what is not a number is None.
+    """
+    first = study.fits[study.model]
+    compute = float(study.far[study.model]["compute"].values[0])
+    largest = float(first.attrs["max_compute"])
+    question = {
+        "at": study.at,
+        "compute_flop": compute,
+        "largest_run_flop": largest,
+        "smallest_run_flop": float(first.attrs["min_compute"]),
+        "times_largest_run": compute / largest,
+        "decades_beyond": float(np.log10(compute / largest)),
+        "family_decades_beyond": {name: _own_distance(study.runs, name, compute) for name in study.families},
+        "model": study.model,
+        "against": study.against,
+    }
+    found = {
+        "bayescale": bayescale.__version__,
+        "title": study.runs.attrs.get("title", ""),
+        "runs": int(study.runs.sizes["run"]),
+        "families": study.families,
+        "units": {
+            "loss": study.runs.attrs["loss_unit"],
+            "params": "parameters",
+            "params_convention": study.runs.attrs.get("params_convention", "unknown"),
+            "tokens": "tokens",
+            "compute": "FLOP",
+            "cost": study.runs.attrs.get("cost", ""),
+        },
+        "question": question,
+        "convergence": {name: _convergence(fit) for name, fit in study.fits.items()},
+        "extrapolation": {name: _extrapolation(study, name) for name in study.fits},
+        "backtest": {name: _backtest(held) for name, held in study.held.items()},
+        "forms": _forms(study),
+        "irreducible_loss": {name: _floor(study, name) for name in study.fits},
+        "provenance": _provenance(study),
+    }
+    return _strict(found)  # type: ignore[no-any-return]
+
+
+def _strict(value: Any) -> Any:
+    """Return the value as JSON has it: no NumPy types, no NaN, no infinity."""
+    if isinstance(value, dict):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_strict(item) for item in value]
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value if value is None else str(value)
+
+
+def _one(answer: xr.Dataset, family: str) -> xr.Dataset:
+    return answer.sel(family=family, drop=True) if "family" in answer.dims else answer
+
+
+def _banded(draws: xr.DataArray) -> Numbers:
+    found = bands(draws)
+    limits = {
+        f"{100 * p:g}": [float(found[side].sel(prob=p)) for side in ("lower", "upper")] for p in found["prob"].values
+    }
+    return {"median": float(found["median"]), "bands": limits}
+
+
+def _own_distance(runs: xr.Dataset, family: str, compute: float) -> float:
+    mine = runs.isel(run=runs["family"].values == family) if "family" in runs.coords else runs
+    return float(np.log10(compute / mine["compute"].values.max()))
+
+
+def _convergence(fit: xr.DataTree) -> Numbers:
+    found = verdict(fit)
+    checks = [
+        {"check": c.name, "value": c.value, "limit": c.limit, "passed": c.passed, "worst": c.worst} for c in found.checks
+    ]
+    return {"passed": found.passed, "sentence": found.sentence, "checks": checks}
+
+
+def _extrapolation(study: Study, model: str) -> Numbers:
+    out = {}
+    for family in study.families:
+        far = _one(study.far[model], family).isel(point=0)
+        split = _one(study.split[model], family).isel(point=-1)
+        out[family] = {
+            "params": float(far["params"]),
+            "tokens": float(far["tokens"]),
+            "loss": _banded(far["loss"]),
+            "expected_loss": _banded(far["expected_loss"]),
+            "share_parameters": float(far["share_parameters"]),
+            "share_noise": float(far["share_noise"]),
+            "optimal": {name: _banded(split[name]) for name in ("params", "tokens", "tokens_per_param")}
+            | {"exponent_params": _banded(split["a"]), "exponent_tokens": _banded(split["b"])},
+        }
+    return out
+
+
+def _backtest(held: xr.Dataset) -> Numbers:
+    out: Numbers = {"band": HEADLINE, "asked": [f"{f:g}" for f in FACTORS], "skipped": held.attrs.get("skipped", "")}
+    out["by_factor"] = _scores(held)
+    families = sorted(set(held["family"].values.tolist())) if held.sizes["held_out"] else []
+    if len(families) > 1:
+        out["by_family"] = {
+            name: _scores(held.isel(held_out=held["family"].values == name)) for name in families
+        }
+    return out
+
+
+def _scores(held: xr.Dataset) -> Numbers:
+    if not held.sizes["held_out"]:
+        return {}
+    table = score(held)
+    fitted = held["fitted"].groupby(held["factor"]).max() if "fitted" in held.coords else None
+    out = {}
+    for factor, row in table.iterrows():
+        out[f"{factor:g}"] = {
+            "fitted_runs": None if fitted is None else int(fitted.sel(factor=factor)),
+            "held_out_runs": int(row["runs"]),
+            "inside": int(row["inside"]),
+            "coverage": row["coverage"],
+            "mean_interval_score_percent": row["winkler"],
+            "median_width_percent": row["width"],
+            "median_error_percent": row["error"],
+            "mean_bias_percent": row["bias"],
+            "elpd": row["elpd"],
+        }
+    return out
+
+
+def _forms(study: Study) -> Numbers:
+    loo = study.loo
+    columns = ("elpd_loo", "se", "elpd_diff", "dse", "p_loo", "weight", "bad_k", "refitted")
+    table = [
+        {"model": str(name)} | {c: float(loo[c].sel(model=name)) for c in columns} for name in loo["model"].values
+    ]
+    best, other = table[0], table[1]
+    gap = abs(other["elpd_loo"] - best["elpd_loo"])
+    loo_clear = gap > SMALL_ELPD and gap > CLEAR_ERRORS * other["dse"]
+    ahead = {f"{factor:g}": _ahead(study, factor) for factor in FACTORS}
+    tested = [found for found in reversed(ahead.values()) if found]
+    ahead_says = next((t["better"] for t in tested[:1]), None)
+    return {
+        "loo": {
+            "table": table,
+            "better": best["model"],
+            "elpd_difference": gap,
+            "standard_error": other["dse"],
+            "clear": loo_clear,
+        },
+        "largest_left_out": ahead,
+        "largest_left_out_better": ahead_says,
+        "agree": None if ahead_says is None else ahead_says == best["model"],
+    }
+
+
+def _ahead(study: Study, factor: float) -> Numbers | None:
+    """Say which form predicted the runs beyond a cut better, on the runs that both predicted."""
+    parts = {}
+    for name in (study.model, study.against):
+        held = study.held[name]
+        part = held.isel(held_out=held["factor"].values == factor)
+        parts[name] = dict(zip(part["run"].values.tolist(), part["elpd"].values.tolist(), strict=True))
+    first, second = parts.values()
+    common = [run for run in first if run in second]
+    if not common:
+        return None
+    difference = np.array([first[run] - second[run] for run in common])
+    error = float(np.sqrt(len(common)) * difference.std(ddof=1)) if len(common) > 1 else float("nan")
+    total = float(difference.sum())
+    return {
+        "better": study.model if total >= 0 else study.against,
+        "elpd_difference": abs(total),
+        "standard_error": error,
+        "runs": len(common),
+        "clear": bool(abs(total) > SMALL_ELPD and abs(total) > CLEAR_ERRORS * error),
+    }
+
+
+def _floor(study: Study, model: str) -> Numbers:
+    answer = study.floor[model]
+    out: Numbers = {
+        "a_parameter": law_of(study.fits[model]).has_floor,
+        "warning": answer.attrs["warning"],
+        "families": {},
+    }
+    for family in study.families:
+        one = _one(answer, family)
+        found = _banded(one["irreducible_loss"]) | {
+            "lowest_seen": float(one["lowest_seen"]),
+            "identified": bool(one["identified"]) if "identified" in one else None,
+            "learned": float(one["learned"]) if "learned" in one else None,
+        }
+        if "prior" in one:
+            found["prior"] = _prior(one["prior"])
+        if (truth := study.truth.get(family)) is not None:
+            low, high = found["bands"]["95"]
+            found |= {"truth": float(truth), "truth_inside_95": bool(low <= truth <= high)}
+        out["families"][family] = found
+    if "population" in answer:
+        out["population"] = _banded(answer["population"])
+    return out
+
+
+def _prior(draws: xr.DataArray) -> Numbers:
+    found = bands(draws, dim=draws.dims)  # type: ignore[arg-type]
+    return {
+        "median": float(found["median"]),
+        "bands": {
+            f"{100 * p:g}": [float(found[side].sel(prob=p)) for side in ("lower", "upper")] for p in found["prob"].values
+        },
+    }
+
+
+def _provenance(study: Study) -> Numbers:
+    attrs = study.runs.attrs
+    first = study.fits[study.model].attrs
+    settings = {name: json.loads(fit.attrs["settings"]) for name, fit in study.fits.items()}
+    return {
+        "source": attrs.get("source", ""),
+        "licence": attrs.get("licence", ""),
+        "sha256": attrs.get("sha256", first.get("sha256", "")),
+        "seed": settings[study.model].get("seed"),
+        "settings": settings,
+        "versions": json.loads(first["versions"]),
+        "cards": {name: card_of(fit).model_dump(mode="json") for name, fit in study.fits.items()},
+        "laws": {name: law_of(fit).equation for name, fit in study.fits.items()},
+        "reference_run": {
+            name: {"params": fit.attrs["params0"], "tokens": fit.attrs["tokens0"]} for name, fit in study.fits.items()
+        },
+        "families": {name: families_of(fit) for name, fit in study.fits.items()},
+        "findings": [
+            {"level": item["level"], "message": item["message"]} for item in json.loads(attrs.get("findings", "[]"))
+        ],
+    }
