@@ -22,7 +22,7 @@ from bayescale.answers.split import optimal_split
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.modeling.noise import draw_noise
+from bayescale.modeling.noise import draw_noise, with_noise
 
 
 def extrapolate(
@@ -83,7 +83,7 @@ def extrapolate(
     expected = expected_loss(fit, n, d, family).transpose(*DRAW_DIMS, POINT, ...)
     theta = theta_of(fit, family)
     noise = draw_noise(card_of(fit).noise.family, expected, theta, np.random.default_rng([seed, 1]))
-    loss = expected * np.exp(noise)
+    loss = with_noise(expected, noise)
     widths = [_log_width(xr.ufuncs.log(expected)) ** 2, _log_width(noise) ** 2]
     unit = loss_unit(fit)
     out = xr.Dataset(

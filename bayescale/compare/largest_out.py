@@ -14,7 +14,7 @@ from bayescale.errors import BayescaleError
 from bayescale.inference import by_run, fit, log_likelihood, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, load_card, model_data
-from bayescale.modeling.noise import draw_noise
+from bayescale.modeling.noise import draw_noise, with_noise
 
 FACTORS = (10.0, 100.0)
 PROBS = (0.5, 0.8, 0.9, 0.95)
@@ -121,7 +121,7 @@ def _predictive(
     mean = law.mean(np, test["params"] / params0, test["tokens"] / tokens0, theta).transpose("chain", "draw", "run")
     se = test["loss_se"].fillna(0.0) / test["loss"] if "loss_se" in test else 0.0
     noise = draw_noise(card.noise.family, mean, theta, np.random.default_rng([seed, 2]), se)
-    return mean * np.exp(noise)
+    return with_noise(mean, noise)
 
 
 def _empty() -> xr.Dataset:

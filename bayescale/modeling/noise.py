@@ -64,6 +64,13 @@ def log_density(
     return xr.apply_ufunc(NOISES[family].logpdf, z, *_shape_arguments(family, theta)) - np.log(scale)
 
 
+def with_noise(expected: xr.DataArray, noise: xr.DataArray) -> xr.DataArray:
+    """Return the loss of a run that scatters by ``noise`` on the log scale about its expected loss."""
+    # A t with few degrees of freedom has draws whose exponential is infinite; quantiles bear that.
+    with np.errstate(over="ignore"):
+        return expected * np.exp(noise)
+
+
 def draw_noise(
     family: str,
     like: xr.DataArray,

@@ -4,8 +4,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.plots.parts import axes, held_of_family, note
-from bayescale.plots.style import FIRST, INK, MISSED, MUTED
+from bayescale.plots.parts import axes, held_of_family, legend_on_top, note
+from bayescale.plots.style import FAINT, FIRST, INK, MISSED, MUTED
+
+# Runs within half a decade of the factor are those that test a step of that size.
+FAR = 0.5
 
 
 def plot_backtest(
@@ -56,14 +59,20 @@ def plot_backtest(
     low, high, seen = (100 * (one[name] / one["median"] - 1).values for name in ("lower", "upper", "loss"))
     inside = (seen >= low) & (seen <= high)
     ax.axhline(0, color=MUTED, linewidth=1)
+    if (start := np.log10(factor) - FAR) > 0 and x.max() > start:
+        ax.axvspan(start, x.max() + 0.04, color=FAINT, alpha=0.3, linewidth=0, zorder=0)
+        ax.annotate(
+            f"about {factor:g}x out", (start, 0), xycoords=("data", "axes fraction"), xytext=(4, 5), fontsize=8.5,
+            textcoords="offset points", color=MUTED,
+        )  # fmt: skip
     ax.vlines(x, low, high, color=FIRST, alpha=0.32, linewidth=3.2, label=f"predicted {100 * prob:g}% band")
     ax.plot(x[inside], seen[inside], "o", color=FIRST, markersize=4.5, label=f"inside: {inside.sum()} of {len(x)}")
     ax.plot(
         x[~inside], seen[~inside], "X", color=MISSED, markersize=6, markeredgecolor="white", markeredgewidth=0.4,
         label=f"outside: {(~inside).sum()}",
     )  # fmt: skip
-    ax.legend(loc="best", ncols=1)
-    ax.margins(x=0.05, y=0.12)
+    ax.margins(x=0.05, y=0.06)
+    legend_on_top(ax, 3)
     ax.tick_params(colors=INK)
     return ax
 

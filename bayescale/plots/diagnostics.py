@@ -41,15 +41,15 @@ def plot_diagnostics(fit: xr.DataTree, *, ax: Axes | None = None) -> Axes:
         ax.plot([0, used], [y, y], color=colour, linewidth=2, alpha=0.5, solid_capstyle="butt")
         ax.plot([used], [y], "o" if check.passed else "X", color=colour, markersize=8)
         ax.annotate(
-            _value(check), (used, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8.5, color=INK
-        )
+            _value(check), (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=INK,
+            annotation_clip=False,
+        )  # fmt: skip
     ax.axvline(1, color=MISSED, linewidth=1.3, linestyle="--")
-    ax.text(1.0, len(checks) - 0.35, "limit", color=MISSED, fontsize=8.5, ha="center", va="center")
     ax.set_yticks(range(len(checks)), [check.name for check in checks])
-    ax.set_ylim(len(checks) - 0.1, -0.6)
-    ax.set_xlim(0, _WORST_SHOWN * 1.25)
-    ax.set_xticks([0, 0.5, 1, 1.5], ["0", "half", "all of it", "1.5x"])
-    ax.set_xlabel("share of the limit used by the worst parameter")
+    ax.set_ylim(len(checks) - 0.4, -0.6)
+    ax.set_xlim(-0.06, _WORST_SHOWN * 1.08)
+    ax.set_xticks([0, 0.5, 1, 1.5], ["0", "half", "limit", "1.5x"])
+    ax.set_xlabel("share of the limit used up, at worst")
     ax.grid(visible=False, axis="y")
     return ax
 
@@ -64,14 +64,14 @@ def _share_of_limit(check: Check) -> float:
 
 def _value(check: Check) -> str:
     if check.name == "R-hat":
-        return f"{check.value:.3f} ({check.worst}; at most {check.limit:g})"
+        return f"{check.value:.3f}, at most {check.limit:g}\n{check.worst}"
     if check.name.endswith("ESS"):
-        return f"{check.value:.0f} ({check.worst}; at least {check.limit:g})"
+        return f"{check.value:.0f}, at least {check.limit:g}\n{check.worst}"
     if check.name == "E-BFMI":
-        return f"{check.value:.2f} (at least {check.limit:g})"
+        return f"{check.value:.2f}, at least {check.limit:g}"
     if check.name == "tree depth":
-        return f"{check.value:.1%} (at most {check.limit:.0%})"
-    return f"{check.value:g} (at most {check.limit:g})"
+        return f"{check.value:.1%}, at most {check.limit:.0%}"
+    return f"{check.value:g}, at most {check.limit:g}"
 
 
 def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20, ax: Axes | None = None) -> Axes:
@@ -108,7 +108,7 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     level = values.shape[1] / bins
     spread = 2 * np.sqrt(level * (1 - 1 / bins))
     ax.axhspan(
-        (level - spread) / level, (level + spread) / level, color=MUTED, alpha=0.12, linewidth=0, label="by chance, 95%"
+        (level - spread) / level, (level + spread) / level, color=MUTED, alpha=0.12, linewidth=0, label="by chance"
     )
     for i, chain in enumerate(ranks):
         heights = np.histogram(chain, edges)[0] / level

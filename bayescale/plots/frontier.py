@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.plots.parts import axes, draw_bands, mark_data_end, of_family, runs_of_family
+from bayescale.plots.parts import axes, draw_bands, legend_on_top, mark_data_end, of_family, runs_of_family
 from bayescale.plots.style import FORM_COLOURS, MUTED, compute_axis, log_axis
 
 Quantity = Literal["params", "tokens", "tokens_per_param"]
@@ -67,7 +67,7 @@ def plot_frontier(
     ax.set_yscale("log")
     log_axis(ax.yaxis)
     ax.set_ylabel(LABELS[quantity])
-    ax.legend(loc="upper left")
+    legend_on_top(ax, 1)
     return ax
 
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from scipy.stats import gaussian_kde
 
 from bayescale.answers import bands
-from bayescale.plots.parts import axes, note, of_family
+from bayescale.plots.parts import axes, legend_on_top, note, of_family
 from bayescale.plots.style import FIRST, INK, KNOWN, MUTED
 
 
@@ -49,12 +49,12 @@ def plot_irreducible(
     if "prior" in one:
         prior = one["prior"].values.ravel()
         ax.plot(
-            grid, gaussian_kde(prior)(grid), color=MUTED, linestyle="--", linewidth=1.5, label="before the runs (prior)"
+            grid, gaussian_kde(prior)(grid), color=MUTED, linestyle="--", linewidth=1.5, label="before the runs"
         )
-    # The posterior may be much narrower than the grid of the prior is fine.
+    # The posterior may be much narrower than the steps of the prior's grid.
     fine = np.unique(np.concatenate([grid, np.linspace(draws.min(), draws.max(), 300)]))
     density = gaussian_kde(draws)(fine)
-    ax.plot(fine, density, color=FIRST, label="after the runs (posterior)")
+    ax.plot(fine, density, color=FIRST, label="after the runs")
     found = bands(one["irreducible_loss"])
     low, high = (float(found[side].sel(prob=0.95)) for side in ("lower", "upper"))
     inside = (fine >= low) & (fine <= high)
@@ -64,10 +64,10 @@ def plot_irreducible(
     ax.axvline(lowest, color=INK, linewidth=1.2, linestyle=":", label=f"lowest loss seen, {lowest:.3f}")
     if truth is not None:
         ax.axvline(truth, color=KNOWN, linewidth=1.6, linestyle="--", label=f"known floor, {truth:.4g}")
-    ax.set_ylim(0, density.max() * 1.08)
+    ax.set_ylim(0, density.max() * 1.04)
     ax.set_xlim(0 if low < 0.25 * lowest else 0.2 * lowest, lowest * 1.05)
     ax.set_yticks([])
     ax.set_xlabel(f"irreducible loss ({one.attrs['loss_unit']})")
     ax.set_ylabel("density")
-    ax.legend(loc="upper left")
+    legend_on_top(ax)
     return ax

@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.answers import bands
-from bayescale.plots.parts import axes, loss_label, of_family, runs_of_family
+from bayescale.plots.parts import axes, legend_on_top, loss_label, of_family, runs_of_family
 from bayescale.plots.style import BAND_ALPHA, FIRST, INK, log_axis
 from bayescale.runs.numbers import scientific
 
@@ -50,7 +50,7 @@ def plot_isoflop(
     budgets = np.unique(one["compute"].values)
     shades = _SHADES[-len(budgets) :] if len(budgets) <= len(_SHADES) else [FIRST] * len(budgets)
     largest = one.attrs["largest_run_flop"]
-    lows, tops = [], []
+    lows, bottoms, near_runs = [], [], []
     for budget, shade in zip(budgets, shades, strict=True):
         part = one.isel(point=one["compute"].values == budget)
         beyond = budget > largest * 1.01
@@ -62,7 +62,7 @@ def plot_isoflop(
         name = f"{scientific(budget, 2)} FLOP" + (" (no runs here)" if beyond else "")
         ax.plot(n, found["median"].values, "--" if beyond else "-", color=shade, label=name)
         lows.append(float(found["lower"].sel(prob=0.95).min()))
-        tops.append(float(np.median(found["median"])))
+        bottoms.append(float(found["median"].min()))
         if mine is not None:
             near = np.abs(np.log(mine["compute"].values / budget)) < np.log(NEAR)
             ax.scatter(
@@ -74,14 +74,15 @@ def plot_isoflop(
                 linewidth=0.5,
                 zorder=3,
             )
-            tops += list(mine["loss"].values[near])
+            near_runs += list(mine["loss"].values[near])
     _mark_optima(ax, one, shades)
-    ax.set_ylim(min(lows) - 0.04 * (max(tops) - min(lows)), max(tops) + 0.12 * (max(tops) - min(lows)))
+    # The arms of the curves go on for ever; what matters is the bottom of each, and the runs.
+    height = max(max(bottoms) - min(lows), 1e-9)
+    ax.set_ylim(min(lows) - 0.05 * height, max([*near_runs, max(bottoms) + 0.35 * height]))
     log_axis(ax.xaxis)
     ax.set_xlabel("parameters N")
     ax.set_ylabel(loss_label(one.attrs["loss_unit"]))
-    handles, labels = ax.get_legend_handles_labels()
-    ax.legend(handles[::1], labels[::1], loc="upper right", title="at a compute of", title_fontsize=8.5)
+    legend_on_top(ax)
     return ax
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.plots.parts import axes, runs_of_family
+from bayescale.plots.parts import axes, legend_on_top, runs_of_family
 from bayescale.plots.style import FIRST, MUTED, SECOND, compute_axis
 
 
@@ -52,7 +52,7 @@ def plot_loo_by_run(
     if np.abs(difference).max() > 8 * max(np.quantile(np.abs(difference), 0.75), 0.1):
         ax.set_yscale("symlog", linthresh=1)
     compute_axis(ax)
-    ax.set_ylabel("log-density difference of the left-out run")
-    ax.margins(y=0.2)
-    ax.legend(loc="best")
+    ax.set_ylabel("difference in log density")
+    ax.margins(y=0.08)
+    legend_on_top(ax, 1)
     return ax

@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bayescale.answers import bands
-from bayescale.plots.parts import axes, draw_bands, held_of_family, loss_label, mark_data_end, of_family, runs_of_family
+from bayescale.plots.parts import axes, draw_bands, held_of_family, legend_on_top, loss_label, mark_data_end, of_family, runs_of_family
 from bayescale.plots.style import FIRST, FORM_COLOURS, INK, KNOWN, MUTED, RUN_COLOURS, SECOND, compute_axis
 from bayescale.runs.numbers import human_number
 
@@ -59,7 +59,7 @@ def plot_loss_against_compute(
     x = path["compute"].values
     if floor is not None:
         _draw_floor(ax, of_family(floor, family))
-    found = draw_bands(ax, x, path["loss"], FIRST, label="predicted: median, 50, 80, 95%")
+    found = draw_bands(ax, x, path["loss"], FIRST, label="predicted, 50, 80, 95%")
     if runs is not None:
         _draw_runs(ax, runs_of_family(runs, family), held_of_family(held, family) if held is not None else None)
     if truth is not None:
@@ -69,7 +69,7 @@ def plot_loss_against_compute(
     last = int(np.argmax(x))
     _name_last(ax, x[last], found.isel(point=last))
     ax.set_ylabel(loss_label(path.attrs["loss_unit"]))
-    ax.legend(loc="upper right")
+    legend_on_top(ax)
     return ax
 
 
@@ -115,7 +115,7 @@ def _draw_runs(ax: Axes, runs: xr.Dataset, held: xr.Dataset | None) -> None:
             edgecolors=INK,
             linewidths=0.7,
             zorder=3,
-            label="runs left out in the backtest",
+            label="left out in the backtest",
         )
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, fraction=0.045, aspect=28)
     subs = (1.0,) if high / low >= 100 else (1.0, 2.0, 5.0)
@@ -161,5 +161,5 @@ def plot_forms(
     mark_data_end(ax, one.attrs["largest_run_flop"])
     compute_axis(ax)
     ax.set_ylabel(loss_label(one.attrs["loss_unit"]))
-    ax.legend(loc="upper right")
+    legend_on_top(ax, 3)
     return ax

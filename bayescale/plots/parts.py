@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from bayescale.answers import BANDS, bands
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.plots.style import BAND_ALPHA, INK, MUTED, style
+from bayescale.plots.style import BAND_ALPHA, INK, MUTED, SIZE, style
 
 
 def axes(ax: Axes | None) -> Axes:
@@ -74,16 +74,28 @@ def mark_data_end(ax: Axes, compute: float) -> None:
     ax.axvline(compute, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     ax.annotate(
         "largest run",
-        (compute, 1.0),
+        (compute, 0.0),
         xycoords=("data", "axes fraction"),
-        xytext=(-3, -3),
+        xytext=(-3, 4),
         textcoords="offset points",
         ha="right",
-        va="top",
+        va="bottom",
         fontsize=8,
         color=MUTED,
         rotation=90,
     )
+
+
+def legend_on_top(ax: Axes, columns: int = 2, **options: Any) -> None:
+    """Put the legend above everything that is drawn, in room made for it, so that it hides nothing."""
+    rows = -(-len(ax.get_legend_handles_labels()[0]) // columns) + bool(options.get("title"))
+    share = (0.075 * rows + 0.05) * SIZE[1] / ax.figure.get_size_inches()[1]
+    low, high = ax.get_ylim()
+    if ax.get_yscale() == "log":
+        ax.set_ylim(low, high * (high / low) ** (share / (1 - share)))
+    else:
+        ax.set_ylim(low, high + (high - low) * share / (1 - share))
+    ax.legend(loc="upper left", ncols=columns, columnspacing=1.2, handlelength=1.6, **options)
 
 
 def loss_label(unit: str) -> str:

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bayescale.answers import bands, expected_loss, theta_of
 from bayescale.inference import runs_of
-from bayescale.plots.parts import axes, loss_label, runs_of_family
+from bayescale.plots.parts import axes, legend_on_top, loss_label, runs_of_family
 from bayescale.plots.style import FIRST, MUTED, RUN_COLOURS, compute_axis
 from bayescale.runs.numbers import human_number
 
@@ -57,7 +57,7 @@ def plot_residuals(
     y, low, high = (found[name].values for name in ("median", "lower", "upper"))
     n = runs["params"].values
     ax.axhspan(
-        -2 * sigma, 2 * sigma, color=FIRST, alpha=0.09, linewidth=0, label=f"twice the run noise, ±{2 * sigma:.2g}%"
+        -2 * sigma, 2 * sigma, color=FIRST, alpha=0.09, linewidth=0, label=f"twice the scale of run noise, ±{2 * sigma:.2g}%"
     )
     ax.axhline(0, color=MUTED, linewidth=1)
     ax.vlines(x, low, high, color=MUTED, alpha=0.45, linewidth=1.2)
@@ -76,6 +76,6 @@ def plot_residuals(
     else:
         ax.set_xlabel("fitted " + loss_label(fit.attrs["loss_unit"]))
     ax.set_ylabel("loss above the fitted form (%)")
-    ax.margins(y=0.15)
-    ax.legend(loc="best")
+    ax.margins(y=0.06)
+    legend_on_top(ax)
     return ax

@@ -15,7 +15,7 @@ from bayescale.inference import fit, require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, load_card
 
-FRONTIER_POINTS = 9
+FRONTIER_POINTS = 25
 # The IsoFLOP view: budgets as multiples of the largest run, and how far N goes either way from its optimum.
 BUDGETS = (0.01, 0.1, 1.0)
 SIZES_EACH_WAY, REACH = 10, 25.0

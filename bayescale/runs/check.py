@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from bayescale.costs import CostModel
 from bayescale.runs.numbers import human_number, scientific
@@ -189,6 +191,15 @@ def _escape(suspicious: Suspicious) -> str:
     return "" if suspicious == "keep" else f" Correct it; {KEEP}."
 
 
+def _replicated(runs: xr.Dataset) -> NDArray[np.bool_]:
+    """Say which runs share family, N and D with another seed: somebody meant that place, and an odd loss is scatter."""
+    names = [name for name in ("family", "params", "tokens") if name in runs.variables]
+    if "seed" not in runs:
+        return np.zeros(runs.sizes["run"], dtype=bool)
+    cells = pd.DataFrame({name: runs[name].values for name in (*names, "seed")}).groupby(names)["seed"]
+    return cells.transform("nunique").to_numpy() > 1
+
+
 def _scale_typos(runs: xr.Dataset, suspicious: Suspicious) -> list[Finding]:
     columns = _columns(runs)
     # A derived column moves with the columns it comes from, so a typo in C shows in D, and one in N in both.
@@ -200,11 +211,12 @@ def _scale_typos(runs: xr.Dataset, suspicious: Suspicious) -> list[Finding]:
         moves = {"params": (1.0, 0.0), "tokens": (0.0, 1.0)}
     points = np.log(np.stack([runs["params"].values, runs["tokens"].values], axis=1))
     log_loss = np.log(runs["loss"].values)
+    meant = _replicated(runs)
     found, unsure = [], []
     for family in _families(runs).values():
         if len(family) < MIN_RUNS:
             continue
-        for typo in find_typos(points[family], log_loss[family], moves):
+        for typo in find_typos(points[family], log_loss[family], moves, meant[family]):
             place = int(family[typo.row])
             row = int(runs["row"].values[place])
             if not typo.sure:

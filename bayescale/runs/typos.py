@@ -110,7 +110,7 @@ class _Guess:
     left: float
 
 
-def find_typos(points: Floats, log_loss: Floats, moves: Moves) -> list[Typo]:
+def find_typos(points: Floats, log_loss: Floats, moves: Moves, meant: NDArray[np.bool_] | None = None) -> list[Typo]:
     """Find rows that agree with the others only after one of their values is moved by a power of ten.
 
     A row is named only if it disagrees with a robust surface through the other runs (six robust sd and 5%, or three
@@ -125,6 +125,8 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves) -> list[Typo]:
         The log of the loss.
     moves : dict
         For each column that was typed in, what a tenfold value does to (log10 N, log10 D).
+    meant : ndarray of bool, optional
+        Rows whose N and D are known to be meant, so that only their loss may be a typo.
 
     Returns
     -------
@@ -145,7 +147,9 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves) -> list[Typo]:
     found: list[Typo] = []
     while len(found) < MOST_TYPOS:
         guesses = [
-            guess for row in map(int, _suspects(points, log_loss)) for guess in _guesses(points, log_loss, row, moves)
+            guess
+            for row in map(int, _suspects(points, log_loss))
+            for guess in _guesses(points, log_loss, row, {} if meant is not None and meant[row] else moves)
         ]
         guesses = [guess for guess in guesses if guess.typo.row not in {typo.row for typo in found}]
         if not guesses:

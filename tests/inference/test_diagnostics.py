@@ -81,7 +81,7 @@ def test_tails_alone_can_fail():
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # ArviZ divides by a variance of zero
 def test_a_parameter_that_never_moves_fails():
-    assert "bulk ESS" in failed(diagnose(draws(E=xr.zeros_like(draws()["E"])), statistics()))
+    assert "R-hat" in failed(diagnose(draws(E=xr.zeros_like(draws()["E"])), statistics()))
 
 
 def test_a_parameter_that_is_not_a_number_fails():

@@ -203,3 +203,12 @@ def test_runs_on_repeated_data_are_kept_with_one_warning(shared_data):
     runs = read_runs(shared_data / "datablations" / "derived_runs_all.csv")
     (message,) = told(runs)
     assert "far from the other runs" in message
+
+
+def test_an_odd_seed_of_a_replicated_cell_is_scatter_and_no_typo():
+    runs = grid(sizes=6, lengths=5)
+    odd = runs.iloc[14].copy()
+    odd["loss"] = 1.69 + 406 * (odd["N"] / 10) ** -0.34 + 411 * odd["D"] ** -0.28
+    replicated = pd.concat([runs.assign(seed=1), odd.to_frame().T.assign(seed=2)], ignore_index=True)
+    assert not [found for found in findings(read_runs(replicated)) if found.level != "info"]
+    assert "10 times too large" in refusal(replicated.drop(index=14))

@@ -1,0 +1,265 @@
+"""All figures of the page: which there are, what to look at, and their PNG."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bayescale import plots
+from bayescale.answers import card_of
+from bayescale.inference import prior_to_posterior
+from bayescale.plots.style import SIZE
+from bayescale.report.numbers import Numbers
+from bayescale.report.study import Study
+from bayescale.runs.numbers import scientific
+
+MOST_FAMILIES = 6
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One PNG: its file name, its title, what a reader who cannot see it is told, and the bytes."""
+
+    file: str
+    title: str
+    alt: str
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Plate:
+    """One figure of the page: a heading, what to look at, and its panels."""
+
+    key: str
+    heading: str
+    caption: str
+    panels: tuple[Panel, ...]
+    left_out: str = ""
+
+
+def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:
+    """Return the figures of the page in order.
+
+    Parameters
+    ----------
+    study : Study
+        From `run_study`.
+    numbers : dict
+        `collect_numbers` of it.
+
+    Returns
+    -------
+    list of Plate
+    """
+    return list(_plates(study, numbers))
+
+
+def _panel(file: str, title: str, alt: str, draw: Callable[[Axes], object], height: float = SIZE[1]) -> Panel:
+    with plots.style():
+        figure = Figure(figsize=(SIZE[0], height), layout="constrained")
+        ax = figure.subplots()
+        draw(ax)
+        if title:
+            ax.set_title(title)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return Panel(f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', file)}.png", title, alt, buffer.getvalue())
+
+
+def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
+    q = n["question"]
+    model, against, at = q["model"], q["against"], scientific(q["compute_flop"])
+    families = [(f, None if len(study.families) == 1 else f) for f in study.families[:MOST_FAMILIES]]
+    more = len(study.families) - len(families)
+    left_out = f"{more} more families are not drawn; their numbers are in the table." if more > 0 else ""
+
+    def each(
+        key: str, alt: str, draw: Callable[[Axes, str | None], object], height: float = SIZE[1]
+    ) -> tuple[Panel, ...]:
+        return tuple(
+            _panel(
+                key if named is None else f"{key}-{i}-{name}",
+                "" if named is None else name,
+                alt if named is None else f"{name}: {alt}",
+                lambda ax, named=named: draw(ax, named),  # type: ignore[misc]
+                height,
+            )
+            for i, (name, named) in enumerate(families, 1)
+        )
+
+    held = study.held[model]
+    yield Plate(
+        "loss",
+        "Loss against compute",
+        f"The band is the predicted loss of one run at the split that {model} recommends. Look at how it opens to the "
+        "right of the dashed line, where there are no runs. Runs above the band had another split of N and D. Ringed runs "
+        "were left out and predicted in the backtest.",
+        each(
+            "loss_against_compute",
+            f"predicted loss with bands against compute, up to {at} FLOP, with the runs",
+            lambda ax, f: plots.plot_loss_against_compute(
+                study.path[model], study.runs, held=held, floor=study.floor[model], truth=_truth(study, f), family=f, ax=ax
+            ),
+        ),
+        left_out,
+    )
+    yield Plate(
+        "backtest",
+        "The largest runs, predicted from the smaller ones",
+        "The same kind of prediction, where the outcome is known. Nine points in ten should lie within their 90% band. "
+        "Where they do not, the bands above are too narrow as well. Zero is the predicted loss; below it, the run did better. "
+        "The shaded runs lie about as far out as the test is named for; the others are nearer.",
+        tuple(
+            _panel(
+                f"backtest-{name}-{factor:g}x",
+                f"{name}, {factor:g}x out",
+                f"left-out runs against the 90% bands that {name} predicted from runs {factor:g}x smaller",
+                lambda ax, name=name, factor=factor: plots.plot_backtest(study.held[name], factor=factor, ax=ax),  # type: ignore[misc]
+            )
+            for name in study.fits
+            for factor in sorted(set(study.held[name]["factor"].values.tolist()), reverse=True)
+        ),
+        " ".join(f"{name}: {h.attrs['skipped']}" for name, h in study.held.items() if h.attrs.get("skipped")),
+    )
+    yield Plate(
+        "isoflop",
+        "IsoFLOP view",
+        "Each curve spends one budget on models of different size. The diamond is the best size, with its 95% interval; "
+        "dots are runs within a factor of 1.5 of the budget. A flat curve means that a wrong size costs little.",
+        each(
+            "isoflop",
+            f"loss against parameters at a few budgets up to {at} FLOP",
+            lambda ax, f: plots.plot_isoflop(study.isoflop[model], study.runs, family=f, ax=ax),
+        ),
+        left_out,
+    )
+    for quantity, heading, look in (
+        ("params", "Recommended size", "Where the two bands part, the choice of form decides the size of the model."),
+        ("tokens", "Recommended tokens", "The same choice, seen in tokens."),
+    ):
+        yield Plate(
+            f"frontier_{quantity}",
+            heading,
+            f"Compute-optimal {'N' if quantity == 'params' else 'D'} by each form, with 50, 80 and 95% bands; grey dots are "
+            f"the runs. {look}",
+            each(
+                f"frontier_{quantity}",
+                f"compute-optimal {quantity} against compute for {model} and {against}",
+                lambda ax, f, quantity=quantity: plots.plot_frontier(  # type: ignore[misc]
+                    study.split, study.runs, quantity=quantity, family=f, ax=ax
+                ),
+            ),
+            left_out,
+        )
+    with_floor = [m for m in study.fits if n["irreducible_loss"][m]["a_parameter"]]
+    if with_floor:
+        yield Plate(
+            "irreducible",
+            "Irreducible loss, before and after the runs",
+            "If the two curves look alike, the runs have said little and the band is the prior's. The floor cannot lie above "
+            "the lowest loss seen by more than noise.",
+            each(
+                "irreducible_loss",
+                f"prior and posterior density of the irreducible loss by {with_floor[0]}",
+                lambda ax, f: plots.plot_irreducible(study.floor[with_floor[0]], truth=_truth(study, f), family=f, ax=ax),
+            ),
+            left_out,
+        )
+    yield Plate(
+        "forms",
+        f"{against.capitalize()} against {model.capitalize()}: where they lead",
+        "Each form at its own recommended split. They agree where there are runs, or should; look at how far they are apart "
+        "at the right edge.",
+        each(
+            "forms",
+            f"predicted loss by {model} and by {against} against compute",
+            lambda ax, f: plots.plot_forms(study.path, study.runs, family=f, ax=ax),
+        ),
+        left_out,
+    )
+    yield Plate(
+        "loo",
+        f"{against.capitalize()} against {model.capitalize()}: run by run",
+        "Each point is a run that was left out and predicted by both forms. A lead that rests on two or three runs is weak; "
+        "a lead that changes sign at the right edge speaks about larger runs.",
+        each(
+            "loo_by_run",
+            f"difference in log density of each left-out run between {model} and {against}",
+            lambda ax, f: plots.plot_loo_by_run(study.loo, study.runs, models=(model, against), family=f, ax=ax),
+        ),
+        left_out,
+    )
+    yield Plate(
+        "residuals",
+        "What the form leaves over",
+        "Points should scatter about zero without a pattern. A bend at the largest compute, or colours that separate, means "
+        "that the form is wrong in a way that grows beyond the data.",
+        tuple(
+            panel
+            for name in study.fits
+            for panel in (
+                _panel(
+                    f"residuals-{name}-{family}",
+                    f"{name}" if named is None else f"{name}, {family}",
+                    f"residuals of {name} against compute",
+                    lambda ax, name=name, named=named: plots.plot_residuals(study.fits[name], family=named, ax=ax),  # type: ignore[misc]
+                )
+                for family, named in families
+            )
+        ),
+        left_out,
+    )
+    yield Plate(
+        "learned",
+        "What the runs taught",
+        "Each parameter's prior and posterior, relative to the prior's median, with the posterior median on the right. "
+        "Red: less than half of the prior's spread is gone, so the number is mostly what was put in.",
+        tuple(_learned(study, name, family, named) for name in study.fits for family, named in families),
+        left_out,
+    )
+    yield Plate(
+        "diagnostics",
+        "Did the sampler do its work?",
+        "Every check must end left of the limit. Below them, the ranks of the worst parameter by chain: chains that agree are "
+        "level.",
+        tuple(
+            panel
+            for name, fit in study.fits.items()
+            for panel in (
+                _panel(
+                    f"diagnostics-{name}",
+                    f"{name}: checks",
+                    f"convergence checks of {name} against their limits",
+                    lambda ax, fit=fit: plots.plot_diagnostics(fit, ax=ax),  # type: ignore[misc]
+                    3.2,
+                ),
+                _panel(
+                    f"ranks-{name}",
+                    f"{name}: chains",
+                    f"rank histogram of the worst parameter of {name} by chain",
+                    lambda ax, fit=fit: plots.plot_ranks(fit, ax=ax),  # type: ignore[misc]
+                    3.2,
+                ),
+            )
+        ),
+    )
+
+
+def _learned(study: Study, model: str, family: str, named: str | None) -> Panel:
+    fit = study.fits[model]
+    learned = prior_to_posterior(fit)
+    known = [str(p) for p in learned["parameter"].values]
+    names = [p for name in card_of(fit).all_priors for p in known if p.partition("[")[0] == name]
+    return _panel(
+        f"prior_posterior-{model}-{family}",
+        model if named is None else f"{model}, {family}",
+        f"prior and posterior of each parameter of {model}",
+        lambda ax: plots.plot_prior_posterior(learned.sel(parameter=names), family=named, ax=ax),
+    )
+
+
+def _truth(study: Study, family: str | None) -> float | None:
+    return study.truth.get(family or study.families[0])

@@ -1,0 +1,188 @@
+"""The page: words, figures and tables into one self-contained HTML file."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bayescale.report.figures import Plate
+from bayescale.report.numbers import Numbers
+from bayescale.report.words import Answer, loss_text
+from bayescale.runs import human_number
+from bayescale.runs.numbers import scientific
+
+TEMPLATE = "page.html.j2"
+
+
+def render_page(numbers: Numbers, answers: list[Answer], plates: list[Plate]) -> str:
+    """Return the page as HTML that needs nothing else.
+
+    Parameters
+    ----------
+    numbers : dict
+        From `collect_numbers`.
+    answers : list of Answer
+        From `three_answers`.
+    plates : list of Plate
+        From `draw_figures`.
+
+    Returns
+    -------
+    str
+    """
+    environment = Environment(
+        loader=PackageLoader("bayescale.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["base64"] = lambda png: base64.b64encode(png).decode()
+    return environment.get_template(TEMPLATE).render(
+        n=numbers,
+        answers=answers,
+        plates=plates,
+        tables=list(_tables(numbers)),
+        facts=list(_facts(numbers)),
+        cards={name: card_text(card) for name, card in numbers["provenance"]["cards"].items()},
+    )
+
+
+def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
+    """Yield the tables: a title, the head, rows."""
+    q, unit = n["question"], n["units"]["loss"]
+    yield {
+        "title": f"Loss at {q['times_largest_run']:.3g}x the largest run, {scientific(q['compute_flop'])} FLOP",
+        "head": ["form", "family", "N (parameters)", "D (tokens)", f"loss ({unit})", "50%", "80%", "95%", "from parameters",
+                 "from noise", "decades beyond"],
+        "rows": [
+            [model, family, human_number(f["params"]), human_number(f["tokens"]), *_losses(f["loss"]),
+             f"{100 * f['share_parameters']:.0f}%", f"{100 * f['share_noise']:.0f}%", f"{q['family_decades_beyond'][family]:.1f}"]
+            for model, by in n["extrapolation"].items() for family, f in by.items()
+        ],
+    }  # fmt: skip
+    yield {
+        "title": f"Compute-optimal split at {scientific(q['compute_flop'])} FLOP: median and 95% band",
+        "head": ["form", "family", "N (parameters)", "D (tokens)", "tokens per parameter", "N grows as C to the", "D grows as C to the"],
+        "rows": [
+            [model, family, *(_human(f["optimal"][k]) for k in ("params", "tokens", "tokens_per_param")),
+             *(_plain(f["optimal"][k]) for k in ("exponent_params", "exponent_tokens"))]
+            for model, by in n["extrapolation"].items() for family, f in by.items()
+        ],
+    }  # fmt: skip
+    yield {
+        "title": f"Irreducible loss ({unit})",
+        "head": ["form", "family", "median", "50%", "80%", "95%", "prior 95%", "lowest loss seen", "prior's spread removed", "known"],
+        "rows": [
+            [model, family, *_losses(f), _range(f["prior"]["bands"]["95"]) if "prior" in f else "", f"{f['lowest_seen']:.4f}",
+             "" if f["learned"] is None else f"{100 * max(f['learned'], 0):.0f}%", f"{f['truth']:.5g}" if "truth" in f else ""]
+            for model, found in n["irreducible_loss"].items() if found["a_parameter"]
+            for family, f in found["families"].items()
+        ],
+    }  # fmt: skip
+    yield {
+        "title": "Leaving out one run (log density of log loss, higher is better)",
+        "head": ["form", "elpd", "its error", "behind the best", "its error", "effective parameters", "stacking weight", "high Pareto k", "refitted"],
+        "rows": [
+            [r["model"], *(f"{r[k]:.1f}" for k in ("elpd_loo", "se", "elpd_diff", "dse", "p_loo")), f"{r['weight']:.2f}",
+             f"{r['bad_k']:.0f}", f"{r['refitted']:.0f}"]
+            for r in n["forms"]["loo"]["table"]
+        ],
+    }  # fmt: skip
+    yield {
+        "title": "Leaving out the largest runs (the predictions of 90% bands)",
+        "head": ["form", "cut", "family", "fitted", "left out", "inside", "coverage", "band width", "median error", "bias", "elpd"],
+        "rows": list(_backtest_rows(n)),
+    }  # fmt: skip
+    yield {
+        "title": "Convergence",
+        "head": ["form", "check", "worst", "limit", "where", "passed"],
+        "rows": [
+            [model, c["check"], _short(c["value"]), f"{c['limit']:g}", c["worst"], "yes" if c["passed"] else "NO"]
+            for model, found in n["convergence"].items() for c in found["checks"]
+        ],
+    }  # fmt: skip
+
+
+def _short(value: float | None) -> str:
+    return "not a number" if value is None else f"{value:.4g}"
+
+
+def _losses(found: Numbers) -> list[str]:
+    low, high = found["bands"]["95"]
+    width = high - low
+    return [
+        loss_text(found["median"], width=width)[0],
+        *(" to ".join(loss_text(*found["bands"][p], width=width)) for p in ("50", "80", "95")),
+    ]
+
+
+def _range(limits: list[float]) -> str:
+    return f"{limits[0]:.3g} to {limits[1]:.3g}"
+
+
+def _human(found: Numbers) -> str:
+    return f"{human_number(found['median'])} ({' to '.join(map(human_number, found['bands']['95']))})"
+
+
+def _plain(found: Numbers) -> str:
+    low, high = found["bands"]["95"]
+    return f"{found['median']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _backtest_rows(n: Numbers) -> Iterator[list[str]]:
+    for model, found in n["backtest"].items():
+        parts = [("all", found["by_factor"])] + list(found.get("by_family", {}).items())
+        for family, scores in parts:
+            for factor, s in scores.items():
+                yield [
+                    model,
+                    f"{factor}x",
+                    family,
+                    "" if s["fitted_runs"] is None else str(s["fitted_runs"]),
+                    str(s["held_out_runs"]),
+                    str(s["inside"]),
+                    f"{100 * s['coverage']:.0f}%",
+                    f"{s['median_width_percent']:.2g}%",
+                    f"{s['median_error_percent']:.2g}%",
+                    f"{s['mean_bias_percent']:+.2g}%",
+                    f"{s['elpd']:.1f}",
+                ]
+
+
+def _facts(n: Numbers) -> Iterator[tuple[str, str]]:
+    """Yield what the page says under How it was made."""
+    p, q, units = n["provenance"], n["question"], n["units"]
+    yield "Runs", f"{n['runs']} from {p['source']}, {scientific(q['smallest_run_flop'])} to {scientific(q['largest_run_flop'])} FLOP"
+    if p["licence"]:
+        yield "Licence of the runs", p["licence"]
+    yield "SHA-256 of the runs", p["sha256"]
+    yield "Conventions", f"loss in {units['loss']}; N {units['params_convention']}; compute C = {units['cost']}"
+    for model, equation in p["laws"].items():
+        reference = p["reference_run"][model]
+        where = f"N = {human_number(reference['params'])}, D = {human_number(reference['tokens'])}"
+        yield f"Form, {model}", f"{equation}; sampled at the reference run {where}"
+    yield "Seed", str(p["seed"])
+    for model, settings in p["settings"].items():
+        yield f"Sampler, {model}", "NUTS (nutpie), " + ", ".join(f"{k} {v}" for k, v in settings.items() if k != "seed")
+    yield "Versions", ", ".join(f"{name} {version}" for name, version in p["versions"].items())
+
+
+def card_text(card: Numbers) -> str:
+    """Write a model card as a person would write it in TOML."""
+    lines = [f"law   = {json.dumps(card['law'])}", f"title = {json.dumps(card['title'])}", "", "[priors]"]
+    lines += [f"{name} = {_inline(prior)}" for name, prior in card["priors"].items()]
+    if card["pooling"]:
+        lines += ["", "[pooling]"]
+        lines += [f"{name} = {_inline(how)}" for name, how in card["pooling"].items()]
+    lines += ["", "[noise]"]
+    lines += [f"{name} = {_inline(value)}" for name, value in card["noise"].items() if value is not None]
+    return "\n".join(lines)
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_inline(v)}" for k, v in value.items() if v is not None) + " }"
+    return json.dumps(value, ensure_ascii=False)
