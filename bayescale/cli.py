@@ -9,6 +9,7 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.errors import QuestionError
+from bayescale.inference import check_can_save
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
 from bayescale.report import check_writable, run_study, terminal_summary, write_report
 from bayescale.runs import findings, human_number
@@ -50,7 +51,7 @@ def _report(a: argparse.Namespace) -> None:
 
 
 def _fit(a: argparse.Namespace) -> None:
-    check_folder(a.output)
+    check_can_save(a.output)
     runs = _read(a)
     _print_problems(runs)
     with sampling_bar(a.model) as progress:
@@ -281,11 +282,6 @@ def _print_problems(runs: xr.Dataset) -> None:
     for finding in findings(runs):
         if finding.level != "info":
             err.print(f"{finding.level}: {finding.message}", markup=False)
-
-
-def check_folder(path: Path) -> None:
-    """Refuse an output file whose folder cannot take it, before anything is computed."""
-    check_writable(path.parent / f"{path.name}.d")
 
 
 def _parameter_row(row: xr.Dataset) -> tuple[str, ...]:

@@ -68,6 +68,6 @@ def sampling_bar(model: str) -> Iterator[Callable[[int, int], None]]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task(f"{model}: compiling, then sampling", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total, description=f"{model}: sampling")

@@ -56,10 +56,14 @@ BAD_LOGS = {
         ["params_total", "params_non_embedding", "columns"],
     ),
     "100x typo": (
-        lambda p: write(p, [(n, d * (100 if i == 4 else 1), 6 * n * d, y) for i, (n, d, y) in enumerate(good_rows())], "N,D,C,loss"),
+        lambda p: write(
+            p,
+            [(n, d * (100 if i == 4 else 1), 6 * n * d, y) for i, (n, d, y) in enumerate(good_rows())],
+            "N,D,C,loss",
+        ),
         ["row 6", "D"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BAD_LOGS)

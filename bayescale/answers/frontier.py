@@ -11,6 +11,8 @@ from bayescale.errors import QuestionError
 from bayescale.laws import Law
 from bayescale.laws.base import Theta
 
+FARTHEST = 80.0  # in log N, from the reference run's tokens per parameter: a factor of 1e35
+
 
 def optimal_params(law: Law, theta: Theta, compute: Any, cost: CostModel, params0: float, tokens0: float) -> Any:
     """Return the N that gives the lowest loss for that compute.
@@ -65,11 +67,13 @@ def _solve(law: Law, theta: Theta, compute: Any, cost: CostModel, params0: float
     arguments = tuple(value.values for value in (compute_, *values))
     # A balanced start: the reference run's tokens-per-parameter ratio at the wanted compute.
     start = 0.5 * np.log(arguments[0] / cost.compute(params0, tokens0))
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         bracket = elementwise.bracket_minimum(loss, start, xl0=start - 1.0, xr0=start + 1.0, args=arguments)
         found = elementwise.find_minimum(loss, bracket.bracket, args=arguments)
-    if not np.all(bracket.success & found.success):
-        bad = int(np.sum(~(bracket.success & found.success)))
+    # Where the loss only levels off, the bracket closes on rounding, absurdly far away.
+    sound = bracket.success & found.success & (np.abs(found.x - start) < FARTHEST)
+    if not np.all(sound):
+        bad = int(np.sum(~sound))
         raise QuestionError(
             f"{law.name!r} has no compute-optimal split at {float(np.ravel(arguments[0])[0]):.3g} FLOP for {bad} of "
             f"{found.x.size} draws: the loss keeps falling as N goes to zero or to infinity."

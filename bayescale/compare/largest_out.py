@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.special import logsumexp
 
 from bayescale.answers import bands, theta_of
-from bayescale.errors import BayescaleError
+from bayescale.errors import BayescaleError, QuestionError
 from bayescale.inference import by_run, fit, log_likelihood, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, load_card, model_data
@@ -164,6 +164,9 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
     >>> bool(bs.score(held)["coverage"].between(0, 1).all())
     True
     """
+    if prob not in held["prob"].values:
+        known = ", ".join(f"{p:g}" for p in held["prob"].values)
+        raise QuestionError(f"there is no band of mass {prob!r} in this backtest; accepted: {known}.")
     y, at = held["loss"], held.sel(prob=prob)
     low, high = at["lower"], at["upper"]
     overshoot = np.maximum(low - y, 0) + np.maximum(y - high, 0)

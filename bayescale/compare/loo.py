@@ -1,5 +1,6 @@
 """Which form do these runs support, by leaving out one run at a time?"""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,21 +59,13 @@ def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = 
     ['chinchilla', 'kaplan']
     """
     _check_comparable(fits)
+    order = next(iter(fits.values()))["observed_data"]["run"]
     scored, bad, exact = {}, {}, {}
     for name, fit in fits.items():
-        loo = az.loo(fit, var_name="log_loss", pointwise=True)
-        bad[name] = int((loo.pareto_k > loo.good_k).sum())
-        exact[name] = 0
-        if refit and bad[name]:
-            wrapper = _Refit(fit, seed)
-            exact[name] = bad[name] if bad[name] <= MAX_REFITS else fit.attrs["runs"]
-            pareto_k = loo.pareto_k
-            if bad[name] <= MAX_REFITS:
-                loo = az.reloo(wrapper, loo_orig=loo, var_name="log_loss")
-            else:
-                loo = az.loo_kfold(fit, wrapper, k=FOLDS, var_name="log_loss", pointwise=True, seed=seed)
-            loo.pareto_k = pareto_k
-        scored[name] = loo
+        with warnings.catch_warnings():
+            # Pareto k is shown, and what it condemns is refitted.
+            warnings.filterwarnings("ignore", message="Estimated shape parameter")
+            scored[name], bad[name], exact[name] = _leave_one_out(fit.sel(run=order), refit, seed)
     # az.compare refuses to mix estimators, and warns of Pareto k that were just refitted: all it needs is pointwise.
     table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")
     names = list(table.index)
@@ -88,6 +81,22 @@ def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = 
     return out.assign_attrs(
         response=first.attrs["response"], runs_sha256=first.attrs.get("sha256", ""), runs=first.attrs["runs"]
     )
+
+
+def _leave_one_out(fit: xr.DataTree, refit: bool, seed: int) -> tuple[Any, int, int]:
+    """Return the score, the number of runs whose Pareto k is too high, and how many were refitted for it."""
+    loo = az.loo(fit, var_name="log_loss", pointwise=True)
+    bad = int((loo.pareto_k > loo.good_k).sum())
+    if not (refit and bad):
+        return loo, bad, 0
+    wrapper, pareto_k = _Refit(fit, seed), loo.pareto_k
+    if bad <= MAX_REFITS:
+        loo, exact = az.reloo(wrapper, loo_orig=loo, var_name="log_loss"), bad
+    else:
+        loo = az.loo_kfold(fit, wrapper, k=FOLDS, var_name="log_loss", pointwise=True, seed=seed)
+        exact = int(fit.attrs["runs"])
+    loo.pareto_k = pareto_k
+    return loo, bad, exact
 
 
 def _as_loo(loo: Any) -> Any:

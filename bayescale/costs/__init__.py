@@ -1,5 +1,5 @@
 """What a run costs: training compute from N and D, and the inverse."""
 
-from bayescale.costs.flops import COSTS, SIX_ND, CostModel, PowerCost, cost_model
+from bayescale.costs.flops import SIX_ND, CostModel, PowerCost, cost_model
 
-__all__ = ["COSTS", "SIX_ND", "CostModel", "PowerCost", "cost_model"]
+__all__ = ["SIX_ND", "CostModel", "PowerCost", "cost_model"]

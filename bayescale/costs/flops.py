@@ -1,9 +1,10 @@
 """Training compute as a function of parameters and tokens."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from bayescale.errors import QuestionError, did_you_mean
+from bayescale.errors import QuestionError
 
 
 @runtime_checkable
@@ -36,8 +37,6 @@ class PowerCost:
     ----------
     factor : float
         FLOP per parameter and token.
-    name : str
-        The word by which users ask for it.
 
     Examples
     --------
@@ -49,7 +48,11 @@ class PowerCost:
     """
 
     factor: float = 6.0
-    name: str = "6ND"
+
+    @property
+    def name(self) -> str:
+        """The word by which users ask for it, such as ``6ND``."""
+        return f"{self.factor:.12g}ND"
 
     def compute(self, params: Any, tokens: Any) -> Any:
         """Return C in FLOP from N and D."""
@@ -65,7 +68,6 @@ class PowerCost:
 
 
 SIX_ND = PowerCost()
-COSTS: dict[str, CostModel] = {SIX_ND.name: SIX_ND}
 
 
 def cost_model(name: str | CostModel) -> CostModel:
@@ -74,7 +76,7 @@ def cost_model(name: str | CostModel) -> CostModel:
     Parameters
     ----------
     name : str or CostModel
-        A name in ``COSTS``, or an object with the methods of ``CostModel``.
+        A name such as ``6ND``, or an object with the methods of ``CostModel``.
 
     Returns
     -------
@@ -88,8 +90,11 @@ def cost_model(name: str | CostModel) -> CostModel:
     """
     if not isinstance(name, str):
         return name
-    if name not in COSTS:
-        raise QuestionError(
-            f"there is no cost model {name!r}; accepted: {', '.join(sorted(COSTS))}.{did_you_mean(name, COSTS)}"
-        )
-    return COSTS[name]
+    found = re.fullmatch(r"([0-9.]+)ND", name)
+    try:
+        factor = float(found[1]) if found else 0.0
+    except ValueError:
+        factor = 0.0
+    if factor <= 0:
+        raise QuestionError(f"there is no cost model {name!r}; accepted: 6ND, or another number of FLOP such as 8ND.")
+    return PowerCost(factor)

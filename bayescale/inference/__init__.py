@@ -2,12 +2,13 @@
 
 from bayescale.inference.diagnostics import Check, Verdict, prior_to_posterior, require_quotable, verdict
 from bayescale.inference.sampling import by_run, fit, log_likelihood, runs_of
-from bayescale.inference.store import load_fit, save_fit
+from bayescale.inference.store import check_can_save, load_fit, save_fit
 
 __all__ = [
     "Check",
     "Verdict",
     "by_run",
+    "check_can_save",
     "fit",
     "load_fit",
     "log_likelihood",

@@ -93,7 +93,9 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Verdict:
     Verdict
         Each check with its value, its threshold and a plain sentence.
     """
-    rhat, rhat_at = _worst(az.rhat(posterior), largest=True)
+    # A parameter that never moved has no within-chain variance; the nan that comes of it fails the check.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rhat, rhat_at = _worst(az.rhat(posterior), largest=True)
     bulk, bulk_at = _worst(az.ess(posterior, method="bulk"), largest=False)
     tail, tail_at = _worst(az.ess(posterior, method="tail"), largest=False)
     divergences = int(sample_stats["diverging"].sum())

@@ -15,6 +15,7 @@ from bayescale.inference.diagnostics import Verdict, diagnose
 from bayescale.modeling import Card, check_design, load_card
 from bayescale.modeling.build import ModelData
 from bayescale.modeling.noise import log_density
+from bayescale.runs import content_hash
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
@@ -162,6 +163,8 @@ def _provenance(
     versions = {name: importlib.metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
     kept = {key: runs.attrs[key] for key in _FROM_RUNS if key in runs.attrs}
     return kept | {
+        # Not the log's: these may be a selection of its runs.
+        "sha256": content_hash(runs),
         "model": card.name,
         "law": card.law,
         "card": json.dumps(card.model_dump(mode="json")),
@@ -188,6 +191,6 @@ def runs_of(fit: xr.DataTree) -> xr.Dataset:
     >>> bs.runs_of(bs.fit(runs, seed=1)).sizes["run"] == runs.sizes["run"]
     True
     """
-    runs = xr.merge([fit["constant_data"].to_dataset(), fit["observed_data"].to_dataset()])
+    runs = fit["constant_data"].to_dataset().assign(loss=fit["observed_data"]["loss"])
     runs.attrs = {key: fit.attrs[key] for key in _FROM_RUNS if key in fit.attrs}
     return runs.set_coords("family") if "family" in runs else runs

@@ -25,6 +25,7 @@ def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
     'fit.nc'
     """
     path = Path(path)
+    check_can_save(path)
     handle, name = -1, ""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -38,6 +39,23 @@ def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
         if name and os.path.exists(name):
             os.unlink(name)
     return path
+
+
+def check_can_save(path: str | Path) -> None:
+    """Refuse a place that cannot take a file, before anything is computed for it.
+
+    Raises
+    ------
+    OutputError
+        If the folder does not exist or cannot be written, or the path is a folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; accepted: a file, such as {path / 'fit.nc'}.")
+    if not path.parent.is_dir():
+        raise OutputError(f"cannot write {path}: there is no folder {path.parent}.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"cannot write {path}: the folder {path.parent} does not allow it.")
 
 
 def load_fit(path: str | Path) -> xr.DataTree:

@@ -52,7 +52,7 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
     for prior in card.all_priors.values():
         if prior.of:
             arrays[_of_name(prior)] = _of_scale(prior, loss, index)
-    centred = bool(np.bincount(index).min() >= CENTRED_FROM * len(card.get_law().parameters))
+    centred = len(families) > 1 and bool(np.bincount(index).min() >= CENTRED_FROM * len(card.get_law().parameters))
     return ModelData(arrays, params0, tokens0, families, centred)
 
 

@@ -1,5 +1,6 @@
 """Model cards: a law, a prior for each of its parameters, what is pooled over which group, and the noise."""
 
+import math
 import re
 import tomllib
 from functools import cached_property
@@ -43,10 +44,12 @@ class Prior(BaseModel):
                 )
         for name in wanted.arguments:
             value = given.get(name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ValueError(f"{self.dist} needs a number for {name!r}, got {value!r}.")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"{self.dist} needs a finite number for {name!r}, got {value!r}.")
             if name in wanted.must_be_positive and not value > 0:
                 raise ValueError(f"{self.dist} needs {name} > 0, got {value!r}.")
+        if self.dist == "Uniform" and not given["lower"] < given["upper"]:
+            raise ValueError(f"Uniform needs lower < upper, got {given['lower']!r} and {given['upper']!r}.")
         if not self.scipy.support()[0] >= 0:
             raise ValueError(f"{self.dist}({given}) allows negative values; every parameter of a law is positive.")
         return self

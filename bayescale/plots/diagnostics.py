@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from bayescale.answers import card_of
 from bayescale.inference import Check, verdict
 from bayescale.plots.parts import axes
 from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED
@@ -98,8 +99,12 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     """
     ax = axes(ax)
     label = parameter or verdict(fit).checks[0].worst
+    posterior = fit["posterior"].to_dataset()
+    if parameter is None and label.partition("[")[0] not in posterior:
+        # Auxiliary variables are checked, but not kept.
+        label = next(iter(card_of(fit).all_priors))
     name, _, family = label.rstrip("]").partition("[")
-    draws = fit["posterior"][name]
+    draws = posterior[name]
     if family and family in draws["family"].values:
         draws = draws.sel(family=family)
     values = draws.transpose("chain", "draw", ...).values.reshape(draws.sizes["chain"], draws.sizes["draw"], -1)[..., 0]

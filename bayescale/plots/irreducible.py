@@ -7,7 +7,7 @@ from scipy.stats import gaussian_kde
 
 from bayescale.answers import bands
 from bayescale.plots.parts import axes, legend_on_top, note, of_family
-from bayescale.plots.style import FIRST, INK, KNOWN, MUTED
+from bayescale.plots.style import FIRST, INK, KNOWN, MUTED, loss_text
 
 
 def plot_irreducible(
@@ -48,9 +48,7 @@ def plot_irreducible(
     grid = np.linspace(0, lowest * 1.05, 400)
     if "prior" in one:
         prior = one["prior"].values.ravel()
-        ax.plot(
-            grid, gaussian_kde(prior)(grid), color=MUTED, linestyle="--", linewidth=1.5, label="before the runs"
-        )
+        ax.plot(grid, gaussian_kde(prior)(grid), color=MUTED, linestyle="--", linewidth=1.5, label="before the runs")
     # The posterior may be much narrower than the steps of the prior's grid.
     fine = np.unique(np.concatenate([grid, np.linspace(draws.min(), draws.max(), 300)]))
     density = gaussian_kde(draws)(fine)
@@ -59,7 +57,13 @@ def plot_irreducible(
     low, high = (float(found[side].sel(prob=0.95)) for side in ("lower", "upper"))
     inside = (fine >= low) & (fine <= high)
     ax.fill_between(
-        fine[inside], 0, density[inside], color=FIRST, alpha=0.18, linewidth=0, label=f"95%: {low:.3f} to {high:.3f}"
+        fine[inside],
+        0,
+        density[inside],
+        color=FIRST,
+        alpha=0.18,
+        linewidth=0,
+        label="95%: {} to {}".format(*loss_text(low, high, width=high - low)),
     )
     ax.axvline(lowest, color=INK, linewidth=1.2, linestyle=":", label=f"lowest loss seen, {lowest:.3f}")
     if truth is not None:

@@ -39,19 +39,29 @@ def plot_prior_posterior(learned: xr.Dataset, *, family: str | None = None, ax: 
     keep = [name for name in names if family is None or "[" not in name or name.endswith(f"[{family}]")]
     for y, name in enumerate(keep):
         row = {key: float(value) for key, value in learned.sel(parameter=name).data_vars.items()}
-        centre = row["prior_median"]
         colour = FIRST if row["learned"] >= LEARNED else MISSED
-        ax.plot(
-            [row["prior_lower"] / centre, row["prior_upper"] / centre], [y + 0.17] * 2, color=MUTED, alpha=0.5,
-            linewidth=4, solid_capstyle="butt", label="prior, 95%" if y == 0 else None,
-        )  # fmt: skip
-        ax.plot([row["lower"] / centre, row["upper"] / centre], [y - 0.17] * 2, color=colour, linewidth=3, solid_capstyle="butt",
-                label="posterior, 95%" if y == 0 else None)  # fmt: skip
-        ax.plot([row["median"] / centre], [y - 0.17], "o", color=colour, markersize=5)
+        both = ((0.17, "prior_", MUTED, 4, "prior, 95%"), (-0.17, "", colour, 3, "posterior, 95%"))
+        for shift, prefix, shade, width, label in both:
+            ends = [row[f"{prefix}{end}"] / row["prior_median"] for end in ("lower", "upper")]
+            ax.plot(
+                ends,
+                [y + shift] * 2,
+                color=shade,
+                alpha=0.5 if prefix else 1,
+                linewidth=width,
+                solid_capstyle="butt",
+                label=label if y == 0 else None,
+            )
+        ax.plot([row["median"] / row["prior_median"]], [y - 0.17], "o", color=colour, markersize=5)
         ax.annotate(
-            f"{row['median']:.3g}  ({100 * row['learned']:.0f}% learned)", (1.01, y), xycoords=("axes fraction", "data"),
-            va="center", fontsize=8.5, color=colour, annotation_clip=False,
-        )  # fmt: skip
+            f"{row['median']:.3g}  ({100 * max(row['learned'], 0):.0f}% learned)",
+            (1.01, y),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8.5,
+            color=colour,
+            annotation_clip=False,
+        )
     ax.set_yticks(range(len(keep)), [name.partition("[")[0] if family else name for name in keep])
     ax.set_ylim(len(keep) - 0.4, -1.3)
     ax.set_xscale("log")

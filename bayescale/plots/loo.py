@@ -44,7 +44,7 @@ def plot_loo_by_run(
     x = mine["compute"].values
     for sign, colour, marker, name in ((1, FIRST, "o", first), (-1, SECOND, "s", second)):
         which = np.sign(difference) == sign
-        total = difference[which].sum() * sign
+        total = np.abs(difference[which]).sum()
         label = f"{name} better: {which.sum()} runs, {total:.1f} in all"
         ax.plot(x[which], difference[which], marker, color=colour, markersize=4.5, alpha=0.85, label=label)
         ax.vlines(x[which], 0, difference[which], color=colour, alpha=0.35, linewidth=1)

@@ -7,8 +7,17 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bayescale.answers import bands
-from bayescale.plots.parts import axes, draw_bands, held_of_family, legend_on_top, loss_label, mark_data_end, of_family, runs_of_family
-from bayescale.plots.style import FIRST, FORM_COLOURS, INK, KNOWN, MUTED, RUN_COLOURS, SECOND, compute_axis
+from bayescale.plots.parts import (
+    axes,
+    draw_bands,
+    held_of_family,
+    legend_on_top,
+    loss_label,
+    mark_data_end,
+    of_family,
+    runs_of_family,
+)
+from bayescale.plots.style import FIRST, FORM_COLOURS, INK, KNOWN, MUTED, RUN_COLOURS, SECOND, compute_axis, loss_text
 from bayescale.runs.numbers import human_number
 
 
@@ -64,7 +73,7 @@ def plot_loss_against_compute(
         _draw_runs(ax, runs_of_family(runs, family), held_of_family(held, family) if held is not None else None)
     if truth is not None:
         ax.axhline(truth, color=KNOWN, linestyle="--", linewidth=1.4, label=f"known floor {truth:.4g}", zorder=1.5)
-    mark_data_end(ax, path.attrs["largest_run_flop"])
+    mark_data_end(ax, path.attrs["largest_run_flop"], height=0.78)
     compute_axis(ax)
     last = int(np.argmax(x))
     _name_last(ax, x[last], found.isel(point=last))
@@ -78,7 +87,7 @@ def _name_last(ax: Axes, x: float, found: xr.Dataset) -> None:
     median = float(found["median"])
     ax.plot([x], [median], "o", color=FIRST, markersize=5, zorder=4)
     ax.annotate(
-        f"{median:.3f}\n({low:.3f} to {high:.3f})",
+        "{}\n(95%: {} to {})".format(*loss_text(median, low, high, width=high - low)),
         (x, high),
         xytext=(2, 5),
         textcoords="offset points",
@@ -109,7 +118,8 @@ def _draw_runs(ax: Axes, runs: xr.Dataset, held: xr.Dataset | None) -> None:
         # At least one backtest predicted these without having seen them.
         out = np.isin(runs["run"].values, held["run"].values)
         ax.scatter(
-            *(runs[name].values[out] for name in ("compute", "loss")),
+            runs["compute"].values[out],
+            runs["loss"].values[out],
             s=42,
             facecolors="none",
             edgecolors=INK,
@@ -158,7 +168,7 @@ def plot_forms(
     for (name, path), colour, line in zip(paths.items(), FORM_COLOURS, ("-", "--", "-.", ":"), strict=False):
         one = of_family(path, family)
         draw_bands(ax, one["compute"].values, one["loss"], colour, label=name, line=line)
-    mark_data_end(ax, one.attrs["largest_run_flop"])
+    mark_data_end(ax, one.attrs["largest_run_flop"], height=0.78)
     compute_axis(ax)
     ax.set_ylabel(loss_label(one.attrs["loss_unit"]))
     legend_on_top(ax, 3)

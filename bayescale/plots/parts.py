@@ -52,7 +52,7 @@ def runs_of_family(runs: xr.Dataset, family: str | None) -> xr.Dataset:
 
 def held_of_family(held: xr.Dataset, family: str | None) -> xr.Dataset:
     """Return one family's part of a backtest; all of it for None or where the runs have no families."""
-    if family is None or family == "all" or not held.sizes["held_out"]:
+    if family is None or not held.sizes["held_out"]:
         return held
     return held.isel(held_out=held["family"].values == family)
 
@@ -69,33 +69,33 @@ def draw_bands(ax: Axes, x: Any, draws: xr.DataArray, colour: str, *, label: str
     return found
 
 
-def mark_data_end(ax: Axes, compute: float) -> None:
-    """Draw the line beyond which there are no runs."""
+def mark_data_end(ax: Axes, compute: float, height: float = 0.04) -> None:
+    """Draw the line beyond which there are no runs, and say so at that height."""
     ax.axvline(compute, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     ax.annotate(
-        "largest run",
-        (compute, 0.0),
+        "no runs\nbeyond here",
+        (compute, height),
         xycoords=("data", "axes fraction"),
-        xytext=(-3, 4),
+        xytext=(4, 0),
         textcoords="offset points",
-        ha="right",
-        va="bottom",
+        va="top" if height > 0.5 else "bottom",
         fontsize=8,
         color=MUTED,
-        rotation=90,
     )
 
 
 def legend_on_top(ax: Axes, columns: int = 2, **options: Any) -> None:
     """Put the legend above everything that is drawn, in room made for it, so that it hides nothing."""
     rows = -(-len(ax.get_legend_handles_labels()[0]) // columns) + bool(options.get("title"))
-    share = (0.075 * rows + 0.05) * SIZE[1] / ax.figure.get_size_inches()[1]
+    figure = ax.get_figure(root=True)
+    height = figure.get_size_inches()[1] if figure is not None else SIZE[1]
+    share = (0.075 * rows + 0.05) * SIZE[1] / height
     low, high = ax.get_ylim()
     if ax.get_yscale() == "log":
         ax.set_ylim(low, high * (high / low) ** (share / (1 - share)))
     else:
         ax.set_ylim(low, high + (high - low) * share / (1 - share))
-    ax.legend(loc="upper left", ncols=columns, columnspacing=1.2, handlelength=1.6, **options)
+    ax.legend(loc="upper left", ncols=columns, columnspacing=1.0, handlelength=1.4, **options)
 
 
 def loss_label(unit: str) -> str:

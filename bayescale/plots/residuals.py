@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -48,16 +47,20 @@ def plot_residuals(
     'loss above the fitted form (%)'
     """
     ax = axes(ax)
-    named = None if family == "all" else family
-    runs = runs_of_family(runs_of(fit), named).drop_vars("family", errors="ignore")
-    expected = expected_loss(fit, runs["params"], runs["tokens"], named)
-    found = bands(100 * np.log(runs["loss"] / expected), (0.9,)).sel(prob=0.9)
-    sigma = 100 * float(theta_of(fit, named)["sigma"].median())
+    runs = runs_of_family(runs_of(fit), family).drop_vars("family", errors="ignore")
+    expected = expected_loss(fit, runs["params"], runs["tokens"], family)
+    found = bands(100 * xr.ufuncs.log(runs["loss"] / expected), (0.9,)).sel(prob=0.9)
+    sigma = 100 * float(theta_of(fit, family)["sigma"].median())
     x = runs["compute"].values if against == "compute" else expected.median(("chain", "draw")).values
     y, low, high = (found[name].values for name in ("median", "lower", "upper"))
     n = runs["params"].values
     ax.axhspan(
-        -2 * sigma, 2 * sigma, color=FIRST, alpha=0.09, linewidth=0, label=f"twice the scale of run noise, ±{2 * sigma:.2g}%"
+        -2 * sigma,
+        2 * sigma,
+        color=FIRST,
+        alpha=0.09,
+        linewidth=0,
+        label=f"twice the scale of run noise, ±{2 * sigma:.2g}%",
     )
     ax.axhline(0, color=MUTED, linewidth=1)
     ax.vlines(x, low, high, color=MUTED, alpha=0.45, linewidth=1.2)

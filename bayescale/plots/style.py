@@ -1,5 +1,6 @@
 """The look of every figure in one place: colours, sizes, and how big numbers are written on an axis."""
 
+import math
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -22,7 +23,7 @@ FORM_COLOURS = (FIRST, SECOND, KNOWN, MISSED)
 RUN_COLOURS = "viridis"
 
 # One panel: readable at the width of a phone, two abreast on a desktop.
-SIZE = (5.4, 4.0)
+SIZE = (5.0, 3.8)
 DPI = 200
 BAND_ALPHA = 0.19
 
@@ -76,6 +77,19 @@ def style() -> AbstractContextManager[Any]:
     (False, True)
     """
     return mpl.rc_context(_RC)
+
+
+def loss_text(*values: float, width: float) -> list[str]:
+    """Write losses with the digits that a band of that width supports.
+
+    Examples
+    --------
+    >>> from bayescale.plots.style import loss_text
+    >>> loss_text(1.5234, 1.6178, width=0.09)
+    ['1.523', '1.618']
+    """
+    digits = min(max(1 - math.floor(math.log10(max(width, 1e-9))), 2), 4)
+    return [f"{value:.{digits}f}" for value in values]
 
 
 def log_axis(axis: Any, *, human: bool = True) -> None:

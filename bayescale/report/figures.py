@@ -95,13 +95,19 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         "loss",
         "Loss against compute",
         f"The band is the predicted loss of one run at the split that {model} recommends. Look at how it opens to the "
-        "right of the dashed line, where there are no runs. Runs above the band had another split of N and D. Ringed runs "
-        "were left out and predicted in the backtest.",
+        "right of the dashed line, where there are no runs. Runs above the band had another split of N and D. Ringed "
+        "runs were left out and predicted in the backtest.",
         each(
             "loss_against_compute",
             f"predicted loss with bands against compute, up to {at} FLOP, with the runs",
             lambda ax, f: plots.plot_loss_against_compute(
-                study.path[model], study.runs, held=held, floor=study.floor[model], truth=_truth(study, f), family=f, ax=ax
+                study.path[model],
+                study.runs,
+                held=held,
+                floor=study.floor[model],
+                truth=_truth(study, f),
+                family=f,
+                ax=ax,
             ),
         ),
         left_out,
@@ -110,8 +116,8 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         "backtest",
         "The largest runs, predicted from the smaller ones",
         "The same kind of prediction, where the outcome is known. Nine points in ten should lie within their 90% band. "
-        "Where they do not, the bands above are too narrow as well. Zero is the predicted loss; below it, the run did better. "
-        "The shaded runs lie about as far out as the test is named for; the others are nearer.",
+        "Where they do not, the bands above are too narrow as well. Zero is the predicted loss; below it, the run "
+        "did better. The shaded runs lie about as far out as the test is named for; the others are nearer.",
         tuple(
             _panel(
                 f"backtest-{name}-{factor:g}x",
@@ -127,8 +133,9 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
     yield Plate(
         "isoflop",
         "IsoFLOP view",
-        "Each curve spends one budget on models of different size. The diamond is the best size, with its 95% interval; "
-        "dots are runs within a factor of 1.5 of the budget. A flat curve means that a wrong size costs little.",
+        "Each curve spends one budget on models of different size. The diamond is the best size, with its 95% "
+        "interval; dots are runs within a factor of 1.5 of the budget. A flat curve means that a wrong size costs "
+        "little.",
         each(
             "isoflop",
             f"loss against parameters at a few budgets up to {at} FLOP",
@@ -143,8 +150,8 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         yield Plate(
             f"frontier_{quantity}",
             heading,
-            f"Compute-optimal {'N' if quantity == 'params' else 'D'} by each form, with 50, 80 and 95% bands; grey dots are "
-            f"the runs. {look}",
+            f"Compute-optimal {'N' if quantity == 'params' else 'D'} by each form, with 50, 80 and 95% bands; grey "
+            f"dots are the runs. {look}",
             each(
                 f"frontier_{quantity}",
                 f"compute-optimal {quantity} against compute for {model} and {against}",
@@ -159,20 +166,22 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         yield Plate(
             "irreducible",
             "Irreducible loss, before and after the runs",
-            "If the two curves look alike, the runs have said little and the band is the prior's. The floor cannot lie above "
-            "the lowest loss seen by more than noise.",
+            "If the two curves look alike, the runs have said little and the band is the prior's. The floor cannot "
+            "lie above the lowest loss seen by more than noise.",
             each(
                 "irreducible_loss",
                 f"prior and posterior density of the irreducible loss by {with_floor[0]}",
-                lambda ax, f: plots.plot_irreducible(study.floor[with_floor[0]], truth=_truth(study, f), family=f, ax=ax),
+                lambda ax, f: plots.plot_irreducible(
+                    study.floor[with_floor[0]], truth=_truth(study, f), family=f, ax=ax
+                ),
             ),
             left_out,
         )
     yield Plate(
         "forms",
         f"{against.capitalize()} against {model.capitalize()}: where they lead",
-        "Each form at its own recommended split. They agree where there are runs, or should; look at how far they are apart "
-        "at the right edge.",
+        "Each form at its own recommended split. They agree where there are runs, or should; look at how far they "
+        "are apart at the right edge.",
         each(
             "forms",
             f"predicted loss by {model} and by {against} against compute",
@@ -183,8 +192,8 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
     yield Plate(
         "loo",
         f"{against.capitalize()} against {model.capitalize()}: run by run",
-        "Each point is a run that was left out and predicted by both forms. A lead that rests on two or three runs is weak; "
-        "a lead that changes sign at the right edge speaks about larger runs.",
+        "Each point is a run that was left out and predicted by both forms. A lead that rests on two or three runs "
+        "is weak; a lead that changes sign at the right edge speaks about larger runs.",
         each(
             "loo_by_run",
             f"difference in log density of each left-out run between {model} and {against}",
@@ -195,8 +204,8 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
     yield Plate(
         "residuals",
         "What the form leaves over",
-        "Points should scatter about zero without a pattern. A bend at the largest compute, or colours that separate, means "
-        "that the form is wrong in a way that grows beyond the data.",
+        "Points should scatter about zero without a pattern. A bend at the largest compute, or colours that "
+        "separate, means that the form is wrong in a way that grows beyond the data.",
         tuple(
             panel
             for name in study.fits
@@ -216,15 +225,15 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         "learned",
         "What the runs taught",
         "Each parameter's prior and posterior, relative to the prior's median, with the posterior median on the right. "
-        "Red: less than half of the prior's spread is gone, so the number is mostly what was put in.",
+        "Magenta: less than half of the prior's spread is gone, so the number is mostly what was put in.",
         tuple(_learned(study, name, family, named) for name in study.fits for family, named in families),
         left_out,
     )
     yield Plate(
         "diagnostics",
         "Did the sampler do its work?",
-        "Every check must end left of the limit. Below them, the ranks of the worst parameter by chain: chains that agree are "
-        "level.",
+        "Every check must end left of the limit. Beside them, the ranks of the worst parameter by chain: chains that "
+        "agree are level.",
         tuple(
             panel
             for name, fit in study.fits.items()

@@ -17,7 +17,9 @@ FAILED_BELOW = 0.8
 TOO_FEW = 5
 # LOO differences below 4 are small whatever their error (Sivula et al. 2020, arXiv 2008.10296); two errors are clear.
 SMALL_ELPD, CLEAR_ERRORS = 4.0, 2.0
-WHOLE_DECADE = 0.05
+# A backtest by a factor of 100 predicts every run beyond the cut, most of them just beyond it: those that lie within
+# half a decade of the factor itself, or farther, are what tests a step of that size.
+AT_DISTANCE = 0.5
 
 Numbers = dict[str, Any]
 
@@ -70,7 +72,7 @@ def collect_numbers(study: Study) -> Numbers:
         "irreducible_loss": {name: _floor(study, name) for name in study.fits},
         "provenance": _provenance(study),
     }
-    return _strict(found)  # type: ignore[no-any-return]
+    return dict(_strict(found))
 
 
 def _strict(value: Any) -> Any:
@@ -108,7 +110,8 @@ def _own_distance(runs: xr.Dataset, family: str, compute: float) -> float:
 def _convergence(fit: xr.DataTree) -> Numbers:
     found = verdict(fit)
     checks = [
-        {"check": c.name, "value": c.value, "limit": c.limit, "passed": c.passed, "worst": c.worst} for c in found.checks
+        {"check": c.name, "value": c.value, "limit": c.limit, "passed": c.passed, "worst": c.worst}
+        for c in found.checks
     ]
     return {"passed": found.passed, "sentence": found.sentence, "checks": checks}
 
@@ -136,37 +139,45 @@ def _backtest(held: xr.Dataset) -> Numbers:
     out["by_factor"] = _scores(held)
     families = sorted(set(held["family"].values.tolist())) if held.sizes["held_out"] else []
     if len(families) > 1:
-        out["by_family"] = {
-            name: _scores(held.isel(held_out=held["family"].values == name)) for name in families
-        }
+        out["by_family"] = {name: _scores(held.isel(held_out=held["family"].values == name)) for name in families}
     return out
 
 
 def _scores(held: xr.Dataset) -> Numbers:
     if not held.sizes["held_out"]:
         return {}
-    table = score(held)
-    fitted = held["fitted"].groupby(held["factor"]).max() if "fitted" in held.coords else None
     out = {}
-    for factor, row in table.iterrows():
+    for factor in sorted(set(held["factor"].values.tolist())):
+        part = held.isel(held_out=held["factor"].values == factor)
+        distant = part.isel(held_out=part["decades_beyond"].values >= np.log10(factor) - AT_DISTANCE)
         out[f"{factor:g}"] = {
-            "fitted_runs": None if fitted is None else int(fitted.sel(factor=factor)),
-            "held_out_runs": int(row["runs"]),
-            "inside": int(row["inside"]),
-            "coverage": row["coverage"],
-            "mean_interval_score_percent": row["winkler"],
-            "median_width_percent": row["width"],
-            "median_error_percent": row["error"],
-            "mean_bias_percent": row["bias"],
-            "elpd": row["elpd"],
+            "fitted_runs": int(part["fitted"].max()) if "fitted" in part.coords else None,
+            **_score(part),
+            "at_distance": {"decades_from": float(np.log10(factor) - AT_DISTANCE), **_score(distant)},
         }
     return out
+
+
+def _score(held: xr.Dataset) -> Numbers:
+    if not held.sizes["held_out"]:
+        return {"held_out_runs": 0, "inside": 0}
+    row = score(held).iloc[0]
+    return {
+        "held_out_runs": int(row["runs"]),
+        "inside": int(row["inside"]),
+        "coverage": row["coverage"],
+        "mean_interval_score_percent": row["winkler"],
+        "median_width_percent": row["width"],
+        "median_error_percent": row["error"],
+        "mean_bias_percent": row["bias"],
+        "elpd": row["elpd"],
+    }
 
 
 def _forms(study: Study) -> Numbers:
     loo = study.loo
     columns = ("elpd_loo", "se", "elpd_diff", "dse", "p_loo", "weight", "bad_k", "refitted")
-    table = [
+    table: list[Numbers] = [
         {"model": str(name)} | {c: float(loo[c].sel(model=name)) for c in columns} for name in loo["model"].values
     ]
     best, other = table[0], table[1]
@@ -242,7 +253,8 @@ def _prior(draws: xr.DataArray) -> Numbers:
     return {
         "median": float(found["median"]),
         "bands": {
-            f"{100 * p:g}": [float(found[side].sel(prob=p)) for side in ("lower", "upper")] for p in found["prob"].values
+            f"{100 * p:g}": [float(found[side].sel(prob=p)) for side in ("lower", "upper")]
+            for p in found["prob"].values
         },
     }
 

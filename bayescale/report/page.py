@@ -7,9 +7,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from bayescale.plots.style import loss_text
 from bayescale.report.figures import Plate
 from bayescale.report.numbers import Numbers
-from bayescale.report.words import Answer, loss_text
+from bayescale.report.words import Answer
 from bayescale.runs import human_number
 from bayescale.runs.numbers import scientific
 
@@ -53,57 +54,83 @@ def render_page(numbers: Numbers, answers: list[Answer], plates: list[Plate]) ->
 def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
     """Yield the tables: a title, the head, rows."""
     q, unit = n["question"], n["units"]["loss"]
-    yield {
-        "title": f"Loss at {q['times_largest_run']:.3g}x the largest run, {scientific(q['compute_flop'])} FLOP",
-        "head": ["form", "family", "N (parameters)", "D (tokens)", f"loss ({unit})", "50%", "80%", "95%", "from parameters",
-                 "from noise", "decades beyond"],
-        "rows": [
-            [model, family, human_number(f["params"]), human_number(f["tokens"]), *_losses(f["loss"]),
-             f"{100 * f['share_parameters']:.0f}%", f"{100 * f['share_noise']:.0f}%", f"{q['family_decades_beyond'][family]:.1f}"]
-            for model, by in n["extrapolation"].items() for family, f in by.items()
+    target = f"{scientific(q['compute_flop'])} FLOP"
+    far = [(model, family, f) for model, by in n["extrapolation"].items() for family, f in by.items()]
+    yield _table(
+        f"Loss at {q['times_largest_run']:.3g}x the largest run, {target}",
+        f"form|family|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|from parameters|from noise|decades beyond",
+        [
+            [
+                *(model, family, human_number(f["params"]), human_number(f["tokens"]), *_losses(f["loss"])),
+                *(f"{100 * f[share]:.0f}%" for share in ("share_parameters", "share_noise")),
+                f"{q['family_decades_beyond'][family]:.1f}",
+            ]
+            for model, family, f in far
         ],
-    }  # fmt: skip
-    yield {
-        "title": f"Compute-optimal split at {scientific(q['compute_flop'])} FLOP: median and 95% band",
-        "head": ["form", "family", "N (parameters)", "D (tokens)", "tokens per parameter", "N grows as C to the", "D grows as C to the"],
-        "rows": [
-            [model, family, *(_human(f["optimal"][k]) for k in ("params", "tokens", "tokens_per_param")),
-             *(_plain(f["optimal"][k]) for k in ("exponent_params", "exponent_tokens"))]
-            for model, by in n["extrapolation"].items() for family, f in by.items()
+    )
+    yield _table(
+        f"Compute-optimal split at {target}: median and 95% band",
+        "form|family|N (parameters)|D (tokens)|tokens per parameter|N grows as C to the|D grows as C to the",
+        [
+            [
+                *(model, family),
+                *(_human(f["optimal"][k]) for k in ("params", "tokens", "tokens_per_param")),
+                *(_plain(f["optimal"][k]) for k in ("exponent_params", "exponent_tokens")),
+            ]
+            for model, family, f in far
         ],
-    }  # fmt: skip
-    yield {
-        "title": f"Irreducible loss ({unit})",
-        "head": ["form", "family", "median", "50%", "80%", "95%", "prior 95%", "lowest loss seen", "prior's spread removed", "known"],
-        "rows": [
-            [model, family, *_losses(f), _range(f["prior"]["bands"]["95"]) if "prior" in f else "", f"{f['lowest_seen']:.4f}",
-             "" if f["learned"] is None else f"{100 * max(f['learned'], 0):.0f}%", f"{f['truth']:.5g}" if "truth" in f else ""]
-            for model, found in n["irreducible_loss"].items() if found["a_parameter"]
+    )
+    yield _table(
+        f"Irreducible loss ({unit})",
+        "form|family|median|50%|80%|95%|prior 95%|lowest loss seen|prior's spread removed|known",
+        [
+            [
+                *(model, family, *_losses(f)),
+                _range(f["prior"]["bands"]["95"]) if "prior" in f else "",
+                f"{f['lowest_seen']:.4f}",
+                "" if f["learned"] is None else f"{100 * max(f['learned'], 0):.0f}%",
+                f"{f['truth']:.5g}" if "truth" in f else "",
+            ]
+            for model, found in n["irreducible_loss"].items()
+            if found["a_parameter"]
             for family, f in found["families"].items()
         ],
-    }  # fmt: skip
-    yield {
-        "title": "Leaving out one run (log density of log loss, higher is better)",
-        "head": ["form", "elpd", "its error", "behind the best", "its error", "effective parameters", "stacking weight", "high Pareto k", "refitted"],
-        "rows": [
-            [r["model"], *(f"{r[k]:.1f}" for k in ("elpd_loo", "se", "elpd_diff", "dse", "p_loo")), f"{r['weight']:.2f}",
-             f"{r['bad_k']:.0f}", f"{r['refitted']:.0f}"]
+    )
+    yield _table(
+        "Leaving out one run (log density of log loss, higher is better)",
+        "form|elpd|its error|against the best|its error|effective parameters|stacking weight|high Pareto k|refitted",
+        [
+            [
+                r["model"],
+                *(_one_digit(r[k]) for k in ("elpd_loo", "se", "elpd_diff", "dse", "p_loo")),
+                f"{r['weight']:.2f}",
+                *(f"{r[k]:.0f}" for k in ("bad_k", "refitted")),
+            ]
             for r in n["forms"]["loo"]["table"]
         ],
-    }  # fmt: skip
-    yield {
-        "title": "Leaving out the largest runs (the predictions of 90% bands)",
-        "head": ["form", "cut", "family", "fitted", "left out", "inside", "coverage", "band width", "median error", "bias", "elpd"],
-        "rows": list(_backtest_rows(n)),
-    }  # fmt: skip
-    yield {
-        "title": "Convergence",
-        "head": ["form", "check", "worst", "limit", "where", "passed"],
-        "rows": [
+    )
+    yield _table(
+        "Leaving out the largest runs (90% bands; misses in % of the loss)",
+        "form|cut|family|fitted|left out|inside|about that far out|band width|median miss|mean bias|elpd",
+        list(_backtest_rows(n)),
+    )
+    yield _table(
+        "Convergence",
+        "form|check|worst|limit|where|passed",
+        [
             [model, c["check"], _short(c["value"]), f"{c['limit']:g}", c["worst"], "yes" if c["passed"] else "NO"]
-            for model, found in n["convergence"].items() for c in found["checks"]
+            for model, found in n["convergence"].items()
+            for c in found["checks"]
         ],
-    }  # fmt: skip
+    )
+
+
+def _table(title: str, head: str, rows: list[list[str]]) -> dict[str, Any]:
+    return {"title": title, "head": head.split("|"), "rows": rows}
+
+
+def _one_digit(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def _short(value: float | None) -> str:
@@ -134,17 +161,15 @@ def _plain(found: Numbers) -> str:
 
 def _backtest_rows(n: Numbers) -> Iterator[list[str]]:
     for model, found in n["backtest"].items():
-        parts = [("all", found["by_factor"])] + list(found.get("by_family", {}).items())
-        for family, scores in parts:
+        for family, scores in {"all": found["by_factor"], **found.get("by_family", {})}.items():
             for factor, s in scores.items():
+                distant = s["at_distance"]
                 yield [
-                    model,
-                    f"{factor}x",
-                    family,
+                    *(model, f"{factor}x", family),
                     "" if s["fitted_runs"] is None else str(s["fitted_runs"]),
                     str(s["held_out_runs"]),
-                    str(s["inside"]),
-                    f"{100 * s['coverage']:.0f}%",
+                    f"{s['inside']} ({100 * s['coverage']:.0f}%)",
+                    f"{distant['inside']} of {distant['held_out_runs']}",
                     f"{s['median_width_percent']:.2g}%",
                     f"{s['median_error_percent']:.2g}%",
                     f"{s['mean_bias_percent']:+.2g}%",
@@ -155,7 +180,11 @@ def _backtest_rows(n: Numbers) -> Iterator[list[str]]:
 def _facts(n: Numbers) -> Iterator[tuple[str, str]]:
     """Yield what the page says under How it was made."""
     p, q, units = n["provenance"], n["question"], n["units"]
-    yield "Runs", f"{n['runs']} from {p['source']}, {scientific(q['smallest_run_flop'])} to {scientific(q['largest_run_flop'])} FLOP"
+    yield (
+        "Runs",
+        f"{n['runs']} from {p['source']}, {scientific(q['smallest_run_flop'])} to {scientific(q['largest_run_flop'])} "
+        "FLOP",
+    )
     if p["licence"]:
         yield "Licence of the runs", p["licence"]
     yield "SHA-256 of the runs", p["sha256"]

@@ -122,7 +122,11 @@ def run_study(
     far = {name: extrapolate(tree, at, seed=seed) for name, tree in fits.items()}
     target = float(far[next(iter(far))]["compute"][0])
     grid = np.geomspace(float(runs["compute"].min()), target, FRONTIER_POINTS)
-    path = {name: extrapolate(tree, list(grid), seed=seed) for name, tree in fits.items()}
+    path = {
+        # The last point is `far` itself: the same draws, so that a figure and a sentence say the same number.
+        name: xr.concat([extrapolate(tree, list(grid[:-1]), seed=seed), far[name]], "point", combine_attrs="override")
+        for name, tree in fits.items()
+    }
     split = {name: optimal_split(tree, list(grid)) for name, tree in fits.items()}
     isoflop = {name: isoflop_curves(tree, target, seed) for name, tree in fits.items()}
     floor = {name: irreducible_loss(tree) for name, tree in fits.items()}

@@ -1,13 +1,21 @@
 """The three answers in a dozen lines, for a terminal."""
 
-import textwrap
-
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.study import Study
-from bayescale.report.words import band_text, judgement, nearest_test, place_text, verdict_on_form
+from bayescale.report.words import (
+    band_text,
+    farthest_test,
+    held_text,
+    judgement,
+    nearest_test,
+    place_text,
+    verdict_on_form,
+)
 from bayescale.runs import human_number
 
-WIDTH, FAMILIES_LISTED = 100, 3
+WIDTH = 100
+# Families that are listed: in the first and the last answer, and in the second.
+LISTED, LISTED_SPLITS = 3, 2
 
 
 def terminal_summary(study: Study) -> str:
@@ -23,61 +31,68 @@ def terminal_summary(study: Study) -> str:
     str
     """
     n = collect_numbers(study)
-    model = n["question"]["model"]
-    rows = [
-        f"1. Loss at {place_text(n)}, {n['units']['loss']}, 95% band, by {model}:",
-        *_by_family(n, _far_line),
-        _held_line(n, model),
-        "2. " + verdict_on_form(n),
-        *_by_family(n, _split_line, prefix="N_opt "),
-        *_floor_lines(n),
-        _converged_line(n),
-    ]
-    return "\n".join(textwrap.shorten(row, WIDTH - 3, placeholder=" ...") if row[:3].strip() else _indent(row) for row in rows)
+    lines = [*_far_lines(n), *_form_lines(n), *_floor_lines(n), _converged_line(n)]
+    return "\n".join(line if len(line) <= WIDTH else f"{line[: WIDTH - 4].rsplit(' ', 1)[0]} ..." for line in lines)
 
 
-def _indent(row: str) -> str:
-    return "   " + textwrap.shorten(row.strip(), WIDTH - 3, placeholder=" ...")
-
-
-def _by_family(n: Numbers, line: "object", prefix: str = "") -> list[str]:
+def _families(n: Numbers, listed: int = LISTED) -> list[tuple[str, str]]:
+    """Return the families that are listed, each with what its line begins with."""
     names = n["families"]
-    shown = names[:FAMILIES_LISTED] if len(names) > FAMILIES_LISTED else names
-    rows = [f"   {prefix if len(names) == 1 else name + ': ' + prefix}{line(n, name)}" for name in shown]  # type: ignore[operator]
-    if len(names) > len(shown):
-        rows[-1] += f"; {len(names) - len(shown)} more families on the page"
-    return rows
+    return [(name, "" if len(names) == 1 else f"{name[:24]}: ") for name in names[:listed]]
 
 
-def _far_line(n: Numbers, family: str) -> str:
-    f = n["extrapolation"][n["question"]["model"]][family]
-    return (
-        f"{band_text(f['loss'])} at N = {human_number(f['params'])}, D = {human_number(f['tokens'])}; "
-        f"{100 * f['share_parameters']:.0f}% of the width from parameters"
-    )
+def _more(n: Numbers, listed: int = LISTED) -> str:
+    left = len(n["families"]) - listed
+    return f" (and {left} more on the page)" if left > 0 else ""
+
+
+def _far_lines(n: Numbers) -> list[str]:
+    q = n["question"]
+    model, against = q["model"], q["against"]
+    lines = [f"1. Loss at {place_text(n)}, {n['units']['loss']}{_more(n)}:"]
+    for family, start in _families(n):
+        f = n["extrapolation"][model][family]
+        size = f"N = {human_number(f['params'])}, D = {human_number(f['tokens'])}"
+        lines.append(
+            f"   {start}{band_text(f['loss'])} at {size}; {100 * f['share_parameters']:.0f}% of the width is parameters"
+        )
+    if len(n["families"]) <= LISTED_SPLITS:
+        other = ", ".join(
+            f"{start}{band_text(n['extrapolation'][against][family]['loss'])}" for family, start in _families(n)
+        )
+        lines.append(f"   The other form, {against}, says {other}")
+    return [*lines, _held_line(n, model)]
 
 
 def _held_line(n: Numbers, model: str) -> str:
     found, say = nearest_test(n, model), judgement(n, model)
     if found is None:
         return "   UNTESTED: the runs do not allow a test of such bands."
-    factor, s = found
-    text = f"On your runs, 90% bands {factor}x out held {s['inside']} of {s['held_out_runs']} times"
-    return {
-        "failed": f"   TOO NARROW: {text}.",
-        "few": f"   {text}: too few to say.",
-    }.get(say, f"   {text}.")
+    text = f"n your runs 90% bands held {held_text(*found)}"
+    if say == "failed":
+        return f"   TOO NARROW: o{text}."
+    return f"   O{text}{': too few to say' if say == 'few' else ''}."
 
 
-def _split_line(n: Numbers, family: str) -> str:
-    q = n["question"]
-    each = []
-    for model in (q["model"], q["against"]):
-        best = n["extrapolation"][model][family]["optimal"]
-        each.append(
-            f"{human_number(best['params']['median'], 2)} by {model} (C^{best['exponent_params']['median']:.2f})"
-        )
-    return ", ".join(each)
+def _form_lines(n: Numbers) -> list[str]:
+    q, loo, ahead = n["question"], n["forms"]["loo"], farthest_test(n)
+    tests = f"   LOO: {loo['better']} by {_with_error(loo)}"
+    if ahead:
+        tests += f"; largest runs left out ({ahead[0]}x): {ahead[1]['better']} by {_with_error(ahead[1])}"
+    lines = [f"2. {verdict_on_form(n)}", tests]
+    for family, start in _families(n, LISTED_SPLITS):
+        each = []
+        for model in (q["model"], q["against"]):
+            best = n["extrapolation"][model][family]["optimal"]
+            size, slope = best["params"]["median"], best["exponent_params"]["median"]
+            each.append(f"{human_number(size, 2)} by {model} (grows as C^{slope:.2f})")
+        lines.append(f"   {start}best N {', '.join(each)}")
+    return lines
+
+
+def _with_error(test: Numbers) -> str:
+    error = test["standard_error"]
+    return f"{test['elpd_difference']:.1f}" + ("" if error is None else f" ± {error:.1f}")
 
 
 def _floor_lines(n: Numbers) -> list[str]:
@@ -85,22 +100,19 @@ def _floor_lines(n: Numbers) -> list[str]:
     shown = next((m for m in (q["model"], q["against"]) if n["irreducible_loss"][m]["a_parameter"]), None)
     if shown is None:
         return ["3. Irreducible loss: both forms put it at zero by assumption."]
-    rows = []
-    for name, f in list(n["irreducible_loss"][shown]["families"].items())[:FAMILIES_LISTED]:
-        text = band_text(f)
-        if f["identified"] is False:
-            text += ", NOT identified: mostly the prior"
-        if "truth" in f:
-            text += f"; known {f['truth']:.4g}, {'inside' if f['truth_inside_95'] else 'OUTSIDE'}"
-        rows.append(text if len(n["families"]) == 1 else f"{name}: {text}")
-    head = f"3. Irreducible loss, {n['units']['loss']}, 95% band, by {shown}: "
-    return [head + rows[0]] if len(rows) == 1 else [head.rstrip(), *("   " + row for row in rows)]
+    lines = [f"3. Irreducible loss by {shown}, {n['units']['loss']}{_more(n)}:"]
+    for family, start in _families(n):
+        f = n["irreducible_loss"][shown]["families"][family]
+        doubt = ", NOT identified: mostly the prior" if f["identified"] is False else ""
+        known = f"; known: {f['truth']:.4g}, {'inside' if f['truth_inside_95'] else 'OUTSIDE'}" if "truth" in f else ""
+        lines.append(f"   {start}{band_text(f)}{doubt}{known}")
+    return lines
 
 
 def _converged_line(n: Numbers) -> str:
-    bad = [name for name, c in n["convergence"].items() if not c["passed"]]
-    checks = [c["checks"] for c in n["convergence"].values()]
+    bad = [name for name, found in n["convergence"].items() if not found["passed"]]
     if bad:
         return f"   NOT CONVERGED: {', '.join(bad)}."
-    rhat = max(item["value"] for each in checks for item in each if item["check"] == "R-hat")
+    checks = [check for found in n["convergence"].values() for check in found["checks"]]
+    rhat = max(check["value"] for check in checks if check["check"] == "R-hat")
     return f"   Both fits converged (R-hat {rhat:.3f} at worst)."

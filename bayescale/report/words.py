@@ -2,14 +2,25 @@
 
 import math
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
-from bayescale.report.numbers import FAILED_BELOW, TOO_FEW, WHOLE_DECADE, Numbers, collect_numbers
+from bayescale.plots.style import loss_text
+from bayescale.report.numbers import FAILED_BELOW, TOO_FEW, Numbers, collect_numbers
 from bayescale.report.study import Study
 from bayescale.runs import human_number
 from bayescale.runs.numbers import scientific
 
 # A factor in N below which the two splits count as the same.
-AT_LEAST_WRONG = 1.25
+SAME_SIZE = 1.25
+# Decades of compute: nearer than the first is within the data; longer than the tests by the second is untested.
+WITHIN, LONGER = 0.05, 0.3
+
+
+class Point(NamedTuple):
+    """One thing said under an answer: what it is about, and what."""
+
+    about: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -22,24 +33,25 @@ class Answer:
         Its name in answers.json, and the question.
     headline : tuple of str
         The answer: a sentence, or one for each family.
-    sentences : tuple of str
-        What it is made of.
     warnings : tuple of str
         What must be read with it; shown at the answer.
-    sureness : str
+    points : tuple of Point
+        What it is made of.
+    sureness : tuple of Point
         Convergence, distance from the data, and how such bands held on these runs.
     """
 
     key: str
     question: str
     headline: tuple[str, ...]
-    sentences: tuple[str, ...]
     warnings: tuple[str, ...]
-    sureness: str
+    points: tuple[Point, ...]
+    sureness: tuple[Point, ...]
 
     def to_dict(self) -> dict[str, object]:
-        """Return the answer as plain lists and strings."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Return the answer as plain lists and strings; points as ``about: text``."""
+        out: dict[str, object] = {**asdict(self), "headline": list(self.headline), "warnings": list(self.warnings)}
+        return out | {name: [f"{p.about}: {p.text}" for p in getattr(self, name)] for name in ("points", "sureness")}
 
 
 def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
@@ -63,40 +75,51 @@ def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
 # ------------------------------------------------------------------------------------------------------------- pieces
 
 
-def loss_text(*values: float, width: float) -> list[str]:
-    """Write losses with the digits that a band of that width supports."""
-    digits = min(max(1 - math.floor(math.log10(max(width, 1e-9))), 2), 4)
-    return [f"{value:.{digits}f}" for value in values]
-
-
-def band_text(found: Numbers, prob: str = "95") -> str:
-    """Write a median and a band: ``1.52 (1.49 to 1.56)``."""
-    low, high = found["bands"][prob]
+def band_text(found: Numbers, unit: str = "") -> str:
+    """Write a median and its 95% band: ``1.52 nats/token (95%: 1.49 to 1.56)``."""
+    low, high = found["bands"]["95"]
     middle, low_text, high_text = loss_text(found["median"], low, high, width=high - low)
-    return f"{middle} ({low_text} to {high_text})"
+    return f"{middle}{' ' * bool(unit)}{unit} (95%: {low_text} to {high_text})"
 
 
-def _human_band(found: Numbers) -> str:
-    return f"{human_number(found['median'])} (95%: {' to '.join(map(human_number, found['bands']['95']))})"
-
-
-def _named(n: Numbers, family: str) -> str:
-    return "" if len(n["families"]) == 1 else f"{family}: "
+def between_text(found: Numbers, unit: str) -> str:
+    """Write a median and its 95% band as words: ``1.52 nats/token, between 1.49 and 1.56 with 95% credibility``."""
+    low, high = found["bands"]["95"]
+    middle, low_text, high_text = loss_text(found["median"], low, high, width=high - low)
+    return f"{middle} {unit}, between {low_text} and {high_text} with 95% credibility"
 
 
 def place_text(n: Numbers) -> str:
     """Say where the question lies: ``100x the largest run's compute (1.4e15 FLOP)``."""
     q = n["question"]
-    times = q["times_largest_run"]
-    return f"{times:.3g}x the largest run's compute ({scientific(q['compute_flop'])} FLOP)"
+    return f"{q['times_largest_run']:.3g}x the largest run's compute ({scientific(q['compute_flop'])} FLOP)"
 
 
-def distance_text(n: Numbers) -> str:
-    """Say how far the question lies from the data, in decades of compute."""
-    d = n["question"]["decades_beyond"]
-    if d <= WHOLE_DECADE:
-        return "the question lies within the compute of the runs"
-    return f"the question lies {d:.1f} decades of compute beyond the largest run"
+def verdict_on_form(n: Numbers) -> str:
+    """Say in one sentence which form the two tests support."""
+    loo, ahead = n["forms"]["loo"], farthest_test(n)
+    inside = loo["better"].capitalize() if loo["clear"] else None
+    if ahead is None:
+        if inside:
+            return f"{inside} describes these runs better; which form predicts larger runs could not be tested."
+        return "These runs do not tell the two forms apart, and which predicts larger runs could not be tested."
+    factor, test = ahead
+    beyond = test["better"].capitalize() if test["clear"] else None
+    if inside and inside == beyond:
+        return f"{inside}: it describes these runs better, and predicts runs {factor}x out better."
+    if inside and beyond:
+        return f"The tests disagree: {inside} describes these runs better, {beyond} predicts larger runs better."
+    if inside:
+        return f"{inside} describes these runs better; on the runs {factor}x out neither form is clearly ahead."
+    if beyond:
+        return f"{beyond} predicts runs {factor}x out better; among runs like these neither form is clearly ahead."
+    return "These runs do not tell the two forms apart."
+
+
+def farthest_test(n: Numbers) -> tuple[str, Numbers] | None:
+    """Return the factor and result of the farthest backtest that both forms took."""
+    tests = [(f, t) for f, t in n["forms"]["largest_left_out"].items() if t]
+    return max(tests, key=lambda item: float(item[0])) if tests else None
 
 
 def nearest_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
@@ -109,338 +132,372 @@ def nearest_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
     return factor, scores[factor]
 
 
+def judgement(n: Numbers, model: str) -> str:
+    """Return ``held``, ``failed``, ``few`` or ``untested`` for the model's 90% bands on these runs."""
+    found = nearest_test(n, model)
+    if found is None:
+        return "untested"
+    tried = [s for s in (found[1]["at_distance"], found[1]) if s["held_out_runs"] >= TOO_FEW]
+    if not tried:
+        return "few"
+    return "failed" if any(s["coverage"] < FAILED_BELOW for s in tried) else "held"
+
+
+def held_text(factor: str, score: Numbers) -> str:
+    """Say how often the bands of one backtest held: ``4 of 10 times about 100x out (48 of 56 in all)``."""
+    all_runs, distant = score, score["at_distance"]
+    if not distant["held_out_runs"]:
+        return f"{all_runs['inside']} of {all_runs['held_out_runs']} times on the way to {factor}x out"
+    text = f"{distant['inside']} of {distant['held_out_runs']} times about {factor}x out"
+    if all_runs["held_out_runs"] > distant["held_out_runs"]:
+        text += f" ({all_runs['inside']} of {all_runs['held_out_runs']} in all)"
+    return text
+
+
 def coverage_text(n: Numbers, model: str) -> str:
     """Say how often the 90% bands held when the largest runs were predicted from the smaller ones."""
     scores = n["backtest"][model]["by_factor"]
     if not scores:
-        return f"No test on your own runs was possible, so it is not known whether such bands hold ({_why_skipped(n, model)})"
-    parts = [f"{s['inside']} of {s['held_out_runs']} times {f}x out" for f, s in reversed(list(scores.items()))]
-    text = f"On your runs, 90% bands held {' and '.join(parts)}"
-    missing = [f for f in n["backtest"][model]["asked"] if f not in scores]
-    if missing:
-        text += f"; {' and '.join(f + 'x out' for f in missing)} could not be tested ({_why_skipped(n, model)})"
-    return text
-
-
-def _why_skipped(n: Numbers, model: str) -> str:
-    lines = [line for line in n["backtest"][model]["skipped"].split("\n") if line]
-    return " ".join(line.rstrip(".") for line in lines) or "the runs do not span enough compute"
-
-
-def judgement(n: Numbers, model: str) -> str:
-    """Return ``held``, ``failed``, ``few`` or ``untested`` for the model's bands."""
-    found = nearest_test(n, model)
-    if found is None:
-        return "untested"
-    score = found[1]
-    if score["held_out_runs"] < TOO_FEW:
-        return "few"
-    return "failed" if score["coverage"] < FAILED_BELOW else "held"
-
-
-def _band_warnings(n: Numbers, model: str) -> list[str]:
-    found, say = nearest_test(n, model), judgement(n, model)
-    if say == "untested" or found is None:
-        return [
-            f"This band is untested. {coverage_text(n, model)}. It assumes that the form of {model} is right this far out."
-        ]
-    factor, score = found
-    held = f"{score['inside']} of {score['held_out_runs']}"
-    out = []
-    if say == "failed":
-        way = score["mean_bias_percent"]
-        off = "too high" if way > 0 else "too low"
-        out.append(
-            f"Do not take this band at its word. When the largest of your runs were predicted from runs {factor}x "
-            f"smaller, the 90% bands of {model} held {held} times, not 9 in 10: the band of this one fixed form is too "
-            f"narrow. The predictions were off by {score['median_error_percent']:.1f}% of the loss (median), on average "
-            f"{off}."
+        return (
+            f"No such test was possible on your runs, so whether bands like this hold is not known ({_why(n, model)})."
         )
-    elif say == "few":
-        out.append(f"Only {score['held_out_runs']} runs could test such bands ({held} held): too few to say that they hold.")
-    if n["question"]["decades_beyond"] > math.log10(float(factor)) + 0.3:
-        out.append(
-            f"The test on your runs reaches {factor}x; the question is {n['question']['times_largest_run']:.3g}x. "
-            "Nothing in these runs tests so long a step."
-        )
-    return out
+    parts = [held_text(f, s) for f, s in sorted(scores.items(), key=lambda item: -float(item[0]))]
+    text = f"On your runs, 90% bands held {', and '.join(parts)}."
+    missing = [f"{f}x" for f in n["backtest"][model]["asked"] if f not in scores]
+    return text + (f" Not tested: {' and '.join(missing)} out ({_why(n, model)})." if missing else "")
 
 
-# ---------------------------------------------------------------------------------------------------- the three answers
+def _why(n: Numbers, model: str) -> str:
+    lines = [line.rstrip(".") for line in n["backtest"][model]["skipped"].split("\n") if line]
+    return "; ".join(lines) or "the runs do not span enough compute"
+
+
+def _listed(n: Numbers, texts: dict[str, str]) -> str:
+    """Join what is said of each family; nameless where there is one."""
+    if len(n["families"]) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{name} {text}" for name, text in texts.items())
+
+
+def _named(n: Numbers, family: str) -> str:
+    return "" if len(n["families"]) == 1 else f"{family}: "
+
+
+def _sure(n: Numbers, *models: str) -> tuple[Point, ...]:
+    several = len(models) > 1
+    converged = " ".join(f"{m.capitalize() + ': ' if several else ''}{n['convergence'][m]['sentence']}" for m in models)
+    decades = n["question"]["decades_beyond"]
+    away = (
+        "The question lies within the compute of the runs."
+        if decades <= WITHIN
+        else f"{decades:.1f} decades of compute beyond the largest run."
+    )
+    own = {f: d for f, d in n["question"]["family_decades_beyond"].items() if d > decades + LONGER}
+    if own:
+        away += f" From the largest run of its own family: {_listed(n, {f: f'{d:.1f}' for f, d in own.items()})}."
+    record = " ".join(f"{m.capitalize() + ': ' if several else ''}{coverage_text(n, m)}" for m in models)
+    return (Point("Sampler", converged), Point("Distance", away), Point("Record", record))
+
+
+# ------------------------------------------------------------------------------------ 1. how uncertain is 100x compute
 
 
 def _far(n: Numbers) -> Answer:
     q, unit = n["question"], n["units"]["loss"]
     model, against = q["model"], q["against"]
-    found = n["extrapolation"][model]
+    found, other = n["extrapolation"][model], n["extrapolation"][against]
+    at = str(q["at"])
+    how_far = f"{'an' if at.startswith('8') else 'a'} {at}{'-compute' if at[-1:] in 'xX×' else ' FLOP'}"
     headline = tuple(
-        f"{_named(n, name)}{band_text(f['loss'])} {unit} at N = {human_number(f['params'])}, "
-        f"D = {human_number(f['tokens'])}"
+        f"{_named(n, name)}a run with N = {human_number(f['params'])} and D = {human_number(f['tokens'])} is put at "
+        f"{between_text(f['loss'], unit)}."
         for name, f in found.items()
     )
-    sentences = [
-        f"That is the loss of one new run at {place_text(n)}, with the median and the 95% credible band of the form of "
-        f"{model}, at the split of N and D that it recommends."
-    ]
-    for name, f in found.items():
-        narrow = " and ".join(
-            f"{p}%: {' to '.join(loss_text(*f['loss']['bands'][p], width=f['loss']['bands']['95'][1] - f['loss']['bands']['95'][0]))}"
-            for p in ("50", "80")
-        )
-        sentences.append(
-            f"{_named(n, name)}narrower bands are {narrow}. {_share(f['share_parameters'])} of the width comes from not "
-            f"knowing the parameters, {_share(f['share_noise'])} from run-to-run noise."
-        )
-    sentences.append(_other_form(n, found, n["extrapolation"][against], against))
-    own = {f: d for f, d in q["family_decades_beyond"].items() if d > q["decades_beyond"] + 0.3}
-    for name, d in own.items():
-        sentences.append(f"{name}: its own largest run is smaller; for it the question lies {d:.1f} decades out.")
-    warnings = _band_warnings(n, model)
-    better = n["forms"]["largest_left_out_better"]
-    test = _clearest_ahead(n)
-    if better == against and test and test[1]["clear"]:
-        warnings.append(
-            f"{against.capitalize()}'s form predicted the largest of your runs better than {model}'s (answer 2). For "
-            f"this question its number counts at least as much: "
-            + "; ".join(f"{_named(n, name)}{band_text(f['loss'])}" for name, f in n["extrapolation"][against].items())
-            + f" {unit}."
-        )
+    shares = {
+        name: f"{100 * f['share_parameters']:.0f}% not knowing the parameters, {100 * f['share_noise']:.0f}% run noise"
+        for name, f in found.items()
+    }
+    points = (
+        Point(
+            "What it is",
+            f"the loss of one new run at {place_text(n)}, at the split of N and D that {model}'s form recommends: the "
+            "median and the 95% credible band.",
+        ),
+        Point("Narrower bands", _listed(n, {name: _narrower(f["loss"]) for name, f in found.items()}) + "."),
+        Point("What makes the width", _listed(n, shares) + "."),
+        Point(
+            "What is not in it",
+            f"that the form may be wrong. {against.capitalize()}'s form, at its own split, "
+            + (
+                "says something else: see above."
+                if _apart(n, model, against)
+                else f"says {_listed(n, {name: band_text(f['loss']) for name, f in other.items()})}, which agrees."
+            ),
+        ),
+    )
     return Answer(
         "extrapolation",
-        f"How uncertain is a {_at(n)} extrapolation?",
+        f"How uncertain is {how_far} extrapolation?",
         headline,
-        tuple(sentences),
-        tuple(warnings),
-        _sureness(n, model),
+        tuple(_far_warnings(n, model, against)),
+        points,
+        _sure(n, model),
     )
 
 
-def _at(n: Numbers) -> str:
-    at = str(n["question"]["at"])
-    return f"{at}-compute" if at[-1:] in ("x", "X", "×") else f"{at}-FLOP"
+def _narrower(loss: Numbers) -> str:
+    low, high = loss["bands"]["95"]
+    each = (" to ".join(loss_text(*loss["bands"][p], width=high - low)) + f" ({p}%)" for p in ("50", "80"))
+    return ", ".join(each)
 
 
-def _share(value: float) -> str:
-    return f"{100 * value:.0f}%"
+def _far_warnings(n: Numbers, model: str, against: str) -> list[str]:
+    out = []
+    found, say = nearest_test(n, model), judgement(n, model)
+    if found is None:
+        out.append(
+            f"This band is untested. {coverage_text(n, model)} It rests on {model}'s form being right this far out."
+        )
+    else:
+        factor, score = found
+        if say == "failed":
+            shown = score["at_distance"] if score["at_distance"]["held_out_runs"] else score
+            side = "high" if shown["mean_bias_percent"] > 0 else "low"
+            out.append(
+                "Do not take this band at its word: the band of this one fixed form is too narrow. When the largest "
+                f"of your runs were predicted from runs {factor}x smaller, {model}'s 90% bands held "
+                f"{held_text(factor, score)}, not 9 in 10. That far out the predictions missed by "
+                f"{shown['median_error_percent']:.1f}% of the loss (median) and were too {side} on average."
+            )
+        elif say == "few":
+            out.append(f"Too few runs could test such bands to say that they hold: {held_text(factor, score)}.")
+        if n["question"]["decades_beyond"] > math.log10(float(factor)) + LONGER:
+            out.append(
+                f"The longest test on your runs reaches {factor}x; the question is "
+                f"{n['question']['times_largest_run']:.3g}x. Nothing in these runs tests so long a step."
+            )
+    if apart := _apart(n, model, against):
+        where = "" if len(n["families"]) == len(apart) else f" for {' and '.join(apart)}"
+        out.append(
+            f"The two forms disagree by more than their bands{where}: "
+            + _listed(
+                n,
+                {
+                    f: f"{band_text(n['extrapolation'][model][f]['loss'])} by {model}, "
+                    f"{band_text(n['extrapolation'][against][f]['loss'])} by {against}"
+                    for f in apart
+                },
+            )
+            + ". Which form is right matters more here than either band says."
+        )
+    test = farthest_test(n)
+    if test and test[1]["clear"] and test[1]["better"] == against:
+        out.append(
+            f"{against.capitalize()}'s form predicted the largest of your runs better than {model}'s (answer 2), so "
+            "for this question its number has the better claim."
+        )
+    return out
 
 
-def _sureness(n: Numbers, model: str) -> str:
-    distance = distance_text(n)
-    return f"{n['convergence'][model]['sentence']} {distance[0].upper()}{distance[1:]}. {coverage_text(n, model)}."
-
-
-def _other_form(n: Numbers, mine: Numbers, other: Numbers, against: str) -> str:
+def _apart(n: Numbers, model: str, against: str) -> list[str]:
+    """Return the families for which the two forms' 95% bands do not overlap."""
     apart = []
-    for name, f in other.items():
-        (low, high), (other_low, other_high) = mine[name]["loss"]["bands"]["95"], f["loss"]["bands"]["95"]
+    for name in n["families"]:
+        low, high = n["extrapolation"][model][name]["loss"]["bands"]["95"]
+        other_low, other_high = n["extrapolation"][against][name]["loss"]["bands"]["95"]
         if other_low > high or other_high < low:
             apart.append(name)
-    text = f"At the split that it recommends, {against}'s form says " + "; ".join(
-        f"{_named(n, name)}{band_text(f['loss'])}" for name, f in other.items()
-    )
-    if not apart:
-        return text + ". The two 95% bands overlap."
-    where = "" if len(other) == 1 else f" for {_listed(apart)}"
-    return text + f". The two 95% bands do not overlap{where}: the choice of form matters more than either band says."
+    return apart
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _clearest_ahead(n: Numbers) -> tuple[str, Numbers] | None:
-    """Return the farthest test that both forms took."""
-    tests = [(f, t) for f, t in n["forms"]["largest_left_out"].items() if t]
-    return max(tests, key=lambda item: float(item[0])) if tests else None
+# --------------------------------------------------------------------------------------------- 2. Kaplan or Chinchilla
 
 
 def _forms(n: Numbers) -> Answer:
-    q, forms = n["question"], n["forms"]
+    q = n["question"]
     model, against = q["model"], q["against"]
-    loo, ahead = forms["loo"], _clearest_ahead(n)
+    failed = all(judgement(n, name) == "failed" for name in (model, against))
     return Answer(
         "form",
         f"{against.capitalize()} or {model.capitalize()}: which form do the runs support?",
         (verdict_on_form(n),),
+        ("Neither form's bands held on the largest runs: the better of the two is not thereby good.",)
+        if failed
+        else (),
         (
-            _loo_sentence(n),
-            *_ahead_sentences(n),
-            _which_question(loo, ahead),
-            *_split_sentences(n),
+            Point("Leaving out one run (LOO)", _loo_text(n)),
+            Point("Leaving out the largest", _ahead_text(n)),
+            Point("Which test answers what", _which_text(n)),
+            *(
+                Point(f"The split{'' if len(n['families']) == 1 else ', ' + f}", _split_text(n, f))
+                for f in n["families"]
+            ),
         ),
-        tuple(_form_warnings(n)),
-        " ".join(f"{name.capitalize()}: {n['convergence'][name]['sentence']} {coverage_text(n, name)}." for name in (model, against)),
+        _sure(n, model, against),
     )
 
 
-def verdict_on_form(n: Numbers) -> str:
-    """Say in one sentence which form the two tests support."""
-    loo, ahead = n["forms"]["loo"], _clearest_ahead(n)
-    inside = loo["better"].capitalize() if loo["clear"] else None
-    if ahead is None:
-        if inside:
-            return f"{inside} describes these runs better; which form predicts larger runs could not be tested."
-        return "These runs do not tell the two forms apart, and which predicts larger runs could not be tested."
-    factor, test = ahead
-    beyond = test["better"].capitalize() if test["clear"] else None
-    if inside and inside == beyond:
-        return f"{inside}: it describes these runs better, and it predicts the largest from runs {factor}x smaller better."
-    if inside and beyond:
-        return f"The tests disagree: {inside} describes these runs better, {beyond} predicts larger runs better."
-    if inside:
-        return f"{inside} describes these runs better; on the runs {factor}x out neither form is clearly ahead."
-    if beyond:
-        return f"{beyond} predicts runs {factor}x out better; among runs like these neither form is clearly ahead."
-    return "These runs do not tell the two forms apart."
+def _lead(test: Numbers) -> str:
+    error = test["standard_error"]
+    size = f"{test['elpd_difference']:.1f}" + ("" if error is None else f" ± {error:.1f}")
+    return f"{test['better']} is ahead by {size} in log density" + ("" if test["clear"] else ", which is not clear")
 
 
-def _loo_sentence(n: Numbers) -> str:
-    loo = n["forms"]["loo"]
-    row = {item["model"]: item for item in loo["table"]}[loo["better"]]
-    size = f"by {loo['elpd_difference']:.1f} ± {loo['standard_error']:.1f} in log density over {n['runs']} runs"
-    lead = "is ahead" if loo["clear"] else "is ahead, but not clearly,"
-    text = f"Leaving out one run at a time (LOO): {loo['better']} {lead} {size}; its stacking weight is {row['weight']:.2f}."
-    refitted = {item["model"]: int(item["refitted"]) for item in loo["table"] if item["refitted"]}
-    bad = {item["model"]: int(item["bad_k"]) for item in loo["table"] if item["bad_k"]}
+def _loo_text(n: Numbers) -> str:
+    table = n["forms"]["loo"]["table"]
+    weights = ", ".join(f"{row['model']} {row['weight']:.2f}" for row in table)
+    text = f"over {n['runs']} runs {_lead(n['forms']['loo'])}; stacking weights: {weights}."
+    refitted = [f"{row['refitted']:.0f} for {row['model']}" for row in table if row["refitted"]]
+    bad = [f"{row['bad_k']:.0f} for {row['model']}" for row in table if row["bad_k"] and not row["refitted"]]
     if refitted:
-        text += f" Where the shortcut (PSIS) was unreliable, runs were refitted: {_counts(refitted)}."
-    elif bad:
-        text += f" The shortcut (PSIS) is unreliable for some runs ({_counts(bad)}), and they were not refitted."
+        text += f" Where the shortcut (PSIS) was not reliable, runs were refitted: {', '.join(refitted)}."
+    if bad:
+        text += f" The shortcut (PSIS) is not reliable for some runs and they were not refitted: {', '.join(bad)}."
     return text
 
 
-def _counts(by_model: dict[str, int]) -> str:
-    return ", ".join(f"{count} for {name}" for name, count in by_model.items())
-
-
-def _ahead_sentences(n: Numbers) -> list[str]:
+def _ahead_text(n: Numbers) -> str:
     out = []
-    for factor, test in reversed(n["forms"]["largest_left_out"].items()):
+    for factor, test in sorted(n["forms"]["largest_left_out"].items(), key=lambda item: -float(item[0])):
         if test is None:
-            out.append(f"Leaving out the runs beyond a {factor}x smaller cut: not tested for both forms.")
+            out.append(f"from runs {factor}x smaller: not tested for both forms.")
             continue
-        scores = {name: n["backtest"][name]["by_factor"][factor] for name in n["backtest"]}
-        each = ", ".join(
-            f"{name}'s predictions were off by {s['median_error_percent']:.1f}% and its 90% bands held {s['inside']} of "
-            f"{s['held_out_runs']} times"
-            for name, s in scores.items()
+        errors = " and ".join(
+            f"{found['by_factor'][factor]['median_error_percent']:.1f}% by {name}"
+            for name, found in n["backtest"].items()
         )
-        lead = "is ahead" if test["clear"] else "is ahead, but not clearly,"
-        error = "" if test["standard_error"] is None else f" ± {test['standard_error']:.1f}"
         out.append(
-            f"Predicting the {test['runs']} largest runs from runs at least {factor}x smaller than the largest: "
-            f"{test['better']} {lead} by {test['elpd_difference']:.1f}{error} in log density; {each}."
+            f"from runs {factor}x smaller, over the {test['runs']} larger ones, {_lead(test)} (median miss {errors})."
         )
-    return out
+    return " Then ".join(out)
 
 
-def _which_question(loo: Numbers, ahead: tuple[str, Numbers] | None) -> str:
+def _which_text(n: Numbers) -> str:
     text = (
-        "The two tests answer different questions. LOO: which form describes runs like these. Leaving out the largest: "
-        "which form predicts larger runs, which is what the first answer needs."
+        "LOO says which form describes runs like these. Leaving out the largest says which form predicts larger "
+        "runs, which is what the first answer needs."
     )
-    if ahead and ahead[1]["better"] != loo["better"]:
-        text += f" They point apart here; for the first answer, {ahead[1]['better']} has the better claim."
-    return text
+    loo, test = n["forms"]["loo"], farthest_test(n)
+    if test is None or test[1]["better"] == loo["better"]:
+        return text
+    if loo["clear"] or test[1]["clear"]:
+        return f"{text} They point apart: for the first answer, {test[1]['better']} has the better claim."
+    return f"{text} They point apart, neither of them clearly."
 
 
-def _split_sentences(n: Numbers) -> list[str]:
+def _split_text(n: Numbers, family: str) -> str:
     q = n["question"]
-    out = []
-    for name in n["families"]:
-        each = []
-        for model in (q["model"], q["against"]):
-            best = n["extrapolation"][model][name]["optimal"]
-            a = best["exponent_params"]
-            low, high = a["bands"]["95"]
-            each.append(
-                f"{model} says N grows as C^{a['median']:.2f} (95%: {low:.2f} to {high:.2f}), so at {_short(n)} "
-                f"N = {_human_band(best['params'])} and {human_number(best['tokens_per_param']['median'])} tokens per parameter"
-            )
-        out.append(f"{_named(n, name)}what it does to the split: {each[0]}; {each[1]}. {_times(n, name)}")
-    return out
-
-
-def _short(n: Numbers) -> str:
-    return f"{n['question']['times_largest_run']:.3g}x"
-
-
-def _times(n: Numbers, family: str) -> str:
-    q = n["question"]
-    first, second = (n["extrapolation"][m][family]["optimal"]["params"]["median"] for m in (q["model"], q["against"]))
+    best = {m: n["extrapolation"][m][family]["optimal"] for m in (q["model"], q["against"])}
+    each = []
+    for model, found in best.items():
+        a, params = found["exponent_params"], found["params"]
+        low, high = a["bands"]["95"]
+        size = " to ".join(human_number(x) for x in params["bands"]["95"])
+        each.append(
+            f"By {model}, N grows as C^{a['median']:.2f} (95%: {low:.2f} to {high:.2f}): N = "
+            f"{human_number(params['median'])} (95%: {size}) at {q['times_largest_run']:.3g}x, with "
+            f"{human_number(found['tokens_per_param']['median'])} tokens per parameter."
+        )
+    first, second = (found["params"]["median"] for found in best.values())
     ratio = max(first / second, second / first)
-    if ratio < AT_LEAST_WRONG:
-        return "The two forms recommend nearly the same size."
-    larger = q["model"] if first > second else q["against"]
-    return f"{larger.capitalize()} asks for a model {ratio:.2g} times as large."
+    if ratio < SAME_SIZE:
+        each.append("The two forms recommend nearly the same size.")
+    else:
+        larger = q["model"] if first > second else q["against"]
+        each.append(f"{larger.capitalize()} asks for a model {ratio:.2g} times as large.")
+    return " ".join(each)
 
 
-def _form_warnings(n: Numbers) -> list[str]:
-    failed = [name for name in n["backtest"] if judgement(n, name) == "failed"]
-    if len(failed) == len(n["backtest"]):
-        return ["Neither form's bands held when the largest runs were left out: the better one is not thereby good."]
-    return []
+# ------------------------------------------------------------------------------------------------ 3. how low can it go
 
 
 def _floor(n: Numbers) -> Answer:
     q, unit = n["question"], n["units"]["loss"]
-    model, against = q["model"], q["against"]
-    shown = next((m for m in (model, against) if n["irreducible_loss"][m]["a_parameter"]), model)
-    found = n["irreducible_loss"][shown]
-    headline, sentences = [], []
-    for name, f in found["families"].items():
-        if not found["a_parameter"]:
-            headline.append(f"{_named(n, name)}not answered: {shown}'s form puts it at zero by assumption")
-            continue
-        doubt = "" if f["identified"] in (True, None) else ", mostly from the prior"
-        headline.append(f"{_named(n, name)}{band_text(f)} {unit}{doubt}")
-        learned = f["learned"]
-        said = "" if learned is None else f" The runs removed {max(learned, 0) * 100:.0f}% of the prior's spread."
-        middle, low = loss_text(f["median"], f["lowest_seen"], width=f["bands"]["95"][1] - f["bands"]["95"][0])
-        sentences.append(
-            f"{_named(n, name)}the lowest loss seen is {low}, so the floor lies {f['lowest_seen'] - f['median']:.3g} "
-            f"{unit} below anything that was trained.{said}"
+    forms = (q["model"], q["against"])
+    shown = next((m for m in forms if n["irreducible_loss"][m]["a_parameter"]), None)
+    none = [
+        f"{m.capitalize()}'s form has no floor: by assumption, not by the data, its loss falls to zero."
+        for m in forms
+        if not n["irreducible_loss"][m]["a_parameter"]
+    ]
+    if shown is None:
+        return Answer(
+            "irreducible_loss",
+            "How low can it go?",
+            ("Not answered: both forms put the floor at zero by assumption.",),
+            (),
+            (Point("Why", " ".join(none)),),
+            _sure(n, *forms),
         )
-        if "truth" in f:
-            sentences.append(_named(n, name) + _truth_sentence(n, f, shown))
-    if found["a_parameter"]:
-        sentences.insert(0, f"That is the loss with unlimited parameters and tokens by {shown}'s form: median and 95% band.")
+    found = n["irreducible_loss"][shown]
+    families = found["families"]
+    headline = [
+        f"{_named(n, name)}the loss is put no lower than {between_text(f, unit)}"
+        f"{'; mostly the prior says so, not the runs' if f['identified'] is False else ''}."
+        for name, f in families.items()
+    ]
+    points = [
+        Point(
+            "What it is",
+            f"the loss with unlimited parameters and tokens by {shown}'s form: the median and the 95% band.",
+        ),
+        Point(
+            "Lowest loss seen",
+            _listed(
+                n,
+                {f: f"{x['lowest_seen']:.3f}, {x['lowest_seen'] - x['median']:.2f} above" for f, x in families.items()},
+            )
+            + f" ({unit}).",
+        ),
+    ]
+    if all(x["learned"] is not None for x in families.values()):
+        learned = {f: f"{100 * max(x['learned'], 0):.0f}%" for f, x in families.items()}
+        points.append(
+            Point("Prior's spread that the runs removed", _listed(n, learned) + ". The rest is what was put in.")
+        )
+    points += [
+        Point(f"The truth{'' if len(families) == 1 else ', ' + f}", _truth_text(n, x, shown))
+        for f, x in families.items()
+        if "truth" in x
+    ]
     if "population" in found:
-        sentences.append(f"For a family like these that was not seen, {shown} expects {band_text(found['population'])} {unit}.")
-    for other in (model, against):
-        if other != shown and not n["irreducible_loss"][other]["a_parameter"]:
-            sentences.append(f"{other.capitalize()}'s form has no floor: its loss falls to zero by assumption, not by the data.")
+        text = f"{band_text(found['population'], unit)} for a family of this kind that was not seen."
+        points.append(Point("Another family", text))
+    points += [Point("The other form", text) for text in none]
     warnings = [found["warning"]] if found["warning"] else []
-    if judgement(n, shown) == "failed" and found["a_parameter"]:
+    if judgement(n, shown) == "failed":
         warnings.append(
-            f"This band rests on {shown}'s form holding all the way down. Its bands did not hold on the largest runs "
-            "(answer 1), so the true floor may well lie outside."
+            f"This band rests on {shown}'s form holding all the way down, and its bands did not hold on the largest "
+            "of your runs (answer 1). The true floor may well lie outside."
         )
     return Answer(
         "irreducible_loss",
         "How low can it go?",
         tuple(headline),
-        tuple(sentences),
         tuple(warnings),
-        f"{n['convergence'][shown]['sentence']} The floor lies beyond any compute: no run can test this band directly. "
-        f"{coverage_text(n, shown)}.",
+        tuple(points),
+        (
+            _sure(n, shown)[0],
+            Point("Distance", "The floor lies beyond any compute: no run can test this band directly."),
+            _sure(n, shown)[2],
+        ),
     )
 
 
-def _truth_sentence(n: Numbers, f: Numbers, model: str) -> str:
-    unit = n["units"]["loss"]
+def _truth_text(n: Numbers, f: Numbers, model: str) -> str:
     low, high = f["bands"]["95"]
-    text = f"the run log's card states the true floor, the entropy rate of the data: {f['truth']:.5g} {unit}. "
+    text = f"the run log's card states {f['truth']:.6g} {n['units']['loss']}, the entropy rate of the data. "
     if f["truth_inside_95"]:
         return text + "The 95% band contains it."
     if f["truth"] < low:
         return (
-            text + f"The 95% band does not contain it: it lies {low - f['truth']:.2g} above. These models may level off "
-            "above the entropy rate (their context, size range and tuning set a floor of their own), or the loss bends "
-            f"down later than {model}'s form allows."
+            f"{text}The 95% band lies above it, by {low - f['truth']:.2g}. Either these models level off above the "
+            "entropy rate (their context, sizes and tuning set a floor of their own), or the loss goes on falling in "
+            f"a way that {model}'s form does not allow; the runs end {f['lowest_seen'] - f['truth']:.2g} above the "
+            "truth and cannot say which."
         )
     return (
-        text + f"The 95% band does not contain it: it lies {f['truth'] - high:.2g} below, where no loss can be. The form of "
-        f"{model} falls too long: the floor is read from how the curve bends, and the nearest run is still "
+        f"{text}The 95% band lies below it, by {f['truth'] - high:.2g}, where no loss can be: {model}'s form keeps "
+        f"falling where the loss levels off. The floor is read from how the curve bends, and the nearest run is still "
         f"{f['lowest_seen'] - f['truth']:.2g} above the truth."
     )

@@ -111,8 +111,8 @@ def check_writable(out: str | Path) -> None:
                 raise OutputError(f"cannot write the report to {out}: it is a file. Give the name of a folder.")
             if any(out.iterdir()) and not (out / ANSWERS).is_file():
                 raise OutputError(
-                    f"{out} holds other things and no earlier report ({ANSWERS}); nothing in it is touched. Give another "
-                    "folder, a new one for example."
+                    f"{out} holds other things and no earlier report ({ANSWERS}); nothing in it is touched. Give "
+                    "another folder, a new one for example."
                 )
         folder = out.parent
         while not folder.exists():

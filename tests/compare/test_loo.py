@@ -62,7 +62,6 @@ def test_pinned_densities_are_compared_by_their_sum():
     assert table.attrs["runs"] == 16
 
 
-@pytest.mark.xfail(reason="runs are paired by position: the densities of one run are compared with another's")
 def test_the_order_of_the_runs_does_not_matter():
     fits = pair()
     straight = bs.compare(fits, refit=False)

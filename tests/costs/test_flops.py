@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale.costs import COSTS, SIX_ND, CostModel, PowerCost, cost_model
+from bayescale.costs import SIX_ND, CostModel, PowerCost, cost_model
 from bayescale.errors import QuestionError
 
 
@@ -27,18 +27,19 @@ def test_xarray_broadcasts_by_name():
 
 
 def test_lookup_by_name_and_by_object():
-    assert cost_model("6ND") is SIX_ND
-    own = PowerCost(8.0, "8ND")
+    assert cost_model("6ND") == SIX_ND
+    own = PowerCost(8.0)
     assert cost_model(own) is own
     assert isinstance(own, CostModel)
 
 
-def test_every_listed_cost_is_listed_under_its_name():
-    assert all(cost.name == name for name, cost in COSTS.items())
+@pytest.mark.parametrize("factor", [6.0, 8.0, 5.5])
+def test_a_cost_is_found_again_by_its_name(factor):
+    assert cost_model(PowerCost(factor).name) == PowerCost(factor)
 
 
 def test_unknown_cost_says_what_there_is():
-    with pytest.raises(QuestionError, match=r"no cost model '6N'.*accepted: 6ND.*Did you mean '6ND'"):
+    with pytest.raises(QuestionError, match=r"no cost model '6N'.*accepted: 6ND"):
         cost_model("6N")
 
 

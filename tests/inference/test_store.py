@@ -66,7 +66,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(OutputError, match=r"cannot write .*nowhere/fit\.nc: No such file"):
+    with pytest.raises(OutputError, match=r"cannot write .*nowhere/fit\.nc: there is no folder"):
         bs.save_fit(pinned_fit(), tmp_path / "nowhere" / "fit.nc")
 
 

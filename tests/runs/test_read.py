@@ -107,7 +107,7 @@ def test_two_of_three_suffice(known):
 def test_compute_that_is_given_is_kept_and_an_own_cost_model_is_used():
     runs = read_runs(frame(C=[2.5e18, 1.2e19, 2.2e19, 1.5e20]))
     assert float(runs["compute"][0]) == 2.5e18
-    assert read_runs(frame(), cost=PowerCost(8.0, "8ND")).attrs["cost"] == "8ND"
+    assert read_runs(frame(), cost=PowerCost(8.0)).attrs["cost"] == "8ND"
 
 
 # Which column is which

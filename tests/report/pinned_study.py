@@ -1,0 +1,106 @@
+"""A study made by hand: pinned posteriors, a backtest and a comparison with chosen outcomes, no sampling."""
+
+import numpy as np
+import xarray as xr
+from pinned import BESIROGLU, KAPLAN, pinned_fit
+
+import bayescale as bs
+from bayescale.compare.largest_out import PROBS, _empty
+from bayescale.report import Study
+from bayescale.report.study import isoflop_curves
+
+POINTS = 4
+FLAT = {"english": BESIROGLU, "source": BESIROGLU | {"E": 1.5}}
+STEEP = {"english": KAPLAN, "source": KAPLAN | {"alpha_N": 0.08}}
+
+
+def pinned_held(model, runs, *, inside, of, factors=(10.0, 100.0), skipped="", elpd=0.0):
+    """A backtest in which the bands held `inside` of `of` times for each factor, all of them that far out."""
+    if not factors:
+        return _empty().assign_attrs(model=model, skipped=skipped, loss_unit="nats/token")
+    size = of * len(factors)
+    loss = np.full(size, 2.0)
+    missed = np.tile(np.arange(of) >= inside, len(factors))
+    loss[missed] = 1.6
+    width = 0.1 + 0.1 * np.array(PROBS)[:, None] * np.ones(size)
+    pick = np.resize(np.arange(runs.sizes["run"]), size)
+    factor = np.repeat(factors, of)
+    families = runs["family"].values[pick] if "family" in runs.coords else np.full(size, "all")
+    coords = {name: ("held_out", runs[name].values[pick]) for name in ("run", "params", "tokens", "compute")}
+    coords |= {
+        "prob": list(PROBS),
+        "factor": ("held_out", factor),
+        "fitted": ("held_out", np.full(size, 12)),
+        "family": ("held_out", families),
+        "decades_beyond": ("held_out", np.log10(factor)),
+    }
+    values = {
+        "loss": ("held_out", loss),
+        "median": ("held_out", np.full(size, 2.0)),
+        "lower": (("prob", "held_out"), 2.0 - width),
+        "upper": (("prob", "held_out"), 2.0 + width),
+        "elpd": ("held_out", np.full(size, 3.0 + elpd) + 0.01 * np.arange(size)),
+    }
+    return xr.Dataset(values, coords=coords).assign_attrs(model=model, skipped=skipped, loss_unit="nats/token")
+
+
+def pinned_loo(runs, *, kaplan_by):
+    """A comparison in which Kaplan's form is ahead by that much, evenly over the runs."""
+    size = runs.sizes["run"]
+    each = xr.DataArray(np.full((2, size), 2.0), dims=("model", "run"), coords={"run": runs["run"]})
+    each[int(kaplan_by < 0)] += abs(kaplan_by) / size
+    order = ["kaplan", "chinchilla"] if kaplan_by >= 0 else ["chinchilla", "kaplan"]
+    each = each.isel(model=[0, 1] if kaplan_by >= 0 else [1, 0])
+    total = each.sum("run").values
+    columns = {"elpd_loo": total, "se": [5.0, 5.0], "elpd_diff": total - total[0], "dse": [0.0, 1.0]}
+    columns |= {"p_loo": [4.0, 5.0], "weight": [0.9, 0.1], "bad_k": [1, 0], "refitted": [1, 0]}
+    out = xr.Dataset({name: ("model", np.asarray(value)) for name, value in columns.items()}, {"model": order})
+    out["elpd_i"] = (("model", "run"), each.values)
+    out["pareto_k"] = (("model", "run"), np.full((2, size), 0.2))
+    return out.assign_coords(run=runs["run"].values)
+
+
+def pinned_study(
+    *,
+    families=False,
+    at="100x",
+    inside=19,
+    of=20,
+    factors=(10.0, 100.0),
+    skipped="",
+    kaplan_by=-20.0,
+    kaplan_ahead=-1.0,
+    truth=None,
+    prior_spread=0.5,
+    spread=0.02,
+):
+    """A study whose posteriors, backtest and comparison say what the arguments say."""
+    options = {"spread": spread, "prior_spread": prior_spread, "draws": 50}
+    fits = {
+        "chinchilla": pinned_fit("chinchilla", families=FLAT if families else None, **options),
+        "kaplan": pinned_fit("kaplan", KAPLAN, families=STEEP if families else None, **options),
+    }
+    # Both forms were fitted to the same runs.
+    runs = bs.runs_of(fits["chinchilla"])
+    for name in ("observed_data", "constant_data"):
+        fits["kaplan"][name] = fits["chinchilla"][name]
+    far = {name: bs.extrapolate(fit, at) for name, fit in fits.items()}
+    target = float(far["chinchilla"]["compute"].values[0])
+    grid = list(np.geomspace(float(runs["compute"].min()), target, POINTS))
+    held = {"inside": inside, "of": of, "factors": factors, "skipped": skipped}
+    return Study(
+        runs=runs,
+        at=at,
+        fits=fits,
+        far=far,
+        path={name: bs.extrapolate(fit, grid) for name, fit in fits.items()},
+        split={name: bs.optimal_split(fit, grid) for name, fit in fits.items()},
+        isoflop={name: isoflop_curves(fit, target) for name, fit in fits.items()},
+        floor={name: bs.irreducible_loss(fit) for name, fit in fits.items()},
+        loo=pinned_loo(runs, kaplan_by=kaplan_by),
+        held={
+            "chinchilla": pinned_held("chinchilla", runs, **held),
+            "kaplan": pinned_held("kaplan", runs, **held, elpd=kaplan_ahead),
+        },
+        truth=truth or {},
+    )

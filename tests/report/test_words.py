@@ -1,0 +1,144 @@
+import pytest
+from report.pinned_study import pinned_study
+
+from bayescale.report import collect_numbers, terminal_summary, three_answers
+
+
+def words(study):
+    return {answer.key: answer for answer in three_answers(study)}
+
+
+def text(answer):
+    return " ".join([*answer.headline, *answer.warnings, *(p.text for p in answer.points + answer.sureness)])
+
+
+def test_there_are_three_answers_in_the_order_of_the_questions(study):
+    answers = three_answers(study)
+    assert [answer.key for answer in answers] == ["extrapolation", "form", "irreducible_loss"]
+    assert [answer.question[:10] for answer in answers] == ["How uncert", "Kaplan or ", "How low ca"]
+
+
+def test_the_first_answer_says_the_loss_the_size_and_the_tokens(study):
+    found = collect_numbers(study)["extrapolation"]["chinchilla"]["all"]
+    (headline,) = words(study)["extrapolation"].headline
+    assert f"{found['loss']['median']:.2f}" in headline
+    assert "nats/token" in headline
+    assert "N = " in headline
+    assert "D = " in headline
+    assert "95%" in headline
+
+
+@pytest.mark.parametrize("key", ["extrapolation", "form", "irreducible_loss"])
+def test_every_answer_carries_its_verdict_its_distance_and_its_record(study, key):
+    sureness = dict(words(study)[key].sureness)
+    assert "Converged" in sureness["Sampler"]
+    assert sureness["Distance"]
+    assert "held 19 of 20 times about 100x out" in sureness["Record"]
+
+
+def test_bands_that_held_are_not_warned_of(study):
+    assert not [w for w in words(study)["extrapolation"].warnings if "too narrow" in w]
+
+
+def test_bands_that_did_not_hold_are_called_too_narrow_at_the_first_answer(family_study):
+    first = words(family_study)["extrapolation"].warnings[0]
+    assert "too narrow" in first
+    assert "held 12 of 20 times about 100x out" in first
+    assert "TOO NARROW" in terminal_summary(family_study)
+
+
+def test_a_backtest_that_was_skipped_is_said():
+    study = pinned_study(factors=(), skipped="100x: only 3 runs are left")
+    answer = words(study)["extrapolation"]
+    assert "untested" in answer.warnings[0]
+    assert "only 3 runs are left" in answer.warnings[0]
+    assert "could not be tested" in words(study)["form"].headline[0]
+    assert "UNTESTED" in terminal_summary(study)
+
+
+def test_one_factor_that_was_skipped_is_said_beside_the_other():
+    study = pinned_study(factors=(10.0,), skipped="100x: only 3 runs are left")
+    record = dict(words(study)["extrapolation"].sureness)["Record"]
+    assert "about 10x out" in record
+    assert "Not tested: 100x out (100x: only 3 runs are left)" in record
+    assert any("Nothing in these runs tests so long a step" in w for w in words(study)["extrapolation"].warnings)
+
+
+def test_too_few_left_out_runs_are_not_called_a_test():
+    answer = words(pinned_study(inside=2, of=3))["extrapolation"]
+    assert "Too few runs" in answer.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("kaplan_by", "kaplan_ahead", "said"),
+    [
+        (-20.0, -1.0, "Chinchilla: it describes"),
+        (20.0, 1.0, "Kaplan: it describes"),
+        (20.0, -1.0, "The tests disagree: Kaplan describes these runs better, Chinchilla predicts larger runs better"),
+        (1.0, 0.0, "do not tell the two forms apart"),
+        (20.0, 0.0, "neither form is clearly ahead"),
+    ],
+)
+def test_the_verdict_on_the_form_follows_the_two_tests(kaplan_by, kaplan_ahead, said):
+    study = pinned_study(kaplan_by=kaplan_by, kaplan_ahead=kaplan_ahead)
+    assert said in words(study)["form"].headline[0]
+
+
+def test_tests_that_disagree_say_which_question_each_answers():
+    answer = words(pinned_study(kaplan_by=20.0, kaplan_ahead=-1.0))["form"]
+    said = dict(answer.points)["Which test answers what"]
+    assert "LOO says which form describes runs like these" in said
+    assert "for the first answer, chinchilla has the better claim" in said
+
+
+def test_a_form_that_predicts_larger_runs_better_is_named_at_the_first_answer():
+    warnings = words(pinned_study(kaplan_ahead=1.0))["extrapolation"].warnings
+    assert any("Kaplan's form predicted the largest of your runs better" in w for w in warnings)
+
+
+def test_forms_that_disagree_by_more_than_their_bands_are_warned_of(study):
+    # The pinned Kaplan law is of other runs, and far below.
+    assert any("disagree by more than their bands" in w for w in words(study)["extrapolation"].warnings)
+
+
+def test_a_known_floor_inside_the_band_is_said(study):
+    assert "The 95% band contains it" in text(words(study)["irreducible_loss"])
+
+
+def test_a_known_floor_outside_the_band_comes_with_a_reason(family_study):
+    points = dict(words(family_study)["irreducible_loss"].points)
+    assert "The 95% band lies above it" in points["The truth, source"]
+    assert "entropy rate" in points["The truth, source"]
+    above = pinned_study(truth={"all": 2.5})
+    assert "where no loss can be" in text(words(above)["irreducible_loss"])
+
+
+def test_a_floor_that_the_runs_do_not_identify_is_warned_of():
+    answer = words(pinned_study(prior_spread=0.02, spread=0.02))["irreducible_loss"]
+    assert "do not identify" in answer.warnings[0]
+    assert "mostly the prior says so" in answer.headline[0]
+
+
+def test_a_form_without_a_floor_is_said_to_assume_it(study):
+    assert "by assumption" in dict(words(study)["irreducible_loss"].points)["The other form"]
+
+
+@pytest.mark.parametrize("name", ["study", "family_study"])
+def test_the_terminal_shows_a_dozen_short_lines(name, request):
+    lines = terminal_summary(request.getfixturevalue(name)).splitlines()
+    assert 8 <= len(lines) <= 14
+    assert max(map(len, lines)) <= 100
+    assert not any("..." in line for line in lines)
+    assert [line[0] for line in lines if line[0] != " "] == ["1", "2", "3"]
+
+
+def test_a_compute_in_flop_is_asked_and_answered_as_such():
+    study = pinned_study(at="1e24")
+    answer = words(study)["extrapolation"]
+    assert answer.question == "How uncertain is a 1e24 FLOP extrapolation?"
+    assert "1e24 FLOP" in text(answer)
+
+
+def test_a_question_within_the_data_says_so():
+    sureness = dict(words(pinned_study(at="0.5x"))["extrapolation"].sureness)
+    assert sureness["Distance"] == "The question lies within the compute of the runs."
