@@ -1,10 +1,10 @@
 """bayescale: from the logs of training runs to decisions with honest uncertainty.
 
 >>> import bayescale as bs
->>> runs = bs.load_shipped("published")              # or bs.read_runs("runs.csv")
+>>> runs = bs.load_shipped("tinylm")                 # or bs.read_runs("runs.csv")
 >>> fit = bs.fit(runs, model="chinchilla", seed=1)   # a plain ArviZ DataTree
 >>> far = bs.extrapolate(fit, compute="100x")        # a Dataset with draws; .pipe(bs.summary)
->>> split = bs.optimal_split(fit, compute=[1e24, 1e25])
+>>> split = bs.optimal_split(fit, compute=["10x", "100x"])
 >>> floor = bs.irreducible_loss(fit)
 """
 

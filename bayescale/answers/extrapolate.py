@@ -73,8 +73,8 @@ def extrapolate(
     Examples
     --------
     >>> import bayescale as bs
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
-    >>> far = bs.extrapolate(fit, params=[7e9], tokens=[1.4e11], family="gpt-3")
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> far = bs.extrapolate(fit, params=["1M"], tokens=["40M"], family="english")
     >>> far["loss"].dims
     ('chain', 'draw', 'point')
     """

@@ -37,8 +37,8 @@ def irreducible_loss(fit: xr.DataTree, *, family: str | None = None, allow_uncon
     Examples
     --------
     >>> import bayescale as bs
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
-    >>> bs.irreducible_loss(fit, family="gpt-3")["irreducible_loss"].dims
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> bs.irreducible_loss(fit, family="english")["irreducible_loss"].dims
     ('chain', 'draw')
     """
     quotable = require_quotable(fit, allow_unconverged)

@@ -53,8 +53,8 @@ def optimal_split(
     Examples
     --------
     >>> import bayescale as bs
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
-    >>> split = bs.optimal_split(fit, compute=[1e24, 1e25], family="gpt-3")
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> split = bs.optimal_split(fit, compute=["10x", "100x"], family="english")
     >>> split["params"].dims
     ('chain', 'draw', 'point')
     """

@@ -53,8 +53,8 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
     Examples
     --------
     >>> import bayescale as bs
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
-    >>> table = bs.extrapolate(fit, compute="100x", family="gpt-3").pipe(bs.summary)
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> table = bs.extrapolate(fit, compute="100x", family="english").pipe(bs.summary)
     >>> list(table.columns)[:3]
     ['median', 'lower_50', 'upper_50']
     """

@@ -59,7 +59,7 @@ def backtest(
     Examples
     --------
     >>> import bayescale as bs
-    >>> held = bs.backtest(bs.load_shipped("published"), factor=10)
+    >>> held = bs.backtest(bs.load_shipped("tinylm"), factor=10)
     >>> held.sizes["prob"]
     4
     """
@@ -160,7 +160,7 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
     Examples
     --------
     >>> import bayescale as bs
-    >>> held = bs.backtest(bs.load_shipped("published"), factor=10)
+    >>> held = bs.backtest(bs.load_shipped("tinylm"), factor=10)
     >>> bool(bs.score(held)["coverage"].between(0, 1).all())
     True
     """

@@ -53,7 +53,7 @@ def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = 
     Examples
     --------
     >>> import bayescale as bs
-    >>> runs = bs.load_shipped("published")
+    >>> runs = bs.load_shipped("tinylm")
     >>> table = bs.compare({m: bs.fit(runs, model=m, seed=1) for m in ("chinchilla", "kaplan")}, refit=False)
     >>> sorted(table["model"].values.tolist())
     ['chinchilla', 'kaplan']

@@ -140,7 +140,7 @@ def verdict(fit: xr.DataTree) -> Verdict:
     Examples
     --------
     >>> import bayescale as bs
-    >>> fit = bs.fit(bs.load_shipped("published"), model="chinchilla", seed=1)
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), model="chinchilla", seed=1)
     >>> bs.verdict(fit).passed
     True
     """
@@ -186,7 +186,7 @@ def prior_to_posterior(fit: xr.DataTree) -> xr.Dataset:
     Examples
     --------
     >>> import bayescale as bs
-    >>> fit = bs.fit(bs.load_shipped("published"), model="chinchilla", seed=1)
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), model="chinchilla", seed=1)
     >>> bool((bs.prior_to_posterior(fit)["learned"] <= 1).all())
     True
     """

@@ -71,7 +71,7 @@ def fit(
     Examples
     --------
     >>> import bayescale as bs
-    >>> posterior = bs.fit(bs.load_shipped("published"), model="chinchilla", seed=1)
+    >>> posterior = bs.fit(bs.load_shipped("tinylm"), model="chinchilla", seed=1)
     >>> sorted(posterior["posterior"].sizes)
     ['chain', 'draw', 'family']
     """
@@ -187,7 +187,7 @@ def runs_of(fit: xr.DataTree) -> xr.Dataset:
     Examples
     --------
     >>> import bayescale as bs
-    >>> runs = bs.load_shipped("published")
+    >>> runs = bs.load_shipped("tinylm")
     >>> bs.runs_of(bs.fit(runs, seed=1)).sizes["run"] == runs.sizes["run"]
     True
     """

@@ -20,7 +20,7 @@ def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
     Examples
     --------
     >>> import tempfile, pathlib, bayescale as bs
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> bs.save_fit(fit, pathlib.Path(tempfile.mkdtemp()) / "fit.nc").name
     'fit.nc'
     """

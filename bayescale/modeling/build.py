@@ -148,7 +148,7 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     Examples
     --------
     >>> import bayescale as bs
-    >>> runs = bs.load_shipped("published")
+    >>> runs = bs.load_shipped("tinylm")
     >>> sorted(rv.name for rv in bs.build_model(bs.load_card("chinchilla"), runs).observed_RVs)
     ['log_loss']
     """

@@ -42,7 +42,7 @@ def plot_backtest(
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_backtest
-    >>> held = bs.backtest(bs.load_shipped("published"), factor=10)
+    >>> held = bs.backtest(bs.load_shipped("tinylm"), factor=10)
     >>> plot_backtest(held).get_xlabel()
     'decades of compute beyond the fitted runs'
     """

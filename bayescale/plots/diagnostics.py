@@ -30,7 +30,7 @@ def plot_diagnostics(fit: xr.DataTree, *, ax: Axes | None = None) -> Axes:
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_diagnostics
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> len(plot_diagnostics(fit).get_yticklabels())
     6
     """

@@ -49,7 +49,7 @@ def plot_frontier(
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_frontier
-    >>> split = bs.optimal_split(bs.fit(bs.load_shipped("published"), seed=1), ["1x", "100x"], family="gpt-3")
+    >>> split = bs.optimal_split(bs.fit(bs.load_shipped("tinylm"), seed=1), ["1x", "100x"], family="english")
     >>> plot_frontier(split, quantity="tokens").get_ylabel()
     'compute-optimal D (tokens)'
     """

@@ -34,8 +34,8 @@ def plot_irreducible(
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_irreducible
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
-    >>> plot_irreducible(bs.irreducible_loss(fit), family="gpt-3").get_ylabel()
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> plot_irreducible(bs.irreducible_loss(fit), family="english").get_ylabel()
     'density'
     """
     ax = axes(ax)

@@ -39,8 +39,8 @@ def plot_isoflop(
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_isoflop
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
-    >>> curves = bs.extrapolate(fit, params=[1e9, 1e10, 1e11], compute="1x", family="gpt-3")
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> curves = bs.extrapolate(fit, params=[1e5, 1e6, 1e7], compute="1x", family="english")
     >>> plot_isoflop(curves).get_xlabel()
     'parameters N'
     """

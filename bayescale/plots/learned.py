@@ -30,8 +30,8 @@ def plot_prior_posterior(learned: xr.Dataset, *, family: str | None = None, ax: 
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_prior_posterior
-    >>> learned = bs.prior_to_posterior(bs.fit(bs.load_shipped("published"), seed=1))
-    >>> plot_prior_posterior(learned, family="gpt-3").get_xscale()
+    >>> learned = bs.prior_to_posterior(bs.fit(bs.load_shipped("tinylm"), seed=1))
+    >>> plot_prior_posterior(learned, family="english").get_xscale()
     'log'
     """
     ax = axes(ax)

@@ -58,9 +58,9 @@ def plot_loss_against_compute(
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_loss_against_compute
-    >>> runs = bs.load_shipped("published")
-    >>> path = bs.extrapolate(bs.fit(runs, seed=1), ["1x", "10x", "100x"], family="gpt-3")
-    >>> plot_loss_against_compute(path, runs, family="gpt-3").get_xscale()
+    >>> runs = bs.load_shipped("tinylm")
+    >>> path = bs.extrapolate(bs.fit(runs, seed=1), ["1x", "10x", "100x"], family="english")
+    >>> plot_loss_against_compute(path, runs, family="english").get_xscale()
     'log'
     """
     ax = axes(ax)

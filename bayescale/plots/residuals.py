@@ -42,8 +42,8 @@ def plot_residuals(
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_residuals
-    >>> fit = bs.fit(bs.load_shipped("published"), seed=1)
-    >>> plot_residuals(fit, family="gpt-3").get_ylabel()
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> plot_residuals(fit, family="english").get_ylabel()
     'loss above the fitted form (%)'
     """
     ax = axes(ax)

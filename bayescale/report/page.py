@@ -170,9 +170,9 @@ def _backtest_rows(n: Numbers) -> Iterator[list[str]]:
                     str(s["held_out_runs"]),
                     f"{s['inside']} ({100 * s['coverage']:.0f}%)",
                     f"{distant['inside']} of {distant['held_out_runs']}",
-                    f"{s['median_width_percent']:.2g}%",
-                    f"{s['median_error_percent']:.2g}%",
-                    f"{s['mean_bias_percent']:+.2g}%",
+                    f"{s['median_width_percent']:.1f}%",
+                    f"{s['median_error_percent']:.1f}%",
+                    f"{s['mean_bias_percent']:+.1f}%",
                     f"{s['elpd']:.1f}",
                 ]
 

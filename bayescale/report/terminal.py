@@ -58,7 +58,8 @@ def _far_lines(n: Numbers) -> list[str]:
         )
     if len(n["families"]) <= LISTED_SPLITS:
         other = ", ".join(
-            f"{start}{band_text(n['extrapolation'][against][family]['loss'])}" for family, start in _families(n)
+            f"{start}{band_text(n['extrapolation'][against][family]['loss'])}".replace("95%: ", "")
+            for family, start in _families(n)
         )
         lines.append(f"   The other form, {against}, says {other}")
     return [*lines, _held_line(n, model)]

@@ -208,9 +208,10 @@ def _far(n: Numbers) -> Answer:
     found, other = n["extrapolation"][model], n["extrapolation"][against]
     at = str(q["at"])
     how_far = f"{'an' if at.startswith('8') else 'a'} {at}{'-compute' if at[-1:] in 'xX×' else ' FLOP'}"
+    times = f"{q['times_largest_run']:.3g}x"
     headline = tuple(
-        f"{_named(n, name)}a run with N = {human_number(f['params'])} and D = {human_number(f['tokens'])} is put at "
-        f"{between_text(f['loss'], unit)}."
+        f"{_named(n, name)}{'At' if len(found) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} and "
+        f"D = {human_number(f['tokens'])} is put at {between_text(f['loss'], unit)}."
         for name, f in found.items()
     )
     shares = {
@@ -432,7 +433,7 @@ def _floor(n: Numbers) -> Answer:
     found = n["irreducible_loss"][shown]
     families = found["families"]
     headline = [
-        f"{_named(n, name)}the loss is put no lower than {between_text(f, unit)}"
+        f"{_named(n, name)}{'The' if len(families) == 1 else 'the'} loss is put no lower than {between_text(f, unit)}"
         f"{'; mostly the prior says so, not the runs' if f['identified'] is False else ''}."
         for name, f in families.items()
     ]

@@ -44,7 +44,7 @@ def findings(runs: xr.Dataset) -> list[Finding]:
     Examples
     --------
     >>> from bayescale.runs import findings, load_shipped
-    >>> {finding.level for finding in findings(load_shipped("published"))} <= {"warning", "info"}
+    >>> {finding.level for finding in findings(load_shipped("tinylm"))} <= {"warning", "info"}
     True
     """
     return [
@@ -89,7 +89,7 @@ def check_runs(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious = "erro
     >>> from bayescale.costs import SIX_ND
     >>> from bayescale.runs import load_shipped
     >>> from bayescale.runs.check import check_runs
-    >>> [finding.level for finding in check_runs(load_shipped("published"), SIX_ND) if finding.level == "error"]
+    >>> [finding.level for finding in check_runs(load_shipped("tinylm"), SIX_ND) if finding.level == "error"]
     []
     """
     return [

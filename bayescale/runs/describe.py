@@ -28,7 +28,7 @@ def describe_runs(runs: xr.Dataset) -> str:
     Examples
     --------
     >>> from bayescale.runs import describe_runs, load_shipped
-    >>> "families" in describe_runs(load_shipped("published"))
+    >>> "families" in describe_runs(load_shipped("tinylm"))
     True
     """
     columns = json.loads(runs.attrs["columns"])

@@ -141,7 +141,7 @@ def content_hash(runs: xr.Dataset) -> str:
     Examples
     --------
     >>> from bayescale.runs import content_hash, load_shipped
-    >>> runs = load_shipped("published")
+    >>> runs = load_shipped("tinylm")
     >>> content_hash(runs) == content_hash(runs.isel(run=slice(None, None, -1)))
     True
     """

@@ -2,11 +2,21 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from report.pinned_study import pinned_study
+from report.pinned_study import pinned_study, study_that_held, study_that_missed
 
 import bayescale as bs
 from bayescale import plots
 from bayescale.errors import QuestionError
+
+
+@pytest.fixture(scope="session")
+def study():
+    return study_that_held()
+
+
+@pytest.fixture(scope="session")
+def family_study():
+    return study_that_missed()
 
 
 @pytest.fixture

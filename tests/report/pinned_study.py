@@ -1,5 +1,7 @@
 """A study made by hand: pinned posteriors, a backtest and a comparison with chosen outcomes, no sampling."""
 
+import functools
+
 import numpy as np
 import xarray as xr
 from pinned import BESIROGLU, KAPLAN, pinned_fit
@@ -104,3 +106,15 @@ def pinned_study(
         },
         truth=truth or {},
     )
+
+
+@functools.cache
+def study_that_held():
+    """One family, bands that hold."""
+    return pinned_study(truth={"all": 1.8172})
+
+
+@functools.cache
+def study_that_missed():
+    """Two families, bands that do not hold."""
+    return pinned_study(families=True, inside=12, truth={"source": 1.2})

@@ -2,9 +2,20 @@ import json
 
 import numpy as np
 import pytest
+from report.pinned_study import study_that_held, study_that_missed
 
 import bayescale as bs
 from bayescale.report import collect_numbers
+
+
+@pytest.fixture(scope="session")
+def study():
+    return study_that_held()
+
+
+@pytest.fixture(scope="session")
+def family_study():
+    return study_that_missed()
 
 
 @pytest.mark.parametrize("name", ["study", "family_study"])

@@ -1,7 +1,17 @@
 import pytest
-from report.pinned_study import pinned_study
+from report.pinned_study import pinned_study, study_that_held, study_that_missed
 
 from bayescale.report import collect_numbers, terminal_summary, three_answers
+
+
+@pytest.fixture(scope="session")
+def study():
+    return study_that_held()
+
+
+@pytest.fixture(scope="session")
+def family_study():
+    return study_that_missed()
 
 
 def words(study):

@@ -4,10 +4,21 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from report.pinned_study import study_that_held, study_that_missed
 
 import bayescale as bs
 from bayescale.errors import OutputError
 from bayescale.report import check_writable, three_answers, write_report
+
+
+@pytest.fixture(scope="session")
+def study():
+    return study_that_held()
+
+
+@pytest.fixture(scope="session")
+def family_study():
+    return study_that_missed()
 
 
 @pytest.fixture(scope="module")
