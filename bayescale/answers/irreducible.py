@@ -74,11 +74,11 @@ def _log_iqr(values: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
 
 
 def _lowest_seen(fit: xr.DataTree, family: str | None, by_family: bool) -> xr.DataArray:
-    constant = fit["constant_data"].to_dataset()
+    constant, loss = fit["constant_data"].to_dataset(), fit["observed_data"].to_dataset()["loss"]
     if "family" not in constant or (family is None and not by_family):
-        return xr.DataArray(fit["observed_data"]["loss"].values.min())
+        return xr.DataArray(loss.values.min())
     labels = xr.DataArray(constant["family"].values, dims="run", name="family")
-    lowest = xr.DataArray(fit["observed_data"]["loss"].values, dims="run").groupby(labels).min()
+    lowest = xr.DataArray(loss.values, dims="run").groupby(labels).min()
     return lowest.sel(family=family, drop=True) if family is not None else lowest
 
 
