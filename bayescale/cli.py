@@ -11,6 +11,7 @@ import bayescale as bs
 from bayescale.errors import QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
+from bayescale.modeling.noise import NOISE_MEANINGS
 from bayescale.report import check_writable, run_study, terminal_summary, write_report
 from bayescale.runs import findings, human_number
 from bayescale.terminal import band, by_family, err, out, print_answer, print_table, sampling_bar, steps
@@ -64,7 +65,9 @@ def _fit(a: argparse.Namespace) -> None:
         [(c.name, f"{c.value:.4g}", f"{c.limit:g}", c.worst, "yes" if c.passed else "NO") for c in verdict.checks],
     )
     learned = bs.prior_to_posterior(fit)
-    names = [name for name in learned["parameter"].values if name.split("[")[0] in bs.load_card(a.model).all_priors]
+    order = list(bs.load_card(a.model).all_priors)
+    names = [name for name in learned["parameter"].values if name.split("[")[0] in order]
+    names.sort(key=lambda name: order.index(name.split("[")[0]))
     print_table(
         "parameters at the reference run "
         f"(N = {human_number(fit.attrs['params0'])}, D = {human_number(fit.attrs['tokens0'])})",
@@ -105,9 +108,10 @@ def _extrapolate(a: argparse.Namespace) -> None:
     unit = answer.attrs["loss_unit"]
     print_answer(
         f"{answer.attrs['question']} ({unit}), model {answer.attrs['model']}",
-        ["family", "C (FLOP)", "N", "D", "loss", "95% band", "from parameters", "decades beyond"],
+        ["family", "C (FLOP)", "N", "D", "loss", "95% band", "params' share", "beyond"],
         rows,
         answer,
+        "params' share: of the band's squared width, the rest is run noise. beyond: decades past the largest run.\n"
         "The band is that of this form alone; `bayescale report RUNS.csv` says how often such bands held on your runs.",
     )
 
@@ -120,7 +124,7 @@ def _split(a: argparse.Namespace) -> None:
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
             bands = [
-                "{1} [{0}, {2}]".format(*map(human_number, band(at[name])))
+                "{1} [{0}, {2}]".format(*(human_number(x, 2) for x in band(at[name])))
                 for name in ("params", "tokens", "tokens_per_param")
             ]
             rows.append((family, f"{float(at['compute']):.3g}", *bands, f"{float(at['decades_beyond']):+.1f}"))
@@ -128,7 +132,7 @@ def _split(a: argparse.Namespace) -> None:
         exponents.append(f"{family + ': ' if family else ''}N_opt ~ C^{middle:.3f} [{low:.3f}, {high:.3f}]")
     print_answer(
         f"compute-optimal split, model {answer.attrs['model']} (median and 95% band)",
-        ["family", "C (FLOP)", "N", "D", "D/N", "decades beyond"],
+        ["family", "C (FLOP)", "N", "D", "D/N", "beyond"],
         rows,
         answer,
         "; ".join(exponents) + f"; D_opt takes the rest (C = {answer.attrs['cost']}).",
@@ -227,23 +231,16 @@ def _show_model(name: str) -> None:
     card = bs.load_card(name)
     law = card.get_law()
     out.print(f"{card.name}: {card.title}\n{law.equation}\n{law.source}", markup=False)
-    meanings = {p.name: p.meaning for p in law.parameters} | {
-        "sigma": "run-to-run scatter of log loss",
-        "nu": "its tails",
-    }
     rows = []
     for parameter, prior in card.all_priors.items():
         low, middle, high = (f"{q:.3g}" for q in prior.scipy.ppf([0.025, 0.5, 0.975]))
-        rows.append(
-            (
-                parameter,
-                meanings[parameter],
-                str(prior),
-                f"{middle} [{low}, {high}]",
-                str(card.pooling.get(parameter, "complete")),
-            )
-        )
-    print_table("priors (median and 95% band)", ["parameter", "meaning", "prior", "says", "pooling"], rows)
+        pooling = str(card.pooling.get(parameter, "complete"))
+        rows.append((parameter, str(prior), f"{middle} [{low}, {high}]", pooling))
+    print_table("priors at the reference run (median and 95% band)", ["parameter", "prior", "says", "pooling"], rows)
+    for p in law.parameters:
+        out.print(f"{p.name}: {p.meaning}", markup=False)
+    for name in card.noise.priors:
+        out.print(f"{name}: {NOISE_MEANINGS[name]}", markup=False)
     if "spread" in card.pooling:
         out.print(f"spread between families, on the log scale: {card.spread}", markup=False)
     out.print(f"noise: {card.noise.family} on log loss", markup=False)

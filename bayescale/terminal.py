@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import xarray as xr
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -34,7 +35,7 @@ def print_table(title: str, columns: list[str], rows: Sequence[tuple[str, ...]])
     for i in keep:
         table.add_column(columns[i], overflow="fold", justify="left")
     for row in rows:
-        table.add_row(*(row[i] for i in keep))
+        table.add_row(*(escape(row[i]) for i in keep))
     out.print(table)
 
 
