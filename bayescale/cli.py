@@ -48,7 +48,7 @@ def _report(a: argparse.Namespace) -> None:
         say("drawing the figures and writing the page")
         page = write_report(study, a.out)
     out.print(terminal_summary(study), markup=False)
-    out.print(f"Report: {page}", markup=False)
+    out.print(f"Report: {a.out / page.name}", markup=False)
 
 
 def _fit(a: argparse.Namespace) -> None:
