@@ -1,0 +1,54 @@
+"""The three answers in plain sentences, made from the numbers once and shown everywhere."""
+
+from bayescale.report.numbers import Numbers, collect_numbers
+from bayescale.report.study import Study
+from bayescale.report.words.far import far_answer
+from bayescale.report.words.floor import floor_answer
+from bayescale.report.words.form import form_answer
+from bayescale.report.words.phrases import (
+    Answer,
+    Point,
+    band_text,
+    between_text,
+    coverage_text,
+    farthest_test,
+    held_text,
+    judgement,
+    nearest_test,
+    place_text,
+    verdict_on_form,
+)
+
+
+def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
+    """Return the three answers in words.
+
+    Parameters
+    ----------
+    study : Study
+        From `run_study`.
+    numbers : dict, optional
+        `collect_numbers` of it, where it is at hand.
+
+    Returns
+    -------
+    list of Answer
+    """
+    n = numbers or collect_numbers(study)
+    return [far_answer(n), form_answer(n), floor_answer(n)]
+
+
+__all__ = [
+    "Answer",
+    "Point",
+    "band_text",
+    "between_text",
+    "coverage_text",
+    "farthest_test",
+    "held_text",
+    "judgement",
+    "nearest_test",
+    "place_text",
+    "three_answers",
+    "verdict_on_form",
+]

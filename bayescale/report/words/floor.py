@@ -1,0 +1,97 @@
+"""The third answer in words: how low can the loss go?"""
+
+from bayescale.report.numbers import Numbers
+from bayescale.report.words.phrases import Answer, Point, band_text, between_text, judgement, listed, named, sureness_of
+
+
+def floor_answer(n: Numbers) -> Answer:
+    """Return the irreducible loss, held against the truth where that is known."""
+    q, unit = n["question"], n["units"]["loss"]
+    forms = (q["model"], q["against"])
+    shown = next((m for m in forms if n["irreducible_loss"][m]["a_parameter"]), None)
+    none = [
+        f"{m.capitalize()}'s form has no floor: by assumption, not by the data, its loss falls to zero."
+        for m in forms
+        if not n["irreducible_loss"][m]["a_parameter"]
+    ]
+    if shown is None:
+        return Answer(
+            "irreducible_loss",
+            "How low can it go?",
+            ("Not answered: both forms put the floor at zero by assumption.",),
+            (),
+            (Point("Why", " ".join(none)),),
+            sureness_of(n, *forms),
+        )
+    found = n["irreducible_loss"][shown]
+    families = found["families"]
+    headline = [
+        f"{named(n, name)}{'The' if len(families) == 1 else 'the'} loss can go as low as {between_text(f, unit)}"
+        f"{'; mostly the prior says so, not the runs' if f['identified'] is False else ''}."
+        for name, f in families.items()
+    ]
+    points = [
+        Point(
+            "What it is",
+            f"the loss with unlimited parameters and tokens by {shown}'s form: the median and the 95% band.",
+        ),
+        Point(
+            "Lowest loss seen",
+            listed(
+                n,
+                {f: f"{x['lowest_seen']:.3f}, {x['lowest_seen'] - x['median']:.2f} above" for f, x in families.items()},
+            )
+            + f" ({unit}).",
+        ),
+    ]
+    if all(x["learned"] is not None for x in families.values()):
+        learned = {f: f"{100 * max(x['learned'], 0):.0f}%" for f, x in families.items()}
+        points.append(
+            Point("Prior's spread that the runs removed", listed(n, learned) + ". The rest is what was put in.")
+        )
+    points += [
+        Point(f"The truth{'' if len(families) == 1 else ', ' + f}", _truth_text(n, x, shown))
+        for f, x in families.items()
+        if "truth" in x
+    ]
+    if "population" in found:
+        text = f"{band_text(found['population'], unit)} for a family of this kind that was not seen."
+        points.append(Point("Another family", text))
+    points += [Point("The other form", text) for text in none]
+    warnings = [found["warning"]] if found["warning"] else []
+    if judgement(n, shown) == "failed":
+        warnings.append(
+            f"This band rests on {shown}'s form holding all the way down, and its bands did not hold on the largest "
+            "of your runs (answer 1). The true floor may well lie outside."
+        )
+    return Answer(
+        "irreducible_loss",
+        "How low can it go?",
+        tuple(headline),
+        tuple(warnings),
+        tuple(points),
+        (
+            sureness_of(n, shown)[0],
+            Point("Distance", "The floor lies beyond any compute: no run can test this band directly."),
+            sureness_of(n, shown)[2],
+        ),
+    )
+
+
+def _truth_text(n: Numbers, f: Numbers, model: str) -> str:
+    low, high = f["bands"]["95"]
+    text = f"the run log's card states {f['truth']:.6g} {n['units']['loss']}, the entropy rate of the data. "
+    if f["truth_inside_95"]:
+        return text + "The 95% band contains it."
+    if f["truth"] < low:
+        return (
+            f"{text}The 95% band lies above it, by {low - f['truth']:.2g}. Either these models level off above the "
+            "entropy rate (their context, sizes and tuning set a floor of their own), or the loss goes on falling in "
+            f"a way that {model}'s form does not allow; the runs end {f['lowest_seen'] - f['truth']:.2g} above the "
+            "truth and cannot say which."
+        )
+    return (
+        f"{text}The 95% band lies below it, by {f['truth'] - high:.2g}, where no loss can be: {model}'s form keeps "
+        f"falling where the loss levels off. The floor is read from how the curve bends, and the nearest run is still "
+        f"{f['lowest_seen'] - f['truth']:.2g} above the truth."
+    )

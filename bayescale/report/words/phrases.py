@@ -1,0 +1,177 @@
+"""The pieces that the three answers are put together from."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from bayescale.plots.style import loss_text
+from bayescale.report.numbers import FAILED_BELOW, TOO_FEW, Numbers
+from bayescale.runs.numbers import scientific
+
+# Decades of compute: nearer than the first is within the data; longer than the tests by the second is untested.
+WITHIN, LONGER = 0.05, 0.3
+
+
+class Point(NamedTuple):
+    """One thing said under an answer: what it is about, and what."""
+
+    about: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One of the three answers.
+
+    Attributes
+    ----------
+    key, question : str
+        Its name in answers.json, and the question.
+    headline : tuple of str
+        The answer: a sentence, or one for each family.
+    warnings : tuple of str
+        What must be read with it; shown at the answer.
+    points : tuple of Point
+        What it is made of.
+    sureness : tuple of Point
+        Convergence, distance from the data, and how such bands held on these runs.
+    """
+
+    key: str
+    question: str
+    headline: tuple[str, ...]
+    warnings: tuple[str, ...]
+    points: tuple[Point, ...]
+    sureness: tuple[Point, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the answer as plain lists and strings; points as ``about: text``."""
+        out: dict[str, object] = {**asdict(self), "headline": list(self.headline), "warnings": list(self.warnings)}
+        return out | {name: [f"{p.about}: {p.text}" for p in getattr(self, name)] for name in ("points", "sureness")}
+
+
+def band_text(found: Numbers, unit: str = "") -> str:
+    """Write a median and its 95% band: ``1.52 nats/token (95%: 1.49 to 1.56)``."""
+    low, high = found["bands"]["95"]
+    middle, low_text, high_text = loss_text(found["median"], low, high, width=high - low)
+    return f"{middle}{' ' * bool(unit)}{unit} (95%: {low_text} to {high_text})"
+
+
+def between_text(found: Numbers, unit: str) -> str:
+    """Write a median and its 95% band as words: ``1.52 nats/token, between 1.49 and ...``."""
+    low, high = found["bands"]["95"]
+    middle, low_text, high_text = loss_text(found["median"], low, high, width=high - low)
+    return f"{middle} {unit}, between {low_text} and {high_text} with 95% credibility"
+
+
+def place_text(n: Numbers) -> str:
+    """Say where the question lies: ``100x the largest run's compute (1.4e15 FLOP)``."""
+    q = n["question"]
+    return f"{q['times_largest_run']:.3g}x the largest run's compute ({scientific(q['compute_flop'])} FLOP)"
+
+
+def verdict_on_form(n: Numbers) -> str:
+    """Say in one sentence which form the two tests support."""
+    loo, ahead = n["forms"]["loo"], farthest_test(n)
+    inside = loo["better"].capitalize() if loo["clear"] else None
+    if ahead is None:
+        if inside:
+            return f"{inside} describes these runs better; which form predicts larger runs could not be tested."
+        return "These runs do not tell the two forms apart, and which predicts larger runs could not be tested."
+    factor, test = ahead
+    beyond = test["better"].capitalize() if test["clear"] else None
+    if inside and inside == beyond:
+        return f"{inside}: it describes these runs better, and predicts runs {factor}x out better."
+    if inside and beyond:
+        return f"The tests disagree: {inside} describes these runs better, {beyond} predicts larger runs better."
+    if inside:
+        return f"{inside} describes these runs better; on the runs {factor}x out neither form is clearly ahead."
+    if beyond:
+        return f"{beyond} predicts runs {factor}x out better; among runs like these neither form is clearly ahead."
+    return "These runs do not tell the two forms apart."
+
+
+def farthest_test(n: Numbers) -> tuple[str, Numbers] | None:
+    """Return the factor and result of the farthest backtest that both forms took."""
+    tests = [(f, t) for f, t in n["forms"]["largest_left_out"].items() if t]
+    return max(tests, key=lambda item: float(item[0])) if tests else None
+
+
+def nearest_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
+    """Return the factor and score of the backtest whose distance is nearest to the question's."""
+    scores = n["backtest"][model]["by_factor"]
+    if not scores:
+        return None
+    wanted = n["question"]["decades_beyond"]
+    factor = min(scores, key=lambda f: abs(math.log10(float(f)) - wanted))
+    return factor, scores[factor]
+
+
+def judgement(n: Numbers, model: str) -> str:
+    """Return ``held``, ``failed``, ``few`` or ``untested`` for the model's 90% bands on these runs."""
+    found = nearest_test(n, model)
+    if found is None:
+        return "untested"
+    tried = [s for s in (found[1]["at_distance"], found[1]) if s["held_out_runs"] >= TOO_FEW]
+    if not tried:
+        return "few"
+    return "failed" if any(s["coverage"] < FAILED_BELOW for s in tried) else "held"
+
+
+def held_text(factor: str, score: Numbers) -> str:
+    """Say how often the bands of one backtest held: ``4 of 10 times about 100x out (48 of 56 in all)``."""
+    all_runs, distant = score, score["at_distance"]
+    if not distant["held_out_runs"]:
+        return f"{all_runs['inside']} of {all_runs['held_out_runs']} times on the way to {factor}x out"
+    text = f"{distant['inside']} of {distant['held_out_runs']} times about {factor}x out"
+    if all_runs["held_out_runs"] > distant["held_out_runs"]:
+        text += f" ({all_runs['inside']} of {all_runs['held_out_runs']} in all)"
+    return text
+
+
+def coverage_text(n: Numbers, model: str) -> str:
+    """Say how often the 90% bands held when the largest runs were predicted from the smaller ones."""
+    scores = n["backtest"][model]["by_factor"]
+    if not scores:
+        return (
+            f"No such test was possible on your runs, so whether bands like this hold is not known ({why(n, model)})."
+        )
+    parts = [held_text(f, s) for f, s in sorted(scores.items(), key=lambda item: -float(item[0]))]
+    text = f"On your runs, 90% bands held {', and '.join(parts)}."
+    missing = [f"{f}x" for f in n["backtest"][model]["asked"] if f not in scores]
+    return text + (f" Not tested: {' and '.join(missing)} out ({why(n, model)})." if missing else "")
+
+
+def why(n: Numbers, model: str) -> str:
+    """Say why a backtest could not be scored."""
+    lines = [line.rstrip(".") for line in n["backtest"][model]["skipped"].split("\n") if line]
+    return "; ".join(lines) or "the runs do not span enough compute"
+
+
+def listed(n: Numbers, texts: dict[str, str]) -> str:
+    """Join what is said of each family; nameless where there is one."""
+    if len(n["families"]) == 1:
+        return next(iter(texts.values()))
+    return "; ".join(f"{name} {text}" for name, text in texts.items())
+
+
+def named(n: Numbers, family: str) -> str:
+    """Return the family as an opening, ``english: ``; nothing where there is one family."""
+    return "" if len(n["families"]) == 1 else f"{family}: "
+
+
+def sureness_of(n: Numbers, *models: str) -> tuple[Point, ...]:
+    """Return how sure an answer is: convergence, distance from the data, and the record of such bands."""
+    several = len(models) > 1
+    converged = " ".join(f"{m.capitalize() + ': ' if several else ''}{n['convergence'][m]['sentence']}" for m in models)
+    decades = n["question"]["decades_beyond"]
+    away = (
+        "The question lies within the compute of the runs."
+        if decades <= WITHIN
+        else f"{decades:.1f} decades of compute beyond the largest run."
+    )
+    own = {f: d for f, d in n["question"]["family_decades_beyond"].items() if d > decades + LONGER}
+    if own:
+        away += f" From the largest run of its own family: {listed(n, {f: f'{d:.1f}' for f, d in own.items()})}."
+    record = " ".join(f"{m.capitalize() + ': ' if several else ''}{coverage_text(n, m)}" for m in models)
+    return (Point("Sampler", converged), Point("Distance", away), Point("Record", record))
