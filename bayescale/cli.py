@@ -247,10 +247,8 @@ def _show_model(name: str) -> None:
 
 
 def _data(a: argparse.Namespace) -> None:
-    print_table(
-        "shipped run logs", ["name", "title", "licence", "file"],
-        [(log.name, log.title, log.licence, str(log.path)) for log in bs.shipped_logs()],
-    )  # fmt: skip
+    for log in bs.shipped_logs():
+        out.print(f"{log.name}: {log.title}\n  licence: {log.licence}\n  {log.path}", markup=False)
 
 
 # ----------------------------------------------------------------------------------------------------------- helpers

@@ -117,6 +117,15 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path, ca
     assert (tmp_path / "mine" / "thesis.tex").read_text() == "precious"
 
 
+def test_a_place_that_is_not_understood_is_refused_before_the_work(tmp_path, capsys):
+    log = write(tmp_path / "runs.csv", good_rows())
+    assert main(["report", str(log), "--at", "100y", "--out", str(tmp_path / "report")]) == 2
+    said = capsys.readouterr().err
+    assert "'100y' is not understood" in said
+    assert "compiling" not in said
+    assert sorted(os.listdir(tmp_path)) == ["runs.csv"]
+
+
 def test_a_posterior_that_is_not_there_or_not_ours_is_refused(tmp_path, capsys):
     assert "no file" in refused(capsys, "irreducible", tmp_path / "fit.nc")
     (tmp_path / "fit.nc").write_text("not NetCDF")

@@ -11,6 +11,7 @@ from bayescale.answers.posterior import (
     families_of,
     law_of,
     loss_unit,
+    parse_compute,
     theta_of,
 )
 from bayescale.answers.split import optimal_split
@@ -31,6 +32,7 @@ __all__ = [
     "loss_unit",
     "optimal_params",
     "optimal_split",
+    "parse_compute",
     "summary",
     "theta_of",
 ]

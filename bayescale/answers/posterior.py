@@ -78,10 +78,12 @@ def compute_points(fit: xr.DataTree, compute: Any) -> xr.DataArray:
         If an entry is neither, or is not positive.
     """
     entries = np.atleast_1d(np.asarray(compute, dtype=object)).ravel()
-    return xr.DataArray([_one_compute(fit, entry) for entry in entries], dims=POINT, attrs={"units": "FLOP"})
+    largest = fit.attrs["max_compute"]
+    return xr.DataArray([parse_compute(entry, largest) for entry in entries], dims=POINT, attrs={"units": "FLOP"})
 
 
-def _one_compute(fit: xr.DataTree, entry: Any) -> float:
+def parse_compute(entry: Any, largest: float) -> float:
+    """Return compute in FLOP from ``"100x"`` of the largest run, a number, or a number as people write it."""
     text = str(entry).strip()
     multiple = text[-1:] in ("x", "X", "×")
     try:
@@ -93,7 +95,7 @@ def _one_compute(fit: xr.DataTree, entry: Any) -> float:
             f"compute {entry!r} is not understood. Accepted: a multiple of the largest run such as 100x, "
             "or FLOP such as 1e26."
         )
-    return value * fit.attrs["max_compute"] if multiple else value
+    return value * largest if multiple else value
 
 
 def scale_points(values: Any, name: str) -> xr.DataArray:

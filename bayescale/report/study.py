@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split
+from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split, parse_compute
 from bayescale.compare import FACTORS, backtest, compare
 from bayescale.errors import QuestionError
 from bayescale.inference import fit, require_quotable
@@ -109,6 +109,7 @@ def run_study(
     Study
     """
     say = progress or (lambda line: None)
+    target = parse_compute(at, float(runs["compute"].max()))
     cards = {card.name: card for card in (load_card(model), load_card(against))}
     if len(cards) < 2:
         raise QuestionError(f"the report holds one model against another; both are {load_card(model).name!r}.")
@@ -120,7 +121,6 @@ def run_study(
         require_quotable(tree)
     say("answering the three questions")
     far = {name: extrapolate(tree, at, seed=seed) for name, tree in fits.items()}
-    target = float(far[next(iter(far))]["compute"][0])
     grid = np.geomspace(float(runs["compute"].min()), target, FRONTIER_POINTS)
     path = {
         # The last point is `far` itself: the same draws, so that a figure and a sentence say the same number.
