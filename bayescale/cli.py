@@ -170,7 +170,7 @@ def _compare(a: argparse.Namespace) -> None:
             say(f"{name}: compiling and sampling")
             fits[name] = bs.fit(runs, card, seed=a.seed)
         say("leaving one run out at a time")
-        table = bs.compare(fits, seed=a.seed)
+        table = bs.compare(fits, seed=a.seed, progress=say)
         held = {name: bs.backtest(runs, card, seed=a.seed, progress=say) for name, card in cards.items()}
     print_table(
         "leave one run out (which form describes runs like these; higher is better)",

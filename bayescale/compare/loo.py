@@ -1,7 +1,7 @@
 """Which form do these runs support, by leaving out one run at a time?"""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import arviz as az
@@ -20,7 +20,13 @@ MAX_REFITS = 10
 FOLDS = 10
 
 
-def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = SEED) -> xr.Dataset:
+def compare(
+    fits: Mapping[str, xr.DataTree],
+    *,
+    refit: bool = True,
+    seed: int = SEED,
+    progress: Callable[[str], None] | None = None,
+) -> xr.Dataset:
     """Compare forms on the same runs by PSIS-LOO, exact where Pareto k says that PSIS fails.
 
     Parameters
@@ -31,6 +37,8 @@ def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = 
         Refit without each run whose Pareto k is too high (or in ten folds, where more than ten are).
     seed : int
         Seed of the refits.
+    progress : callable, optional
+        Called with a line before a model is refitted.
 
     Returns
     -------
@@ -65,7 +73,9 @@ def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = 
         with warnings.catch_warnings():
             # Pareto k is shown, and what it condemns is refitted.
             warnings.filterwarnings("ignore", message="Estimated shape parameter")
-            scored[name], bad[name], exact[name] = _leave_one_out(fit.sel(run=order), refit, seed)
+            scored[name], bad[name], exact[name] = _leave_one_out(
+                name, fit.sel(run=order), refit, seed, progress or (lambda line: None)
+            )
     # az.compare refuses to mix estimators, and warns of Pareto k that were just refitted: all it needs is pointwise.
     table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")
     names = list(table.index)
@@ -83,12 +93,15 @@ def compare(fits: Mapping[str, xr.DataTree], *, refit: bool = True, seed: int = 
     )
 
 
-def _leave_one_out(fit: xr.DataTree, refit: bool, seed: int) -> tuple[Any, int, int]:
+def _leave_one_out(
+    name: str, fit: xr.DataTree, refit: bool, seed: int, say: Callable[[str], None]
+) -> tuple[Any, int, int]:
     """Return the score, the number of runs whose Pareto k is too high, and how many were refitted for it."""
     loo = az.loo(fit, var_name="log_loss", pointwise=True)
     bad = int((loo.pareto_k > loo.good_k).sum())
     if not (refit and bad):
         return loo, bad, 0
+    say(f"{name}: {bad} runs with a high Pareto k, refitting {min(bad, FOLDS)} times")
     wrapper, pareto_k = _Refit(fit, seed), loo.pareto_k
     if bad <= MAX_REFITS:
         loo, exact = az.reloo(wrapper, loo_orig=loo, var_name="log_loss"), bad
@@ -136,8 +149,8 @@ class _Refit(az.SamplingWrapper):
         return self.runs.isel(run=~out), self.runs.isel(run=out)
 
     def sample(self, modified_observed_data: xr.Dataset) -> xr.DataTree:
-        """Fit the kept runs."""
-        return sample_fit(modified_observed_data, self.model, seed=self.seed, prior_draws=0)
+        """Fit the kept runs; the density of one run needs no more than the first try gives."""
+        return sample_fit(modified_observed_data, self.model, seed=self.seed, prior_draws=0, tries=1)
 
     def get_inference_data(self, fitted_model: xr.DataTree) -> xr.DataTree:
         """Return the fit as it is."""

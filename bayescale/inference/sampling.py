@@ -36,6 +36,7 @@ def fit(
     tune: int = TUNE,
     chains: int = CHAINS,
     prior_draws: int = PRIOR_DRAWS,
+    tries: int = len(ATTEMPTS),
     progress: Progress | None = None,
 ) -> xr.DataTree:
     """Sample the posterior of a model card given runs.
@@ -47,11 +48,15 @@ def fit(
     model : str, path or Card
         A shipped card's name, the path of a card of your own, or a card.
     seed : int
-        The same seed, versions and data give the same posterior.
+        The same seed, versions and data give the same posterior, but for rounding: Numba compiles a model slightly
+        differently the first time on a machine and from its cache later, so the first run's chains differ from later
+        ones within Monte Carlo error. ``PYTENSOR_FLAGS=numba__cache=False`` makes all equal, at more time to compile.
     draws, tune, chains : int
         Draws kept and warm-up steps a chain, and chains.
     prior_draws : int
         Draws from the prior kept for comparison; 0 for none.
+    tries : int
+        How often to sample at most, each time more carefully, until the verdict passes.
     progress : callable, optional
         Called with (draws done, draws in all) while sampling.
 
@@ -78,7 +83,9 @@ def fit(
     card = load_card(model)
     check_design(card, runs)
     compiled, data = compile_for(card, runs)
-    posterior, stats, verdict, settings = _sample_until_sound(compiled, data, seed, draws, tune, chains, progress)
+    posterior, stats, verdict, settings = _sample_until_sound(
+        compiled, data, seed, draws, tune, chains, tries, progress
+    )
     names = [name for name in posterior.data_vars if not str(name).endswith("_offset")]
     posterior = _with_paper_parameters(card, posterior[names], data)
     groups = {
@@ -98,10 +105,17 @@ def fit(
 
 
 def _sample_until_sound(
-    compiled: Compiled, data: ModelData, seed: int, draws: int, tune: int, chains: int, progress: Progress | None
+    compiled: Compiled,
+    data: ModelData,
+    seed: int,
+    draws: int,
+    tune: int,
+    chains: int,
+    tries: int,
+    progress: Progress | None,
 ) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
     """Sample, and where the verdict fails sample again more carefully; return the last try, sound or not."""
-    for target_accept, longer, thin in ATTEMPTS:
+    for target_accept, longer, thin in ATTEMPTS[: max(tries, 1)]:
         posterior, stats = sample(
             compiled,
             data,

@@ -131,7 +131,7 @@ def run_study(
     isoflop = {name: isoflop_curves(tree, target, seed) for name, tree in fits.items()}
     floor = {name: irreducible_loss(tree) for name, tree in fits.items()}
     say("leaving one run out at a time")
-    loo = compare(fits, seed=seed)
+    loo = compare(fits, seed=seed, progress=progress)
     held = {name: backtest(runs, card, FACTORS, seed=seed, progress=progress) for name, card in cards.items()}
     truth = json.loads(runs.attrs.get("truth", "{}"))
     return Study(runs, at, fits, far, path, split, isoflop, floor, loo, held, truth)
