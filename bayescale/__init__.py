@@ -22,8 +22,8 @@ from bayescale.inference import (
     save_fit,
     verdict,
 )
-from bayescale.laws import LAWS, get_law
-from bayescale.modeling import Card, build_model, list_cards, load_card
+from bayescale.laws import LAWS, Law, Parameter, get_law, law
+from bayescale.modeling import Card, build_model, laws_for, list_cards, load_card, make_card
 from bayescale.runs import describe_runs, findings, load_shipped, read_runs, shipped_logs
 
 __version__ = _version("bayescale")
@@ -32,6 +32,8 @@ __all__ = [
     "LAWS",
     "BayescaleError",
     "Card",
+    "Law",
+    "Parameter",
     "Verdict",
     "backtest",
     "build_model",
@@ -42,10 +44,13 @@ __all__ = [
     "fit",
     "get_law",
     "irreducible_loss",
+    "law",
+    "laws_for",
     "list_cards",
     "load_card",
     "load_fit",
     "load_shipped",
+    "make_card",
     "optimal_split",
     "prior_to_posterior",
     "read_runs",

@@ -8,10 +8,12 @@ from pathlib import Path
 import xarray as xr
 
 import bayescale as bs
+from bayescale.answers import law_of, reference_of
+from bayescale.cli_models import list_models, show_model
 from bayescale.errors import QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
-from bayescale.modeling.noise import NOISE_MEANINGS
+from bayescale.laws import scale_of
 from bayescale.report import check_writable, run_study, terminal_summary, write_report
 from bayescale.runs import findings, human_number
 from bayescale.terminal import band, by_family, err, out, print_answer, print_table, sampling_bar, steps
@@ -69,8 +71,7 @@ def _fit(a: argparse.Namespace) -> None:
     names = [name for name in learned["parameter"].values if name.split("[")[0] in order]
     names.sort(key=lambda name: order.index(name.split("[")[0]))
     print_table(
-        "parameters at the reference run "
-        f"(N = {human_number(fit.attrs['params0'])}, D = {human_number(fit.attrs['tokens0'])})",
+        f"parameters at the reference run ({_reference(fit)})",
         ["parameter", "median", "95% band", "prior 95%", "learned"],
         [_parameter_row(learned.sel(parameter=name)) for name in names],
     )
@@ -84,21 +85,22 @@ def _extrapolate(a: argparse.Namespace) -> None:
         a.compute,
         params=a.params,
         tokens=a.tokens,
+        at=_at(a),
         family=a.family,
         seed=a.seed,
         allow_unconverged=a.allow_unconverged,
     )
+    response = law_of(fit).response
+    given = [name for name in dict.fromkeys(("compute", "params", "tokens", *law_of(fit).inputs)) if name in answer]
     rows = []
     for family, one in by_family(answer):
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
-            low, middle, high = band(at["loss"])
+            low, middle, high = band(at[response])
             rows.append(
                 (
                     family,
-                    f"{float(at['compute']):.3g}",
-                    human_number(float(at["params"])),
-                    human_number(float(at["tokens"])),
+                    *(f"{float(at[n]):.3g}" if n == "compute" else human_number(float(at[n])) for n in given),
                     f"{middle:.4g}",
                     f"{low:.4g} to {high:.4g}",
                     f"{float(at['share_parameters']):.0%}",
@@ -106,18 +108,23 @@ def _extrapolate(a: argparse.Namespace) -> None:
                 )
             )
     unit = answer.attrs["loss_unit"]
+    titles = {"compute": "C (FLOP)", "params": "N", "tokens": "D"}
     print_answer(
         f"{answer.attrs['question']} ({unit}), model {answer.attrs['model']}",
-        ["family", "C (FLOP)", "N", "D", "loss", "95% band", "params' share", "beyond"],
+        ["family", *(titles.get(n, n) for n in given), response, "95% band", "params' share", "beyond"],
         rows,
         answer,
-        "params' share: of the band's squared width, the rest is run noise. beyond: decades past the largest run.\n"
+        f"params' share: of the band's squared width, the rest is run noise. beyond: decades of "
+        f"{answer.attrs['distance_in']} past the largest run.\n"
         "The band is that of this form alone; `bayescale report RUNS.csv` says how often such bands held on your runs.",
     )
 
 
 def _split(a: argparse.Namespace) -> None:
-    answer = bs.optimal_split(bs.load_fit(a.fit), a.compute, family=a.family, allow_unconverged=a.allow_unconverged)
+    fit = bs.load_fit(a.fit)
+    answer = bs.optimal_split(
+        fit, a.compute, at=_at(a), family=a.family, allow_unconverged=a.allow_unconverged
+    )
     rows = []
     exponents = []
     for family, one in by_family(answer):
@@ -219,31 +226,11 @@ def _check(a: argparse.Namespace) -> None:
 
 
 def _models(a: argparse.Namespace) -> None:
+    runs = _read(a) if a.runs else None
     if a.action == "show":
-        _show_model(a.name)
-        return
-    rows = [(c.name, c.title, bs.get_law(c.law).equation) for c in map(bs.load_card, bs.list_cards())]
-    print_table("model cards", ["name", "title", "law"], rows)
-    out.print("bayescale models show NAME prints the priors; copy a card, edit it and pass its path with --model.")
-
-
-def _show_model(name: str) -> None:
-    card = bs.load_card(name)
-    law = card.get_law()
-    out.print(f"{card.name}: {card.title}\n{law.equation}\n{law.source}", markup=False)
-    rows = []
-    for parameter, prior in card.all_priors.items():
-        low, middle, high = (f"{q:.3g}" for q in prior.scipy.ppf([0.025, 0.5, 0.975]))
-        pooling = str(card.pooling.get(parameter, "complete"))
-        rows.append((parameter, str(prior), f"{middle} [{low}, {high}]", pooling))
-    print_table("priors at the reference run (median and 95% band)", ["parameter", "prior", "says", "pooling"], rows)
-    for p in law.parameters:
-        out.print(f"{p.name}: {p.meaning}", markup=False)
-    for name in card.noise.priors:
-        out.print(f"{name}: {NOISE_MEANINGS[name]}", markup=False)
-    if "spread" in card.pooling:
-        out.print(f"spread between families, on the log scale: {card.spread}", markup=False)
-    out.print(f"noise: {card.noise.family} on log loss", markup=False)
+        show_model(a.name, runs, a.picture)
+    else:
+        list_models(runs)
 
 
 def _data(a: argparse.Namespace) -> None:
@@ -273,10 +260,24 @@ def _read(a: argparse.Namespace) -> xr.Dataset:
     )
 
 
+def _at(a: argparse.Namespace) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for pair in a.at or []:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise QuestionError(f"--at {pair!r}: write it as name=value, for example --at unique_tokens=25B.")
+        found.setdefault(name, []).append(value)
+    return found
+
+
 def _print_problems(runs: xr.Dataset) -> None:
     for finding in findings(runs):
         if finding.level != "info":
             err.print(f"{finding.level}: {finding.message}", markup=False)
+
+
+def _reference(fit: xr.DataTree) -> str:
+    return ", ".join(f"{scale_of(name).symbol} = {human_number(value)}" for name, value in reference_of(fit).items())
 
 
 def _parameter_row(row: xr.Dataset) -> tuple[str, ...]:
@@ -326,11 +327,13 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--compute", nargs="+", help="multiples of the largest run (100x) or FLOP (1e26)")
     p.add_argument("--params", nargs="+", help="N: 70e9 or 70B")
     p.add_argument("--tokens", nargs="+", help="D: 1.4e12 or 1.4T")
+    _at_option(p)
     _seed(p)
 
     p = command("split", _split, "compute-optimal N, D and D/N, with bands")
     _fit_options(p)
     p.add_argument("--compute", nargs="+", default=["100x"], help="multiples of the largest run, or FLOP")
+    _at_option(p)
 
     p = command("irreducible", _irreducible, "how low the loss can go, with its band")
     _fit_options(p)
@@ -343,9 +346,12 @@ def _parser() -> argparse.ArgumentParser:
     p = command("check", _check, "what the reader understood of a run log, and what is wrong with it")
     _runs_options(p)
 
-    p = command("models", _models, "list the model cards; `models show NAME` prints one")
+    p = command("models", _models, "list the models by family; `models show NAME` prints and pictures one")
     p.add_argument("action", nargs="?", choices=["show"])
-    p.add_argument("name", nargs="?", default="chinchilla", help="a shipped name or a path")
+    p.add_argument("name", nargs="?", default="chinchilla", help="a shipped name, NAME:COLUMN, or a path")
+    p.add_argument("--for", dest="runs", type=Path, metavar="RUNS", help="which suit these runs; with show: about them")
+    p.add_argument("--picture", type=Path, metavar="FILE.png", help="with show: save the picture")
+    _reading_options(p)
 
     command("data", _data, "list the run logs that come with the package")
     return parser
@@ -353,6 +359,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _runs_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("runs", type=Path, metavar="RUNS", help="run log: csv, tsv, parquet or jsonl")
+    _reading_options(p)
+
+
+def _reading_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--columns", nargs="+", metavar="NAME=COLUMN", help="which column is what, for example params=size")
     p.add_argument("--family", help="the column that names each run's family")
     p.add_argument("--loss-unit", help="nats/token (default), bits/token, nats/byte or bits/byte")
@@ -364,6 +374,10 @@ def _fit_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("fit", type=Path, metavar="FIT.nc", help="a posterior that `bayescale fit` wrote")
     p.add_argument("--family", help="one family only")
     p.add_argument("--allow-unconverged", action="store_true", help="answer from a failed posterior, marked")
+
+
+def _at_option(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--at", nargs="+", metavar="NAME=VALUE", help="what else the law takes, such as unique_tokens=25B")
 
 
 def _seed(p: argparse.ArgumentParser) -> None:

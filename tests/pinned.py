@@ -11,6 +11,7 @@ import bayescale as bs
 from bayescale.inference import Check, Verdict
 from bayescale.inference.sampling import _provenance
 from bayescale.modeling import model_data
+from bayescale.modeling.noise import observed_name
 
 # Hoffmann et al. 2022, eq. 10 as printed; the same from the paper's TeX comment, unrounded; Besiroglu et al. 2024.
 ROUNDED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
@@ -47,7 +48,7 @@ def simulated_frame(
     size, ratio = np.meshgrid(np.geomspace(2e7, 4e9, sizes), np.geomspace(5, 200, ratios))
     params, tokens = size.ravel(), (size * ratio).ravel()
     scatter = noise * np.random.default_rng(seed).standard_normal(params.size)
-    loss = bs.get_law(law).loss(np, params, tokens, paper) * np.exp(scatter)
+    loss = bs.get_law(law).paper(np, paper, params=params, tokens=tokens) * np.exp(scatter)
     return pd.DataFrame({"params": params, "tokens": tokens, "loss": loss, **columns})
 
 
@@ -62,6 +63,8 @@ def pinned_fit(
     *,
     params0: float = 1e9,
     tokens0: float = 2e10,
+    runs: xr.Dataset | None = None,
+    reference: Mapping[str, float] | None = None,
     families: Mapping[str, Mapping[str, float]] | None = None,
     sigma: float = 0.005,
     nu: float = 1e6,
@@ -72,19 +75,26 @@ def pinned_fit(
     verdict: Verdict = PASSED,
     seed: int = 0,
 ) -> xr.DataTree:
-    """A posterior whose draws are the given paper's parameters, times exp(`spread` * normal) where that is not 0."""
-    card, form, rng = bs.load_card(law), bs.get_law(law), np.random.default_rng(seed)
+    """A posterior whose draws are the given paper's parameters, times exp(`spread` * normal) where that is not 0.
+
+    `law` names a card; a law that takes more than N and D is given its own `runs` (and `reference`).
+    """
+    card, rng = bs.load_card(law), np.random.default_rng(seed)
+    form = card.get_law()
     truths = families or {"all": paper}
     names = tuple(sorted(truths))
-    frames = [simulated_frame(law, truths[name], 4, 4, family=name) for name in names]
-    runs = bs.read_runs(pd.concat(frames) if families else frames[0].drop(columns="family"))
+    if runs is None:
+        frames = [simulated_frame(law, truths[name], 4, 4, family=name) for name in names]
+        runs = bs.read_runs(pd.concat(frames) if families else frames[0].drop(columns="family"))
+        reference = reference or {"params": params0, "tokens": tokens0}
+    reference = reference or form.reference({name: runs[name].values for name in form.inputs})
 
     def scattered(value, width, dims):
         shape = (chains, draws, *np.shape(value))
         return xr.DataArray(value * np.exp(width * rng.standard_normal(shape)), dims=("chain", "draw", *dims))
 
     posterior, prior = {}, {}
-    each = [form.from_paper(np, truths[name], params0, tokens0) for name in names]
+    each = [form.from_paper(np, truths[name], reference) for name in names]
     for name in form.parameter_names:
         value = np.array([theta[name] for theta in each])
         if families:
@@ -94,21 +104,22 @@ def pinned_fit(
         else:
             posterior[name], prior[name] = scattered(value[0], spread, ()), scattered(value[0], prior_spread, ())
     theta = {name: posterior[name] for name in form.parameter_names}
-    posterior |= form.to_paper(np, theta, params0, tokens0)
-    noise = {"sigma": sigma, "nu": nu}
+    posterior |= form.to_paper(np, theta, reference)
+    noise = {"sigma": sigma, "nu": nu, "precision": 300.0}
     posterior |= {name: scattered(noise[name], spread, ()) for name in card.noise.priors}
     flat = xr.DataArray(np.zeros((chains, draws)), dims=("chain", "draw"))
     density = rng.normal(3.0, 0.1, (chains, draws, runs.sizes["run"]))
-    constant = runs.drop_vars("loss")
+    constant = runs.drop_vars(form.response)
+    observed = observed_name(card.noise.family, form.response)
     groups = {
         "posterior": xr.Dataset(posterior),
         "sample_stats": xr.Dataset({"diverging": flat.astype(bool), "energy": flat, "reached_max_treedepth": flat > 1}),
-        "log_likelihood": xr.Dataset({"log_loss": (("chain", "draw", "run"), density)}, {"run": runs["run"]}),
-        "observed_data": runs[["loss"]].drop_vars("family", errors="ignore"),
+        "log_likelihood": xr.Dataset({observed: (("chain", "draw", "run"), density)}, {"run": runs["run"]}),
+        "observed_data": runs[[form.response]].drop_vars("family", errors="ignore"),
         "constant_data": constant.reset_coords("family") if families else constant,
         "prior": xr.Dataset(prior),
     }
     tree = xr.DataTree.from_dict(groups)
-    data = dataclasses.replace(model_data(card, runs), params0=params0, tokens0=tokens0)
+    data = dataclasses.replace(model_data(card, runs), reference=dict(reference))
     tree.attrs.update(_provenance(card, runs, data, verdict, {"seed": seed, "draws": draws, "chains": chains}))
     return tree

@@ -36,7 +36,7 @@ def refused(capsys, *words) -> str:
 
 BAD_LOGS = {
     "empty": (lambda p: p.write_text(""), ["empty"]),
-    "missing column": (lambda p: write(p, [(1e6, 3.0)], "N,loss"), ["runs.csv", "tokens"]),
+    "no loss": (lambda p: write(p, [(1e6, 2e7)], "N,D"), ["runs.csv", "loss"]),
     "text in a number": (lambda p: write(p, [*good_rows(), ("abc", 1e8, 3.0)]), ["row 11", "N", "abc"]),
     "negative N": (lambda p: write(p, [*good_rows(), (-1e6, 1e8, 3.0)]), ["row 11", "N", "-1"]),
     "zero N": (lambda p: write(p, [*good_rows(), (0, 1e8, 3.0)]), ["row 11", "N"]),

@@ -1,38 +1,60 @@
 """From a posterior to answers: each an xarray.Dataset with its draws."""
 
+from bayescale.answers.dimension import data_dimension
+from bayescale.answers.domains import irreducible_by_domain, irreducible_by_image, loss_by_domain
 from bayescale.answers.extrapolate import extrapolate
 from bayescale.answers.frontier import frontier_exponent, optimal_params
 from bayescale.answers.irreducible import irreducible_loss
+from bayescale.answers.known_models import better, known_models, known_models_table
 from bayescale.answers.posterior import (
     card_of,
+    complete_inputs,
     compute_points,
     cost_of,
     expected_loss,
     families_of,
     law_of,
+    law_theta,
     loss_unit,
     parse_compute,
+    reference_of,
+    seen,
     theta_of,
 )
+from bayescale.answers.reducible import reducible_loss
 from bayescale.answers.split import optimal_split
 from bayescale.answers.summary import BANDS, bands, summary
+from bayescale.answers.within import compute_to_within
 
 __all__ = [
     "BANDS",
     "bands",
+    "better",
     "card_of",
+    "complete_inputs",
     "compute_points",
+    "compute_to_within",
     "cost_of",
+    "data_dimension",
     "expected_loss",
     "extrapolate",
     "families_of",
     "frontier_exponent",
+    "irreducible_by_domain",
+    "irreducible_by_image",
     "irreducible_loss",
+    "known_models",
+    "known_models_table",
     "law_of",
+    "law_theta",
+    "loss_by_domain",
     "loss_unit",
     "optimal_params",
     "optimal_split",
     "parse_compute",
+    "reducible_loss",
+    "reference_of",
+    "seen",
     "summary",
     "theta_of",
 ]

@@ -1,5 +1,6 @@
 """How low will the loss be there, and how sure is that?"""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ from bayescale.answers.posterior import (
     POINT,
     answer_attrs,
     card_of,
+    complete_inputs,
     compute_points,
     cost_of,
     decades_beyond,
+    distance_in,
     expected_loss,
+    law_of,
     loss_unit,
+    same_length,
     scale_points,
     theta_of,
 )
@@ -22,7 +27,7 @@ from bayescale.answers.split import optimal_split
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.modeling.noise import draw_noise, with_noise
+from bayescale.modeling.noise import NOISES, draw_response, no_error
 
 
 def extrapolate(
@@ -31,6 +36,7 @@ def extrapolate(
     *,
     params: Any = None,
     tokens: Any = None,
+    at: Mapping[str, Any] | None = None,
     family: str | None = None,
     seed: int = SEED,
     allow_unconverged: bool = False,
@@ -46,6 +52,9 @@ def extrapolate(
         posterior median of the compute-optimal N. With ``params`` or ``tokens``, the other follows from the cost model.
     params, tokens : float or list, optional
         N and D of the runs in question; both, or one and ``compute``.
+    at : mapping of str, optional
+        Anything else that the law takes, by column, such as ``{"unique_tokens": "25B"}`` or ``{"width": 4096}``; a
+        multiple such as ``"10x"`` is of the largest in the runs.
     family : str, optional
         One family; by default all of them, on the dimension ``family``.
     seed : int
@@ -58,7 +67,8 @@ def extrapolate(
     xarray.Dataset
         ``expected_loss``, the law's loss, and ``loss``, that of one new run with its scatter, dims
         ``(chain, draw, point[, family])``; ``share_parameters`` and ``share_noise``, how the width of the 90% band of
-        ``loss`` is made up (squared widths); coords ``params``, ``tokens``, ``compute``, ``decades_beyond``.
+        ``loss`` is made up (squared widths); coords ``params``, ``tokens``, ``compute``, whatever else was given, and
+        ``decades_beyond``. A law of a share gives ``expected_accuracy`` and ``accuracy`` (or ``error``) instead.
 
     Raises
     ------
@@ -79,59 +89,55 @@ def extrapolate(
     ('chain', 'draw', 'point')
     """
     quotable = require_quotable(fit, allow_unconverged)
-    n, d, c = _points(fit, compute, params, tokens, family, allow_unconverged)
-    expected = expected_loss(fit, n, d, family).transpose(*DRAW_DIMS, POINT, ...)
+    given = {"compute": compute, "params": params, "tokens": tokens, **(at or {})}
+    inputs, how = _inputs(fit, {k: v for k, v in given.items() if v is not None}, family, allow_unconverged)
+    law, noise = law_of(fit), card_of(fit).noise.family
+    expected = expected_loss(fit, inputs, family).transpose(*DRAW_DIMS, POINT, ...)
     theta = theta_of(fit, family)
-    noise = draw_noise(card_of(fit).noise.family, expected, theta, np.random.default_rng([seed, 1]))
-    loss = with_noise(expected, noise)
-    widths = [_log_width(xr.ufuncs.log(expected)) ** 2, _log_width(noise) ** 2]
-    unit = loss_unit(fit)
+    response = draw_response(noise, expected, theta, np.random.default_rng([seed, 1]), no_error(noise))
+    measure = (lambda y: y) if NOISES[noise].of_shares else xr.ufuncs.log
+    widths = [_width(measure(expected)) ** 2, _width(measure(response) - measure(expected)) ** 2]
+    unit, name = loss_unit(fit), law.response
     out = xr.Dataset(
         {
-            "expected_loss": expected.assign_attrs(units=unit, long_name="loss by the law"),
-            "loss": loss.assign_attrs(units=unit, long_name="loss of one new run"),
+            f"expected_{name}": expected.assign_attrs(units=unit, long_name=f"{name} by the law"),
+            name: response.assign_attrs(units=unit, long_name=f"{name} of one new run"),
             "share_parameters": widths[0] / (widths[0] + widths[1]),
             "share_noise": widths[1] / (widths[0] + widths[1]),
         }
-    ).assign_coords(params=n, tokens=d, compute=c, decades_beyond=decades_beyond(fit, c))
-    how = "at the recommended split" if params is None and tokens is None else "at the given N and D"
-    return out.assign_attrs(answer_attrs(fit, f"loss {how}", quotable))
+    ).assign_coords(**inputs, decades_beyond=decades_beyond(fit, inputs))
+    about = answer_attrs(fit, f"{name} {how}", quotable) | {"distance_in": distance_in(fit, inputs)}
+    return out.assign_attrs(about)
 
 
-def _log_width(values: xr.DataArray) -> xr.DataArray:
+def _width(values: xr.DataArray) -> xr.DataArray:
     """Return the width of the central 90%: a spread that exists under heavy-tailed noise too."""
     low, high = (values.quantile(q, dim=DRAW_DIMS).drop_vars("quantile") for q in (0.05, 0.95))
     return high - low
 
 
-def _points(
-    fit: xr.DataTree, compute: Any, params: Any, tokens: Any, family: str | None, allow_unconverged: bool
-) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Return N, D and C of the question, dims ``point`` (and ``family`` where the split differs by family)."""
-    given = [name for name, v in (("compute", compute), ("params", params), ("tokens", tokens)) if v is not None]
-    cost = cost_of(fit)
-    if given == ["compute"]:
-        split = optimal_split(fit, compute, family=family, allow_unconverged=allow_unconverged)
-        c = split["compute"].reset_coords(drop=True)
-        n = np.exp(xr.ufuncs.log(split["params"]).median(DRAW_DIMS)).reset_coords(drop=True)
-        return n, cost.tokens(n, c), c
-    if len(given) != 2:
+def _inputs(
+    fit: xr.DataTree, given: dict[str, Any], family: str | None, allow_unconverged: bool
+) -> tuple[dict[str, xr.DataArray], str]:
+    """Return all that the law takes, dims ``point`` (and ``family`` where the split differs by family), and how."""
+    law, cost = law_of(fit), cost_of(fit)
+    if not given and law.has_split:
         raise QuestionError(
             "say where: compute alone (the recommended split is taken), or two of params, tokens and compute; "
-            f"got {', '.join(given) or 'none of them'}."
+            "got none of them."
         )
-    values = {"params": params, "tokens": tokens, "compute": compute}
-    at = {
-        name: compute_points(fit, values[name]) if name == "compute" else scale_points(values[name], name)
-        for name in given
-    }
-    length = max(points.sizes[POINT] for points in at.values())
-    if any(points.sizes[POINT] not in (1, length) for points in at.values()):
-        raise QuestionError(f"{given[0]} and {given[1]} must be of equal length, or one of them a single value.")
-    # A single value goes with every point of the other.
-    at = {name: points.isel({POINT: np.arange(length) % points.sizes[POINT]}) for name, points in at.items()}
-    if "compute" not in at:
-        return at["params"], at["tokens"], cost.compute(at["params"], at["tokens"])
-    if "tokens" not in at:
-        return at["params"], cost.tokens(at["params"], at["compute"]), at["compute"]
-    return cost.params(at["tokens"], at["compute"]), at["tokens"], at["compute"]
+    if {"compute", "params", "tokens"} <= given.keys():
+        raise QuestionError("say where with two of params, tokens and compute, not all three; got compute, params, tokens.")
+    if "compute" in given and law.has_split and given.keys().isdisjoint({"params", "tokens", "step"}):
+        others = {name: value for name, value in given.items() if name != "compute"}
+        split = optimal_split(fit, given["compute"], at=others, family=family, allow_unconverged=allow_unconverged)
+        c = split["compute"].reset_coords(drop=True)
+        n = np.exp(xr.ufuncs.log(split["params"]).median(DRAW_DIMS)).reset_coords(drop=True)
+        found = {"params": n, "tokens": cost.tokens(n, c), "compute": c}
+        found |= {name: split[name].reset_coords(drop=True) for name in others}
+        return complete_inputs(law, found, cost), "at the recommended split"
+    points = same_length(
+        {k: compute_points(fit, v) if k == "compute" else scale_points(fit, v, k) for k, v in given.items()}
+    )
+    named = " and ".join({"params": "N", "tokens": "D"}.get(name, name) for name in law.inputs)
+    return complete_inputs(law, points, cost), f"at the given {named}"

@@ -2,8 +2,10 @@
 
 import xarray as xr
 
-from bayescale.answers.posterior import answer_attrs, law_of, loss_unit, theta_of
+from bayescale.answers.posterior import answer_attrs, card_of, law_of, law_theta, loss_unit
+from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
+from bayescale.laws import LAWS
 
 # Below this the posterior's spread is more than half the prior's: the answer is mostly what was put in.
 IDENTIFIED = 0.5
@@ -42,8 +44,11 @@ def irreducible_loss(fit: xr.DataTree, *, family: str | None = None, allow_uncon
     ('chain', 'draw')
     """
     quotable = require_quotable(fit, allow_unconverged)
-    law, theta, unit = law_of(fit), theta_of(fit, family), loss_unit(fit)
-    floor = law.floor(theta)
+    law, unit = law_of(fit), loss_unit(fit)
+    if law.floor is None:
+        able = ", ".join(name for name, other in LAWS.items() if other.has_floor)
+        raise QuestionError(f"the law {law.name!r} has no irreducible loss to give. Laws with one: {able}.")
+    floor = law.floor(law_theta(fit, family))
     out = xr.Dataset({"irreducible_loss": floor.assign_attrs(units=unit, long_name="irreducible loss")})
     out["lowest_seen"] = _lowest_seen(fit, family, "family" in floor.dims)
     out.attrs = answer_attrs(fit, "irreducible loss", quotable)
@@ -53,11 +58,21 @@ def irreducible_loss(fit: xr.DataTree, *, family: str | None = None, allow_uncon
         out.attrs["warning"] = f"{law.title}: zero by assumption, whatever the runs say."
         return out
     posterior = fit["posterior"].to_dataset()
-    if "E_population" in posterior:
-        out["population"] = posterior["E_population"].assign_attrs(units=unit, long_name="population irreducible loss")
+    if any(f"{name}_population" in posterior for name in law.parameter_names):
+        population = law.floor({n: posterior[f"{n}_population" if f"{n}_population" in posterior else n]
+                                for n in law.parameter_names})  # fmt: skip
+        if "family" not in population.dims:
+            out["population"] = population.assign_attrs(units=unit, long_name="population irreducible loss")
     out.attrs["warning"] = ""
     if "prior" in fit.children:
-        prior = fit["prior"].to_dataset()["E"]
+        before = fit["prior"].to_dataset()
+        fixed = card_of(fit).fixed
+        prior = law.floor({name: fixed[name] if name in fixed else before[name] for name in law.parameter_names})
+        if "E" in fixed:
+            out["identified"] = xr.zeros_like(floor.isel(chain=0, draw=0, drop=True), dtype=bool)
+            out["learned"] = out["identified"] * 0.0
+            out.attrs["warning"] = f"the card holds E at {fixed['E']:g}: it was put in, not learned."
+            return out
         if family is not None and "family" in prior.dims:
             prior = prior.sel(family=family, drop=True)
         # The prior has its own number of draws, so it keeps its own dimension.

@@ -1,6 +1,7 @@
 """What every answer asks of a posterior: its law, its draws by name, its cost model, and how far a question lies."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import xarray as xr
 
 from bayescale.costs import CostModel, cost_model
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.laws import LAWS, Law
+from bayescale.laws import SCALES, Law, scale_of
 from bayescale.modeling import Card
 from bayescale.runs import parse_number
 
@@ -23,12 +24,22 @@ def card_of(fit: xr.DataTree) -> Card:
 
 def law_of(fit: xr.DataTree) -> Law:
     """Return the law that was fitted."""
-    return LAWS[fit.attrs["law"]]
+    return card_of(fit).get_law()
 
 
 def cost_of(fit: xr.DataTree) -> CostModel:
     """Return the cost model that ties N, D and C together in these runs."""
     return cost_model(fit.attrs["cost"])
+
+
+def reference_of(fit: xr.DataTree) -> dict[str, float]:
+    """Return the reference run: the geometric mean of the fitted runs, by column."""
+    return dict(json.loads(fit.attrs["reference"]))
+
+
+def seen(fit: xr.DataTree) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest compute, and the same of everything that the law takes, in the fitted runs."""
+    return {name: (low, high) for name, (low, high) in json.loads(fit.attrs["seen"]).items()}
 
 
 def families_of(fit: xr.DataTree) -> list[str]:
@@ -37,8 +48,8 @@ def families_of(fit: xr.DataTree) -> list[str]:
 
 
 def loss_unit(fit: xr.DataTree) -> str:
-    """Return the unit of the loss."""
-    return str(fit.attrs["loss_unit"])
+    """Return the unit of the loss; a share has none."""
+    return str(fit.attrs["loss_unit"]) if law_of(fit).response == "loss" else "1"
 
 
 def theta_of(fit: xr.DataTree, family: str | None = None) -> dict[str, xr.DataArray]:
@@ -63,10 +74,50 @@ def theta_of(fit: xr.DataTree, family: str | None = None) -> dict[str, xr.DataAr
     }
 
 
-def expected_loss(fit: xr.DataTree, params: Any, tokens: Any, family: str | None = None) -> xr.DataArray:
-    """Return the law's loss at N `params` and D `tokens` for every draw, in the runs' unit, without run noise."""
-    n, d = params / fit.attrs["params0"], tokens / fit.attrs["tokens0"]
-    return law_of(fit).mean(np, n, d, theta_of(fit, family))
+def law_theta(fit: xr.DataTree, family: str | None = None) -> dict[str, xr.DataArray]:
+    """Return the draws of the law's parameters alone."""
+    theta = theta_of(fit, family)
+    return {name: theta[name] for name in law_of(fit).parameter_names}
+
+
+def expected_loss(fit: xr.DataTree, inputs: Mapping[str, Any], family: str | None = None) -> xr.DataArray:
+    """Return what the law expects for every draw, without run noise, at `inputs` by column in their own units.
+
+    Whatever follows from the inputs given is worked out: C from N and D, steps from tokens and batch.
+    """
+    law = law_of(fit)
+    return law.at(np, complete_inputs(law, inputs, cost_of(fit)), law_theta(fit, family), reference_of(fit))
+
+
+def complete_inputs(law: Law, known: Mapping[str, Any], cost: CostModel) -> dict[str, Any]:
+    """Return the inputs given and those that follow from them.
+
+    Raises
+    ------
+    QuestionError
+        If something that the law takes is neither given nor follows.
+    """
+    values = dict(known)
+    ways: tuple[tuple[str, tuple[str, str], Any], ...] = (
+        ("tokens", ("step", "batch"), lambda step, batch: step * batch),
+        ("tokens", ("params", "compute"), cost.tokens),
+        ("params", ("tokens", "compute"), cost.params),
+        ("compute", ("params", "tokens"), cost.compute),
+        ("step", ("tokens", "batch"), lambda tokens, batch: tokens / batch),
+    )
+    for _ in range(2):
+        for name, (first, second), follow in ways:
+            if name not in values and first in values and second in values:
+                values[name] = follow(values[first], values[second])
+    missing = [name for name in law.inputs if name not in values]
+    if missing:
+        said = ", ".join(f"{name} ({scale_of(name).meaning})" for name in missing)
+        raise QuestionError(
+            f"say where: the law {law.name!r} takes {', '.join(law.inputs)}; not said: {said}; "
+            f"got {', '.join(known) or 'none of them'}. Two of params, tokens and compute give the third; anything else "
+            f"is given as at={{'name': value}}."
+        )
+    return values
 
 
 def compute_points(fit: xr.DataTree, compute: Any) -> xr.DataArray:
@@ -75,17 +126,22 @@ def compute_points(fit: xr.DataTree, compute: Any) -> xr.DataArray:
     Raises
     ------
     QuestionError
-        If an entry is neither, or is not positive.
+        If an entry is neither, or is not positive, or is a multiple where the runs' compute is not known.
     """
     entries = np.atleast_1d(np.asarray(compute, dtype=object)).ravel()
-    largest = fit.attrs["max_compute"]
+    largest = seen(fit).get("compute", (None, None))[1]
     return xr.DataArray([parse_compute(entry, largest) for entry in entries], dims=POINT, attrs={"units": "FLOP"})
 
 
-def parse_compute(entry: Any, largest: float) -> float:
+def is_multiple(entry: Any) -> bool:
+    """Return whether the entry is a multiple of the largest run, such as ``"100x"``."""
+    return str(entry).strip()[-1:] in ("x", "X", "×")
+
+
+def parse_compute(entry: Any, largest: float | None) -> float:
     """Return compute in FLOP from ``"100x"`` of the largest run, a number, or a number as people write it."""
     text = str(entry).strip()
-    multiple = text[-1:] in ("x", "X", "×")
+    multiple = is_multiple(entry)
     try:
         value = parse_number(text[:-1] if multiple else entry)
     except ValueError:
@@ -95,34 +151,79 @@ def parse_compute(entry: Any, largest: float) -> float:
             f"compute {entry!r} is not understood. Accepted: a multiple of the largest run such as 100x, "
             "or FLOP such as 1e26."
         )
-    return value * largest if multiple else value
+    if multiple and largest is None:
+        raise QuestionError(
+            f"compute {entry!r} is a multiple of the largest run, but the compute of these runs is not known. Give FLOP, "
+            "or what the law takes."
+        )
+    return value * largest if multiple and largest is not None else value
 
 
-def scale_points(values: Any, name: str) -> xr.DataArray:
-    """Return N or D as given, dims ``point``, checked to be positive numbers."""
-    entries = np.atleast_1d(np.asarray(values, dtype=object)).ravel()
-    try:
-        numbers = np.array([parse_number(entry) for entry in entries], dtype=float)
-    except ValueError as error:
-        raise QuestionError(f"{name}: {error}.") from None
-    if not (np.isfinite(numbers).all() and (numbers > 0).all()):
-        raise QuestionError(f"{name}: every value must be a positive number, got {values!r}.")
-    return xr.DataArray(numbers, dims=POINT)
+def scale_points(fit: xr.DataTree, values: Any, name: str) -> xr.DataArray:
+    """Return N, D or anything else that a law takes, dims ``point``, from numbers or multiples of the largest seen.
+
+    Raises
+    ------
+    QuestionError
+        If there is no such quantity, or a value is not a number that it may take.
+    """
+    if name not in SCALES:
+        raise QuestionError(f"there is no {name!r} to give.{did_you_mean(name, SCALES)} Accepted: {', '.join(SCALES)}.")
+    if name == "compute":
+        return compute_points(fit, values)
+    scale, entries = SCALES[name], np.atleast_1d(np.asarray(values, dtype=object)).ravel()
+    numbers = []
+    for entry in entries:
+        largest = seen(fit).get(name, (1.0, 1.0))[1] if is_multiple(entry) else 1.0
+        try:
+            number = parse_number(str(entry).strip()[:-1] if is_multiple(entry) else entry) * largest
+        except ValueError as error:
+            raise QuestionError(f"{name}: {error}.") from None
+        if not (np.isfinite(number) and scale.lower < number < scale.upper):
+            raise QuestionError(f"{name}: got {entry!r}; accepted: {scale.accepted}.")
+        numbers.append(number)
+    return xr.DataArray(np.array(numbers, dtype=float), dims=POINT)
 
 
-def decades_beyond(fit: xr.DataTree, compute: xr.DataArray) -> xr.DataArray:
-    """Return how many decades of compute a question lies beyond the largest run; negative inside the data."""
-    return np.log10(compute / fit.attrs["max_compute"])
+def same_length(points: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Return the points with a single value repeated for every value of the others.
+
+    Raises
+    ------
+    QuestionError
+        If two of them have several values, and not equally many.
+    """
+    length = max((values.sizes[POINT] for values in points.values()), default=1)
+    odd = [name for name, values in points.items() if values.sizes[POINT] not in (1, length)]
+    if odd:
+        longest = next(name for name, values in points.items() if values.sizes[POINT] == length)
+        both = " and ".join(name for name in points if name in (longest, odd[0]))
+        raise QuestionError(f"{both} must be of equal length, or one of them a single value.")
+    return {name: values.isel({POINT: np.arange(length) % values.sizes[POINT]}) for name, values in points.items()}
+
+
+def decades_beyond(fit: xr.DataTree, inputs: Mapping[str, Any]) -> xr.DataArray:
+    """Return how many decades a question lies beyond the largest run; negative inside the data.
+
+    In compute where that is known, else in the first quantity that the law takes.
+    """
+    measure = distance_in(fit, inputs)
+    return np.log10(inputs[measure] / seen(fit)[measure][1])
+
+
+def distance_in(fit: xr.DataTree, inputs: Mapping[str, Any]) -> str:
+    """Return the column in which a question's distance from the runs is measured."""
+    return "compute" if "compute" in inputs and "compute" in seen(fit) else law_of(fit).inputs[0]
 
 
 def answer_attrs(fit: xr.DataTree, question: str, quotable: str) -> dict[str, Any]:
     """Return what every answer carries: the question, the model, the verdict and where the runs came from."""
-    return {
+    attrs = {
         "question": question,
         "model": fit.attrs["model"],
         "verdict": quotable,
         "runs_sha256": fit.attrs.get("sha256", ""),
-        "loss_unit": fit.attrs["loss_unit"],
+        "loss_unit": loss_unit(fit),
         "cost": fit.attrs["cost"],
-        "largest_run_flop": fit.attrs["max_compute"],
     }
+    return attrs | ({"largest_run_flop": seen(fit)["compute"][1]} if "compute" in seen(fit) else {})

@@ -1,5 +1,6 @@
 """How should a budget be split between parameters and tokens?"""
 
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
@@ -13,14 +14,22 @@ from bayescale.answers.posterior import (
     decades_beyond,
     expected_loss,
     law_of,
+    law_theta,
     loss_unit,
-    theta_of,
+    reference_of,
+    same_length,
+    scale_points,
 )
 from bayescale.inference import require_quotable
 
 
 def optimal_split(
-    fit: xr.DataTree, compute: Any = "100x", *, family: str | None = None, allow_unconverged: bool = False
+    fit: xr.DataTree,
+    compute: Any = "100x",
+    *,
+    at: Mapping[str, Any] | None = None,
+    family: str | None = None,
+    allow_unconverged: bool = False,
 ) -> xr.Dataset:
     """Return the compute-optimal N and D at each budget, with the draws.
 
@@ -30,6 +39,8 @@ def optimal_split(
         A posterior from `fit`.
     compute : str, float or list of either
         FLOP, or a multiple of the largest run such as ``"100x"``.
+    at : mapping of str, optional
+        What else the law takes, by column, such as ``{"unique_tokens": 25e9}``: one value, or one for each budget.
     family : str, optional
         One family; by default all of them, on the dimension ``family``.
     allow_unconverged : bool
@@ -59,13 +70,15 @@ def optimal_split(
     ('chain', 'draw', 'point')
     """
     quotable = require_quotable(fit, allow_unconverged)
-    law, cost, theta = law_of(fit), cost_of(fit), theta_of(fit, family)
-    law_theta = {name: theta[name] for name in law.parameter_names}
+    law, cost, theta, reference = law_of(fit), cost_of(fit), law_theta(fit, family), reference_of(fit)
     points = compute_points(fit, compute)
-    scale = (fit.attrs["params0"], fit.attrs["tokens0"])
-    params = optimal_params(law, law_theta, points, cost, *scale)
+    others = {name: scale_points(fit, values, name) for name, values in (at or {}).items()}
+    others = same_length({"compute": points} | others)
+    points = others.pop("compute")
+    params = optimal_params(law, theta, points, cost, reference, others)
     tokens = cost.tokens(params, points)
-    a = frontier_exponent(law, law_theta, points, cost, *scale)
+    a = frontier_exponent(law, theta, points, cost, reference, others)
+    inputs = {"params": params, "tokens": tokens, "compute": points} | others
     out = xr.Dataset(
         {
             "params": params.assign_attrs(units="parameters", long_name="compute-optimal N"),
@@ -73,11 +86,11 @@ def optimal_split(
             "tokens_per_param": (tokens / params).assign_attrs(
                 units="tokens/parameter", long_name="D/N at the optimum"
             ),
-            "optimal_loss": expected_loss(fit, params, tokens, family).assign_attrs(units=loss_unit(fit)),
-            "a": a,
-            "b": 1 - a,
+            "optimal_loss": expected_loss(fit, inputs, family).assign_attrs(units=loss_unit(fit)),
+            "a": a.drop_attrs(),
+            "b": (1 - a).drop_attrs(),
         }
     )
-    out = out.assign_coords(compute=points, decades_beyond=decades_beyond(fit, points))
+    out = out.assign_coords(compute=points, decades_beyond=decades_beyond(fit, {"compute": points}), **others)
     ordered = out.transpose("chain", "draw", POINT, ...)
     return ordered.assign_attrs(answer_attrs(fit, "compute-optimal split of N and D", quotable))

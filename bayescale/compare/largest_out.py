@@ -1,6 +1,6 @@
 """Leave the largest runs out, predict them from the smaller ones, and count how often the bands held."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ from bayescale.answers import bands, theta_of
 from bayescale.errors import BayescaleError, QuestionError
 from bayescale.inference import by_run, fit, log_likelihood, verdict
 from bayescale.inference.sampling import SEED
-from bayescale.modeling import Card, load_card, model_data
-from bayescale.modeling.noise import draw_noise, with_noise
+from bayescale.modeling import Card, check_design, load_card, model_data
+from bayescale.modeling.noise import draw_response, known_of
 
 FACTORS = (10.0, 100.0)
 PROBS = (0.5, 0.8, 0.9, 0.95)
@@ -64,6 +64,8 @@ def backtest(
     4
     """
     card = load_card(model)
+    check_design(card, runs)
+    response = card.get_law().response
     parts, skipped = [], []
     for f in np.atleast_1d(np.asarray(factor, dtype=float)):
         if progress:
@@ -72,15 +74,16 @@ def backtest(
             parts.append(_one(runs, card, float(f), seed))
         except BayescaleError as error:
             skipped.append(f"{f:g}x: {error}")
-    out = xr.concat(parts, dim="held_out") if parts else _empty()
-    return out.assign_attrs(model=card.name, skipped="\n".join(skipped), loss_unit=runs.attrs["loss_unit"])
+    out = xr.concat(parts, dim="held_out") if parts else _empty(response)
+    attrs = {"model": card.name, "skipped": "\n".join(skipped), "response": response}
+    return out.assign_attrs(attrs, loss_unit=runs.attrs.get("loss_unit", "1"), measure=_measure(card, runs))
 
 
 def _one(runs: xr.Dataset, card: Card, factor: float, seed: int) -> xr.Dataset:
-    compute = runs["compute"].values
+    size = runs[_measure(card, runs)]
     # Rounding of C must not decide on which side the run at the cut falls.
-    cut = compute.max() / factor * (1 + 1e-6)
-    train, test = runs.isel(run=compute <= cut), runs.isel(run=compute > cut)
+    cut = size.values.max() / factor * (1 + 1e-6)
+    train, test = runs.isel(run=size.values <= cut), runs.isel(run=size.values > cut)
     if "family" in runs.coords:
         known = np.isin(test["family"].values, train["family"].values)
         test = test.isel(run=known)
@@ -89,46 +92,48 @@ def _one(runs: xr.Dataset, card: Card, factor: float, seed: int) -> xr.Dataset:
         raise BayescaleError(found.sentence)
     # Held-out runs are measured from the reference run of the runs that were fitted.
     data = model_data(card, train)
-    density = log_likelihood(card, posterior["posterior"].to_dataset(), test, data)["log_loss"]
+    density = next(iter(log_likelihood(card, posterior["posterior"].to_dataset(), test, data).data_vars.values()))
     elpd = logsumexp(density.values, axis=(0, 1)) - np.log(density.sizes["chain"] * density.sizes["draw"])
-    loss = _predictive(posterior, card, test, data.params0, data.tokens0, seed)
-    found_bands = bands(loss, PROBS)
+    found_bands = bands(_predictive(posterior, card, test, data.reference, seed), PROBS)
+    response = card.get_law().response
     columns: dict[str, Any] = {
-        "loss": ("held_out", test["loss"].values),
+        response: ("held_out", test[response].values),
         "median": ("held_out", found_bands["median"].values),
         "lower": (("prob", "held_out"), found_bands["lower"].values),
         "upper": (("prob", "held_out"), found_bands["upper"].values),
         "elpd": ("held_out", elpd),
     }
-    coords: dict[str, Any] = {
-        name: ("held_out", test[name].values) for name in ("run", "params", "tokens", "compute")
-    } | {
+    known = ("run", *dict.fromkeys(("params", "tokens", "compute", *card.get_law().inputs)))
+    coords: dict[str, Any] = {name: ("held_out", test[name].values) for name in known if name in test} | {
         "prob": list(PROBS),
         "factor": ("held_out", np.full(test.sizes["run"], factor)),
         "fitted": ("held_out", np.full(test.sizes["run"], train.sizes["run"])),
         "family": ("held_out", test["family"].values if "family" in test.coords else np.full(test.sizes["run"], "all")),
-        "decades_beyond": ("held_out", np.log10(test["compute"].values / train["compute"].values.max())),
+        "decades_beyond": ("held_out", np.log10(test[size.name].values / train[size.name].values.max())),
     }
     return xr.Dataset(columns, coords=coords)
 
 
+def _measure(card: Card, runs: xr.Dataset) -> str:
+    """Return the column by which runs are large: their compute, or the first quantity that the law takes."""
+    return "compute" if "compute" in runs else card.get_law().inputs[0]
+
+
 def _predictive(
-    posterior: xr.DataTree, card: Card, test: xr.Dataset, params0: float, tokens0: float, seed: int
+    posterior: xr.DataTree, card: Card, test: xr.Dataset, reference: Mapping[str, float], seed: int
 ) -> xr.DataArray:
     labels = test["family"] if "family" in test.coords else None
     theta = by_run(theta_of(posterior), labels)
-    law = card.get_law()
-    mean = law.mean(np, test["params"] / params0, test["tokens"] / tokens0, theta).transpose("chain", "draw", "run")
-    se = test["loss_se"].fillna(0.0) / test["loss"] if "loss_se" in test else 0.0
-    noise = draw_noise(card.noise.family, mean, theta, np.random.default_rng([seed, 2]), se)
-    return with_noise(mean, noise)
+    law, family = card.get_law(), card.noise.family
+    mean = law.at(np, {name: test[name] for name in law.inputs}, theta, reference).transpose("chain", "draw", "run")
+    return draw_response(family, mean, theta, np.random.default_rng([seed, 2]), known_of(family, test, law.response))
 
 
-def _empty() -> xr.Dataset:
+def _empty(response: str) -> xr.Dataset:
     names = ("run", "params", "tokens", "compute", "factor", "fitted", "family", "decades_beyond")
     flat = {name: ("held_out", np.array([], dtype=object if name in ("run", "family") else float)) for name in names}
     band = {name: (("prob", "held_out"), np.zeros((len(PROBS), 0))) for name in ("lower", "upper")}
-    values = {name: ("held_out", np.zeros(0)) for name in ("loss", "median", "elpd")}
+    values = {name: ("held_out", np.zeros(0)) for name in (response, "median", "elpd")}
     return xr.Dataset(values | band, coords=flat | {"prob": list(PROBS)})
 
 
@@ -167,7 +172,7 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
     if prob not in held["prob"].values:
         known = ", ".join(f"{p:g}" for p in held["prob"].values)
         raise QuestionError(f"there is no band of mass {prob!r} in this backtest; accepted: {known}.")
-    y, at = held["loss"], held.sel(prob=prob)
+    y, at = held[held.attrs.get("response", "loss")], held.sel(prob=prob)
     low, high = at["lower"], at["upper"]
     overshoot = np.maximum(low - y, 0) + np.maximum(y - high, 0)
     rows = pd.DataFrame(

@@ -97,16 +97,16 @@ def _leave_one_out(
     name: str, fit: xr.DataTree, refit: bool, seed: int, say: Callable[[str], None]
 ) -> tuple[Any, int, int]:
     """Return the score, the number of runs whose Pareto k is too high, and how many were refitted for it."""
-    loo = az.loo(fit, var_name="log_loss", pointwise=True)
+    loo = az.loo(fit, var_name=fit.attrs["response"], pointwise=True)
     bad = int((loo.pareto_k > loo.good_k).sum())
     if not (refit and bad):
         return loo, bad, 0
     say(f"{name}: {bad} runs with a high Pareto k, refitting {min(bad, FOLDS)} times")
     wrapper, pareto_k = _Refit(fit, seed), loo.pareto_k
     if bad <= MAX_REFITS:
-        loo, exact = az.reloo(wrapper, loo_orig=loo, var_name="log_loss"), bad
+        loo, exact = az.reloo(wrapper, loo_orig=loo, var_name=fit.attrs["response"]), bad
     else:
-        loo = az.loo_kfold(fit, wrapper, k=FOLDS, var_name="log_loss", pointwise=True, seed=seed)
+        loo = az.loo_kfold(fit, wrapper, k=FOLDS, var_name=fit.attrs["response"], pointwise=True, seed=seed)
         exact = int(fit.attrs["runs"])
     loo.pareto_k = pareto_k
     return loo, bad, exact
@@ -160,4 +160,4 @@ class _Refit(az.SamplingWrapper):
         """Return the log density of the runs left out."""
         card, posterior = self.model, idata__i["posterior"].to_dataset()
         data = model_data(card, runs_of(idata__i))
-        return log_likelihood(card, posterior, excluded_obs, data)["log_loss"]
+        return log_likelihood(card, posterior, excluded_obs, data)[idata__i.attrs["response"]]

@@ -1,7 +1,7 @@
 """From a model and runs to a posterior, and whether it may be quoted."""
 
 from bayescale.inference.diagnostics import Check, Verdict, prior_to_posterior, require_quotable, verdict
-from bayescale.inference.sampling import by_run, fit, log_likelihood, runs_of
+from bayescale.inference.sampling import by_run, fit, log_likelihood, runs_of, sample_model
 from bayescale.inference.store import check_can_save, load_fit, save_fit
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "prior_to_posterior",
     "require_quotable",
     "runs_of",
+    "sample_model",
     "save_fit",
     "verdict",
 ]

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,41 +29,44 @@ SAMPLE_STATS = {
     "mean_tree_accept": "acceptance_rate",
     "logp": "lp",
 }
-_DATA_NAMES = {"log_loss": "observed_log_loss"}
-_compiled: "OrderedDict[tuple[str, int, bool], Compiled]" = OrderedDict()
+_compiled: "OrderedDict[Hashable, Compiled]" = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled model of one shape: a card, a number of families, and whether their effects are centred."""
+    """A compiled model of one shape."""
 
     model: pm.Model
     program: Any
 
-    def with_data(self, data: ModelData) -> Any:
-        """Return the program over other runs, without compiling."""
-        shared = {_DATA_NAMES.get(name, name): value for name, value in data.arrays.items()}
+    def with_data(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        """Return the program over other data, without compiling."""
         # PyTensor drops data that the graph does not use: the family of a run where there is one family.
         used = {variable.name for variable in self.program.shared_var_keys}
-        return self.program.with_data(**{name: shared[name] for name in used})
+        return self.program.with_data(**{name: arrays[name] for name in used})
 
 
-def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
-    """Return the compiled model for these runs, from this process's store where its shape was compiled before."""
-    data = model_data(card, runs)
-    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), len(data.families), data.centred)
+def compile_once(key: Hashable, build: Callable[[], pm.Model]) -> Compiled:
+    """Return the compiled model of that key, from this process's store where it was compiled before."""
     if key not in _compiled:
-        model = build_model(card, runs)
+        model = build()
         _compiled[key] = Compiled(model, nutpie.compile_pymc_model(model))
         while len(_compiled) > MAX_COMPILED:
             _compiled.popitem(last=False)
     _compiled.move_to_end(key)
-    return _compiled[key], data
+    return _compiled[key]
+
+
+def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
+    """Return the compiled model of a card for these runs: one for each number of families and kind of effects."""
+    data = model_data(card, runs)
+    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), len(data.families), data.centred)
+    return compile_once(key, lambda: build_model(card, runs)), data
 
 
 def sample(
     compiled: Compiled,
-    data: ModelData,
+    arrays: Mapping[str, np.ndarray],
     *,
     draws: int,
     tune: int,
@@ -89,7 +92,7 @@ def sample(
 
     try:
         sampler = nutpie.sample(
-            compiled.with_data(data),
+            compiled.with_data(arrays),
             draws=draws,
             tune=tune,
             chains=chains,
@@ -124,7 +127,7 @@ def sample(
     stats = trace["sample_stats"].to_dataset()[list(SAMPLE_STATS)].rename(SAMPLE_STATS)
     if posterior.sizes["draw"] != draws or posterior.sizes["chain"] != chains:
         raise SamplingError(f"sampling stopped after {posterior.sizes['draw']} of {draws} draws; nothing was kept.")
-    return _name_families(posterior, data), stats
+    return posterior, stats
 
 
 def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: int, seed: int) -> xr.Dataset:
@@ -141,9 +144,9 @@ def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: i
             )
     finally:
         logger.setLevel(level)
-    return _name_families(prior["prior"].to_dataset(), data)
+    return name_families(prior["prior"].to_dataset(), data)
 
 
-def _name_families(ds: xr.Dataset, data: ModelData) -> xr.Dataset:
+def name_families(ds: xr.Dataset, data: ModelData) -> xr.Dataset:
     """Label families as these runs do: a compiled model remembers the names of the runs it was compiled for."""
     return ds.assign_coords(family=np.array(data.families)) if "family" in ds.dims else ds

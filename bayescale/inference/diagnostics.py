@@ -181,7 +181,7 @@ def prior_to_posterior(fit: xr.DataTree) -> xr.Dataset:
     -------
     xarray.Dataset
         Dims ``parameter``: medians and 95% limits of both, and ``learned``, one minus the ratio of their interquartile
-        ranges on the log scale. Below 0.5 the answer is at least half the prior's.
+        ranges, on the log scale for what is positive. Below 0.5 the answer is at least half the prior's.
 
     Examples
     --------
@@ -197,7 +197,8 @@ def prior_to_posterior(fit: xr.DataTree) -> xr.Dataset:
         for label in after["family"].values if "family" in after.dims else [None]:
             pick = {} if label is None else {"family": label}
             a, b = after.sel(pick).values.ravel(), before.sel(pick).values.ravel()
-            iqr_a, iqr_b = (np.subtract(*np.quantile(np.log(x), [0.75, 0.25])) for x in (a, b))
+            on = np.log if min(a.min(), b.min()) > 0 else np.asarray
+            iqr_a, iqr_b = (np.subtract(*np.quantile(on(x), [0.75, 0.25])) for x in (a, b))
             key = str(name) if label is None else f"{name}[{label}]"
             rows[key] = [*np.quantile(b, [0.5, 0.025, 0.975]), *np.quantile(a, [0.5, 0.025, 0.975]), 1 - iqr_a / iqr_b]
     columns = "prior_median prior_lower prior_upper median lower upper learned".split()

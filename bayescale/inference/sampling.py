@@ -3,18 +3,19 @@
 import importlib.metadata
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pymc as pm
 import xarray as xr
 
-from bayescale.inference.compiled import Compiled, compile_for, sample, sample_prior
+from bayescale.inference.compiled import Compiled, compile_for, compile_once, name_families, sample, sample_prior
 from bayescale.inference.diagnostics import Verdict, diagnose
 from bayescale.modeling import Card, check_design, load_card
 from bayescale.modeling.build import ModelData
-from bayescale.modeling.noise import log_density
+from bayescale.modeling.noise import known_of, log_density, observed_name
 from bayescale.runs import content_hash
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
@@ -84,18 +85,19 @@ def fit(
     check_design(card, runs)
     compiled, data = compile_for(card, runs)
     posterior, stats, verdict, settings = _sample_until_sound(
-        compiled, data, seed, draws, tune, chains, tries, progress
+        compiled, data.arrays, seed, draws, tune, chains, tries, progress
     )
+    posterior = name_families(posterior, data)
     names = [name for name in posterior.data_vars if not str(name).endswith("_offset")]
-    posterior = _with_paper_parameters(card, posterior[names], data)
+    posterior = _with_fixed_and_paper_parameters(card, posterior[names], data)
+    response = card.get_law().response
+    constant = runs.drop_vars(response)
     groups = {
         "posterior": posterior,
         "sample_stats": stats,
         "log_likelihood": log_likelihood(card, posterior, runs, data),
-        "observed_data": runs[["loss"]].drop_vars("family", errors="ignore"),
-        "constant_data": runs.drop_vars("loss").reset_coords("family")
-        if "family" in runs.coords
-        else runs.drop_vars("loss"),
+        "observed_data": runs[[response]].drop_vars("family", errors="ignore"),
+        "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
     if prior_draws:
         groups["prior"] = sample_prior(compiled, data, [str(n) for n in names], prior_draws, seed)
@@ -106,7 +108,7 @@ def fit(
 
 def _sample_until_sound(
     compiled: Compiled,
-    data: ModelData,
+    arrays: Mapping[str, np.ndarray],
     seed: int,
     draws: int,
     tune: int,
@@ -118,7 +120,7 @@ def _sample_until_sound(
     for target_accept, longer, thin in ATTEMPTS[: max(tries, 1)]:
         posterior, stats = sample(
             compiled,
-            data,
+            arrays,
             draws=draws * thin,
             tune=tune * longer,
             chains=chains,
@@ -136,10 +138,45 @@ def _sample_until_sound(
     return posterior, stats, verdict, settings | {"seed": seed}
 
 
-def _with_paper_parameters(card: Card, posterior: xr.Dataset, data: ModelData) -> xr.Dataset:
+def sample_model(
+    build: Callable[[], pm.Model],
+    arrays: Mapping[str, np.ndarray],
+    key: Hashable,
+    *,
+    seed: int = SEED,
+    draws: int = DRAWS,
+    tune: int = TUNE,
+    chains: int = CHAINS,
+    tries: int = len(ATTEMPTS),
+    progress: Progress | None = None,
+) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
+    """Sample a model that is not a card's, compiled once for each key: the estimators that stand beside the laws.
+
+    Parameters
+    ----------
+    build : callable
+        Makes the model; called only where the key was not compiled before.
+    arrays : mapping of str to array
+        The values of the model's `pm.Data`, by name.
+    key : hashable
+        Names the model's shape: models of one key differ in their data alone.
+    seed, draws, tune, chains, tries, progress
+        As in `fit`.
+
+    Returns
+    -------
+    tuple
+        Posterior and sample statistics, dims ``(chain, draw, ...)``; the verdict; the settings.
+    """
+    return _sample_until_sound(compile_once(key, build), arrays, seed, draws, tune, chains, tries, progress)
+
+
+def _with_fixed_and_paper_parameters(card: Card, posterior: xr.Dataset, data: ModelData) -> xr.Dataset:
     law = card.get_law()
+    every = xr.DataArray(np.ones((posterior.sizes["chain"], posterior.sizes["draw"])), dims=("chain", "draw"))
+    posterior = posterior.assign({name: every * value for name, value in card.fixed.items()})
     theta = {name: posterior[name] for name in law.parameter_names}
-    return posterior.assign(law.to_paper(np, theta, data.params0, data.tokens0))
+    return posterior.assign(law.to_paper(np, theta, data.reference))
 
 
 def by_run(theta: Mapping[str, xr.DataArray], labels: xr.DataArray | None) -> dict[str, xr.DataArray]:
@@ -151,15 +188,14 @@ def by_run(theta: Mapping[str, xr.DataArray], labels: xr.DataArray | None) -> di
 
 
 def log_likelihood(card: Card, posterior: xr.Dataset, runs: xr.Dataset, data: ModelData) -> xr.Dataset:
-    """Return the log density of each run's log loss under each draw; the runs need not be those that were fitted."""
-    law = card.get_law()
+    """Return the log density of each run's response under each draw; the runs need not be those that were fitted."""
+    law, family = card.get_law(), card.noise.family
     labels = runs["family"] if "family" in runs.coords else None
     theta = by_run({name: posterior[name] for name in card.all_priors}, labels)
-    n, d = runs["params"] / data.params0, runs["tokens"] / data.tokens0
-    se = runs["loss_se"].fillna(0.0) / runs["loss"] if "loss_se" in runs else 0.0
-    log_mean = np.log(law.mean(np, n, d, theta))
-    density = log_density(card.noise.family, xr.ufuncs.log(runs["loss"]), log_mean, se, theta)
-    return density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore").to_dataset(name="log_loss")
+    mean = law.at(np, {name: runs[name] for name in law.inputs}, theta, data.reference)
+    density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
+    ordered = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
+    return ordered.to_dataset(name=observed_name(family, law.response))
 
 
 def _bare(ds: xr.Dataset) -> xr.Dataset:
@@ -180,19 +216,23 @@ def _provenance(
         # Not the log's: these may be a selection of its runs.
         "sha256": content_hash(runs),
         "model": card.name,
-        "law": card.law,
+        "law": card.get_law().name,
         "card": json.dumps(card.model_dump(mode="json")),
-        "params0": data.params0,
-        "tokens0": data.tokens0,
+        "reference": json.dumps(data.reference),
+        "seen": json.dumps(_seen(card, runs)),
         "families": json.dumps(list(data.families)),
-        "max_compute": float(runs["compute"].max()),
-        "min_compute": float(runs["compute"].min()),
         "runs": runs.sizes["run"],
-        "response": "log(loss)",
+        "response": observed_name(card.noise.family, card.get_law().response),
         "settings": json.dumps(settings),
         "versions": json.dumps(versions),
         "verdict": verdict.to_json(),
     }
+
+
+def _seen(card: Card, runs: xr.Dataset) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest value of the compute and of everything that the law takes."""
+    names = [name for name in dict.fromkeys(("compute", *card.get_law().inputs)) if name in runs]
+    return {name: (float(runs[name].min()), float(runs[name].max())) for name in names}
 
 
 def runs_of(fit: xr.DataTree) -> xr.Dataset:
@@ -205,6 +245,6 @@ def runs_of(fit: xr.DataTree) -> xr.Dataset:
     >>> bs.runs_of(bs.fit(runs, seed=1)).sizes["run"] == runs.sizes["run"]
     True
     """
-    runs = fit["constant_data"].to_dataset().assign(loss=fit["observed_data"]["loss"])
+    runs = fit["constant_data"].to_dataset().assign(fit["observed_data"].to_dataset().data_vars)
     runs.attrs = {key: fit.attrs[key] for key in _FROM_RUNS if key in fit.attrs}
     return runs.set_coords("family") if "family" in runs else runs

@@ -1,12 +1,19 @@
 """What a scaling law is: one function of scale, and what its parameters mean."""
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+from bayescale.laws.scales import ANY, reference_run, scale_of, symbols
 
 # A scale, a parameter or a loss: a float, a NumPy array, an xarray.DataArray or a PyTensor variable.
 Quantity = Any
 Theta = Mapping[str, Quantity]
+Reference = Mapping[str, float]
+Support = Literal["positive", "real", "share"]
+DECADE = math.log(10)  # a factor of ten on the natural log
+Kind = Literal["one variable", "parameters and tokens", "steps and batch", "architecture", "downstream", "your own"]
 
 
 class PowerTerms(NamedTuple):
@@ -20,12 +27,21 @@ class PowerTerms(NamedTuple):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a law: its name, what it means, its unit and the values it may take."""
+    """One parameter of a law: its name, what it means, its unit, the values it may take and those met in practice."""
 
     name: str
     meaning: str
     unit: str
-    support: str = "positive"
+    support: Support = "positive"
+    typical: tuple[float, float] = (0.05, 0.8)
+
+
+def _same(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
+    return {}
+
+
+def _given(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
+    return dict(paper)
 
 
 @dataclass(frozen=True)
@@ -33,26 +49,40 @@ class Law:
     """A scaling law in the parameters at which it is sampled, with the way to and from the paper's own.
 
     The law is written at a reference run: ``n = N / N0`` and ``d = D / D0`` are scales relative to it, and an
-    amplitude is what the term contributes there. With ``N0 = D0 = 1`` the amplitudes are the paper's.
+    amplitude is what the term contributes there. With a reference run of ones the amplitudes are the paper's.
 
     Attributes
     ----------
     name, title, equation, source : str
         How the law is found, what it says, and where it is published.
+    kind : str
+        The family under which it is listed.
+    inputs : tuple of str
+        The columns that it takes; ``x`` stands for the one that a card names.
     parameters : tuple of Parameter
         The sampled parameters: the keys of ``theta`` everywhere in the package.
     paper_parameters : tuple of Parameter
         The coefficients that the paper prints and that are not sampled, from `to_paper`.
     mean : callable
-        ``mean(xp, n, d, theta)``, the expected loss; arithmetic only, with functions from the namespace ``xp``.
+        ``mean(xp, x, theta)``, the expected response; arithmetic only, with functions from the namespace ``xp``.
+        ``x["N"]`` is a quantity in its own unit, ``x["n"]`` the same relative to the reference run.
     to_paper, from_paper : callable
-        ``to_paper(xp, theta, params0, tokens0)`` and its inverse.
+        ``to_paper(xp, theta, x0)`` gives the paper's coefficients that are not sampled; ``from_paper(xp, paper, x0)``
+        the sampled ones from the paper's. ``x0`` is the reference run by column.
+    response : str
+        The column that it predicts: ``loss``, or a share such as ``accuracy`` or ``error``.
+    falls_with : tuple of str
+        Inputs with which the response never rises; ``rises_with``, with which it never falls.
     power_terms : callable, optional
         ``power_terms(theta)`` where the loss is an increasing function of two power terms: the closed-form frontier.
-    floor : callable
-        ``floor(theta)``, the loss with unlimited parameters and tokens.
+    floor : callable, optional
+        ``floor(theta)``, the loss with unlimited resources; None where the law has no such limit.
     has_floor : bool
         Whether the floor is a parameter that the runs can move, or zero by the law's own assumption.
+    fixed_units : tuple of str
+        Inputs whose unit the law itself fixes: in another unit it is another law.
+    may_be_constant : tuple of str
+        Inputs that a fit can do without varying, such as a batch size kept throughout.
     """
 
     name: str
@@ -60,33 +90,121 @@ class Law:
     equation: str
     source: str
     parameters: tuple[Parameter, ...]
-    paper_parameters: tuple[Parameter, ...]
-    mean: Callable[[Any, Quantity, Quantity, Theta], Quantity]
-    to_paper: Callable[[Any, Theta, float, float], dict[str, Quantity]]
-    from_paper: Callable[[Any, Theta, float, float], dict[str, Quantity]]
-    floor: Callable[[Theta], Quantity]
-    has_floor: bool
+    mean: Callable[[Any, Mapping[str, Quantity], Theta], Quantity]
+    kind: Kind = "parameters and tokens"
+    inputs: tuple[str, ...] = ("params", "tokens")
+    paper_parameters: tuple[Parameter, ...] = ()
+    to_paper: Callable[[Any, Theta, Reference], dict[str, Quantity]] = _same
+    from_paper: Callable[[Any, Theta, Reference], dict[str, Quantity]] = _given
+    response: str = "loss"
+    falls_with: tuple[str, ...] = ()
+    rises_with: tuple[str, ...] = ()
     power_terms: Callable[[Theta], PowerTerms] | None = None
+    floor: Callable[[Theta], Quantity] | None = None
+    has_floor: bool = False
+    fixed_units: tuple[str, ...] = ()
+    may_be_constant: tuple[str, ...] = ()
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
         """Names of the sampled parameters, in the order of the equation."""
         return tuple(p.name for p in self.parameters)
 
-    def loss(self, xp: Any, params: Quantity, tokens: Quantity, paper: Theta) -> Quantity:
-        """Return the loss at N `params` and D `tokens` from the paper's own parameters.
+    @property
+    def has_split(self) -> bool:
+        """Whether the law trades parameters against tokens, so that a budget can be split between them."""
+        return "params" in self.inputs and not {"tokens", "step"}.isdisjoint(self.inputs)
+
+    def on(self, column: str) -> "Law":
+        """Return a law in one variable as the law of that column."""
+        scale = scale_of(column)
+
+        def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
+            relative = x[scale.relative or scale.symbol]
+            return self.mean(xp, {ANY.symbol: x[scale.symbol], ANY.relative: relative}, theta)
+
+        def there(convert: Callable[..., dict[str, Quantity]]) -> Callable[..., dict[str, Quantity]]:
+            return lambda xp, values, x0: convert(xp, values, {ANY.name: x0.get(column, 1.0)})
+
+        def renamed(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(column if name == ANY.name else name for name in names)
+
+        return replace(
+            self,
+            inputs=renamed(self.inputs),
+            falls_with=renamed(self.falls_with),
+            rises_with=renamed(self.rises_with),
+            mean=mean,
+            to_paper=there(self.to_paper),
+            from_paper=there(self.from_paper),
+        )
+
+    def at(self, xp: Any, inputs: Mapping[str, Quantity], theta: Theta, reference: Reference) -> Quantity:
+        """Return the expected response at `inputs` (by column, in their own units), from the sampled parameters."""
+        return self.mean(xp, symbols({name: inputs[name] for name in self.inputs}, reference), theta)
+
+    def paper(self, xp: Any, paper: Theta, **inputs: Quantity) -> Quantity:
+        """Return the expected response from the paper's own parameters, at inputs by column and in their own units.
 
         Examples
         --------
         >>> import numpy as np
         >>> from bayescale.laws import get_law
         >>> hoffmann = dict(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
-        >>> round(float(get_law("chinchilla").loss(np, 70e9, 1.4e12, hoffmann)), 5)
+        >>> round(float(get_law("chinchilla").paper(np, hoffmann, params=70e9, tokens=1.4e12)), 5)
         1.93665
         """
-        return self.mean(xp, params, tokens, self.from_paper(xp, paper, 1.0, 1.0))
+        ones = {name: 1.0 for name in self.inputs if scale_of(name).relative}
+        return self.at(xp, inputs, self.from_paper(xp, paper, ones), ones)
+
+    def reference(self, runs: Mapping[str, Any]) -> dict[str, float]:
+        """Return the reference run of these runs: their geometric mean in every input that is measured so."""
+        return reference_run(self.inputs, runs)
 
 
 def power_sum(n: Quantity, d: Quantity, terms: PowerTerms) -> Quantity:
     """Return ``A * n**-alpha + B * d**-beta``."""
     return terms.A * n**-terms.alpha + terms.B * d**-terms.beta
+
+
+def softplus(xp: Any, z: Quantity) -> Quantity:
+    """Return ``log(1 + exp(z))``, which no z overflows and which is smooth at zero."""
+    return (z + abs(z)) / 2 + xp.log1p(xp.exp(-abs(z)))
+
+
+def zero_floor(theta: Theta) -> Quantity:
+    """Return zero, in the shape of the draws: the law assumes that the loss can vanish."""
+    return next(iter(theta.values())) * 0.0
+
+
+def E_floor(theta: Theta) -> Quantity:
+    """Return the irreducible loss where it is a parameter."""
+    return theta["E"]
+
+
+# What several laws share: the floor, and the two exponents.
+IRREDUCIBLE = Parameter(
+    "E", "irreducible loss: what is left with unlimited resources", "loss", typical=(0.5, 3.0)
+)
+ALPHA = Parameter("alpha", "how fast the loss owed to finite N falls as N grows", "1")
+BETA = Parameter("beta", "how fast the loss owed to finite D falls as D grows", "1")
+FROM_PARAMS = Parameter("from_params", "loss owed to finite N at the reference run", "loss", typical=(0.05, 3.0))
+FROM_TOKENS = Parameter("from_tokens", "loss owed to finite D at the reference run", "loss", typical=(0.05, 3.0))
+PAPER_A = Parameter("A", "loss owed to finite N, carried back to N = 1", "loss")
+PAPER_B = Parameter("B", "loss owed to finite D, carried back to D = 1", "loss")
+
+
+def paper_amplitudes(theta: Theta, x0: Reference) -> dict[str, Quantity]:
+    """Return the raw coefficients A and B, the contributions carried back to one parameter and one token."""
+    return {
+        "A": theta["from_params"] * x0["params"] ** theta["alpha"],
+        "B": theta["from_tokens"] * x0["tokens"] ** theta["beta"],
+    }
+
+
+def reference_amplitudes(paper: Theta, x0: Reference) -> dict[str, Quantity]:
+    """Return the contributions at the reference run from the raw coefficients A and B."""
+    return {
+        "from_params": paper["A"] * x0["params"] ** -paper["alpha"],
+        "from_tokens": paper["B"] * x0["tokens"] ** -paper["beta"],
+    }

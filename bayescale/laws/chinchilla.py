@@ -1,8 +1,26 @@
 """Hoffmann et al. 2022 (arXiv 2203.15556), equation 10: additive terms over a floor."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from bayescale.laws.base import Law, Parameter, PowerTerms, Quantity, Theta, power_sum
+from bayescale.laws.base import (
+    ALPHA,
+    BETA,
+    FROM_PARAMS,
+    FROM_TOKENS,
+    IRREDUCIBLE,
+    PAPER_A,
+    PAPER_B,
+    E_floor,
+    Law,
+    PowerTerms,
+    Quantity,
+    Reference,
+    Theta,
+    paper_amplitudes,
+    power_sum,
+    reference_amplitudes,
+)
 
 
 def power_terms(theta: Theta) -> PowerTerms:
@@ -10,28 +28,20 @@ def power_terms(theta: Theta) -> PowerTerms:
     return PowerTerms(theta["from_params"], theta["alpha"], theta["from_tokens"], theta["beta"])
 
 
-def mean(xp: Any, n: Quantity, d: Quantity, theta: Theta) -> Quantity:
+def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
     """Return ``E + from_params * n**-alpha + from_tokens * d**-beta``."""
-    return theta["E"] + power_sum(n, d, power_terms(theta))
+    return theta["E"] + power_sum(x["n"], x["d"], power_terms(theta))
 
 
-def to_paper(xp: Any, theta: Theta, params0: float, tokens0: float) -> dict[str, Quantity]:
-    """Return the raw coefficients A and B, the contributions carried back to one parameter and one token."""
-    return {
-        "A": theta["from_params"] * params0 ** theta["alpha"],
-        "B": theta["from_tokens"] * tokens0 ** theta["beta"],
-    }
+def to_paper(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
+    """Return A and B."""
+    return paper_amplitudes(theta, x0)
 
 
-def from_paper(xp: Any, paper: Theta, params0: float, tokens0: float) -> dict[str, Quantity]:
-    """Return the contributions at the reference run from the paper's E, A, B, alpha, beta."""
-    return {
-        "E": paper["E"],
-        "from_params": paper["A"] * params0 ** -paper["alpha"],
-        "from_tokens": paper["B"] * tokens0 ** -paper["beta"],
-        "alpha": paper["alpha"],
-        "beta": paper["beta"],
-    }
+def from_paper(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
+    """Return the sampled parameters from the paper's E, A, B, alpha, beta."""
+    kept = {name: paper[name] for name in ("E", "alpha", "beta")}
+    return kept | reference_amplitudes(paper, x0)
 
 
 CHINCHILLA = Law(
@@ -39,21 +49,13 @@ CHINCHILLA = Law(
     title="Chinchilla: additive, with a floor",
     equation="L = E + A N^-alpha + B D^-beta",
     source="Hoffmann et al. 2022, Training Compute-Optimal Large Language Models, arXiv 2203.15556, eq. 10",
-    parameters=(
-        Parameter("E", "irreducible loss: what is left with unlimited parameters and tokens", "loss"),
-        Parameter("from_params", "loss owed to finite N at the reference run", "loss"),
-        Parameter("from_tokens", "loss owed to finite D at the reference run", "loss"),
-        Parameter("alpha", "how fast the loss owed to finite N falls as N grows", "1"),
-        Parameter("beta", "how fast the loss owed to finite D falls as D grows", "1"),
-    ),
-    paper_parameters=(
-        Parameter("A", "loss owed to finite N, carried back to N = 1", "loss"),
-        Parameter("B", "loss owed to finite D, carried back to D = 1", "loss"),
-    ),
+    parameters=(IRREDUCIBLE, FROM_PARAMS, FROM_TOKENS, ALPHA, BETA),
+    paper_parameters=(PAPER_A, PAPER_B),
     mean=mean,
     to_paper=to_paper,
     from_paper=from_paper,
-    floor=lambda theta: theta["E"],
+    falls_with=("params", "tokens"),
+    floor=E_floor,
     has_floor=True,
     power_terms=power_terms,
 )

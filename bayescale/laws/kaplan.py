@@ -1,8 +1,9 @@
 """Kaplan et al. 2020 (arXiv 2001.08361), equation 1.5: two power laws joined, with no floor."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from bayescale.laws.base import Law, Parameter, PowerTerms, Quantity, Theta, power_sum
+from bayescale.laws.base import Law, Parameter, PowerTerms, Quantity, Reference, Theta, power_sum, zero_floor
 
 
 def power_terms(theta: Theta) -> PowerTerms:
@@ -13,32 +14,27 @@ def power_terms(theta: Theta) -> PowerTerms:
     )
 
 
-def mean(xp: Any, n: Quantity, d: Quantity, theta: Theta) -> Quantity:
+def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
     """Return ``[(N_c / N)**(alpha_N / alpha_D) + D_c / D]**alpha_D``."""
-    return power_sum(n, d, power_terms(theta)) ** theta["alpha_D"]
+    return power_sum(x["n"], x["d"], power_terms(theta)) ** theta["alpha_D"]
 
 
-def to_paper(xp: Any, theta: Theta, params0: float, tokens0: float) -> dict[str, Quantity]:
+def to_paper(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return N_c and D_c, the scales at which each term alone would give a loss of 1."""
     return {
-        "N_c": params0 * theta["loss_params"] ** (1 / theta["alpha_N"]),
-        "D_c": tokens0 * theta["loss_tokens"] ** (1 / theta["alpha_D"]),
+        "N_c": x0["params"] * theta["loss_params"] ** (1 / theta["alpha_N"]),
+        "D_c": x0["tokens"] * theta["loss_tokens"] ** (1 / theta["alpha_D"]),
     }
 
 
-def from_paper(xp: Any, paper: Theta, params0: float, tokens0: float) -> dict[str, Quantity]:
+def from_paper(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return the losses at the reference run from the paper's N_c, D_c, alpha_N, alpha_D."""
     return {
-        "loss_params": (paper["N_c"] / params0) ** paper["alpha_N"],
-        "loss_tokens": (paper["D_c"] / tokens0) ** paper["alpha_D"],
+        "loss_params": (paper["N_c"] / x0["params"]) ** paper["alpha_N"],
+        "loss_tokens": (paper["D_c"] / x0["tokens"]) ** paper["alpha_D"],
         "alpha_N": paper["alpha_N"],
         "alpha_D": paper["alpha_D"],
     }
-
-
-def floor(theta: Theta) -> Quantity:
-    """Return zero, in the shape of the draws: the law assumes that the loss can vanish."""
-    return theta["alpha_N"] * 0.0
 
 
 KAPLAN = Law(
@@ -47,8 +43,12 @@ KAPLAN = Law(
     equation="L = [(N_c/N)^(alpha_N/alpha_D) + D_c/D]^alpha_D",
     source="Kaplan et al. 2020, Scaling Laws for Neural Language Models, arXiv 2001.08361, eq. 1.5",
     parameters=(
-        Parameter("loss_params", "loss of the reference-size model with unlimited tokens", "loss"),
-        Parameter("loss_tokens", "loss of an unlimited model with the reference run's tokens", "loss"),
+        Parameter(
+            "loss_params", "loss of the reference-size model with unlimited tokens", "loss", typical=(0.5, 3.0)
+        ),
+        Parameter(
+            "loss_tokens", "loss of an unlimited model with the reference run's tokens", "loss", typical=(0.5, 3.0)
+        ),
         Parameter("alpha_N", "exponent of the loss in N where tokens are plentiful", "1"),
         Parameter("alpha_D", "exponent of the loss in D where the model is large", "1"),
     ),
@@ -59,7 +59,8 @@ KAPLAN = Law(
     mean=mean,
     to_paper=to_paper,
     from_paper=from_paper,
-    floor=floor,
+    falls_with=("params", "tokens"),
+    floor=zero_floor,
     has_floor=False,
     power_terms=power_terms,
 )

@@ -1,6 +1,19 @@
 """From a law, a model card and runs to a PyMC model."""
 
-from bayescale.modeling.build import build_model, check_design, family_names, model_data
-from bayescale.modeling.card import Card, Prior, list_cards, load_card
+from bayescale.modeling.build import build_model, family_names, model_data
+from bayescale.modeling.card import Card, Prior
+from bayescale.modeling.cards import list_cards, load_card, make_card
+from bayescale.modeling.design import check_design, laws_for
 
-__all__ = ["Card", "Prior", "build_model", "check_design", "family_names", "list_cards", "load_card", "model_data"]
+__all__ = [
+    "Card",
+    "Prior",
+    "build_model",
+    "check_design",
+    "family_names",
+    "laws_for",
+    "list_cards",
+    "load_card",
+    "make_card",
+    "model_data",
+]

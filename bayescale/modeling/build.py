@@ -8,10 +8,14 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayescale.errors import DesignError
+from bayescale.laws import Law, symbols
 from bayescale.modeling.card import Card, Prior
-from bayescale.modeling.noise import NOISES, total_scale
+from bayescale.modeling.design import check_design
+from bayescale.modeling.noise import NOISES, known_of, observed_name
 from bayescale.modeling.priors import DISTRIBUTIONS
+
+# Prefix of what the law reads, so that no symbol can be taken for a parameter.
+INPUT = "input_"
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,7 @@ class ModelData:
     """What the model is conditioned on: arrays by name, the reference run and the families' names."""
 
     arrays: dict[str, np.ndarray]
-    params0: float
-    tokens0: float
+    reference: dict[str, float]
     families: tuple[str, ...]
     centred: bool
 
@@ -36,24 +39,22 @@ def family_names(runs: xr.Dataset) -> tuple[str, ...]:
 
 def model_data(card: Card, runs: xr.Dataset) -> ModelData:
     """Return the arrays that condition the model, at the runs' geometric-mean scale."""
+    law, noise = card.get_law(), NOISES[card.noise.family]
     families = family_names(runs)
     labels = runs["family"].values if "family" in runs.coords else np.full(runs.sizes["run"], "all")
     index = np.searchsorted(np.array(families), labels)
-    params, tokens, loss = (runs[name].values.astype(float) for name in ("params", "tokens", "loss"))
-    params0, tokens0 = float(np.exp(np.log(params).mean())), float(np.exp(np.log(tokens).mean()))
-    se = runs["loss_se"].fillna(0.0).values / loss if "loss_se" in runs else np.zeros_like(loss)
-    arrays = {
-        "n": params / params0,
-        "d": tokens / tokens0,
-        "log_loss": np.log(loss),
-        "relative_se": se,
-        "family_index": index.astype("int64"),
-    }
+    values = {name: runs[name].values.astype(float) for name in law.inputs}
+    reference = law.reference(values)
+    known = known_of(card.noise.family, runs, law.response)
+    arrays = {f"{INPUT}{symbol}": value for symbol, value in symbols(values, reference).items()}
+    arrays |= {"observed": noise.observe(runs[law.response], known).values}
+    arrays |= {name: value.values for name, value in known.items()}
+    arrays |= {"family_index": index.astype("int64")}
     for prior in card.all_priors.values():
         if prior.of:
-            arrays[_of_name(prior)] = _of_scale(prior, loss, index)
-    centred = len(families) > 1 and bool(np.bincount(index).min() >= CENTRED_FROM * len(card.get_law().parameters))
-    return ModelData(arrays, params0, tokens0, families, centred)
+            arrays[_of_name(prior)] = _of_scale(prior, runs["loss"].values.astype(float), index)
+    centred = len(families) > 1 and bool(np.bincount(index).min() >= CENTRED_FROM * len(law.parameters))
+    return ModelData(arrays, reference, families, centred)
 
 
 def _of_name(prior: Prior) -> str:
@@ -67,32 +68,6 @@ def _of_scale(prior: Prior, loss: np.ndarray, index: np.ndarray) -> np.ndarray:
     return np.array(np.exp(np.mean(np.log(each))))
 
 
-def check_design(card: Card, runs: xr.Dataset) -> None:
-    """Refuse runs that cannot identify the card's law.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer runs than parameters, or every run has the same N or the same D.
-    """
-    law = card.get_law()
-    where = runs.attrs.get("source", "the runs")
-    needed = len(law.parameters) + 1
-    count = runs.sizes["run"]
-    if count < needed:
-        raise DesignError(
-            f"{where}: {count} run{'s' * (count != 1)} cannot fit the {len(law.parameters)} parameters of "
-            f"{law.name!r} and its noise. It takes at least {needed} runs; 20 at three sizes is sound."
-        )
-    for name, symbol, cure in (("params", "N", "at another model size"), ("tokens", "D", "of another length")):
-        values = np.unique(np.round(np.log(runs[name].values), 6))
-        if len(values) < 2:
-            raise DesignError(
-                f"{where}, column {name}: all {count} runs have {symbol} = {runs[name].values[0]:.4g}, so how the loss "
-                f"falls with {symbol} cannot be told. Add runs {cure}; at least two values are needed, four are sound."
-            )
-
-
 def _draw_prior(name: str, prior: Prior, data: dict[str, Any], dims: str | None = None) -> Any:
     create = DISTRIBUTIONS[prior.dist].pymc
     if prior.of is None:
@@ -101,7 +76,7 @@ def _draw_prior(name: str, prior: Prior, data: dict[str, Any], dims: str | None 
     return pm.Deterministic(name, share * data[_of_name(prior)], dims=dims)
 
 
-def _parameter(name: str, card: Card, given: ModelData, data: dict[str, Any]) -> Any:
+def _parameter(name: str, card: Card, law: Law, given: ModelData, data: dict[str, Any]) -> Any:
     """Create one parameter under its pooling, as each run sees it."""
     prior, families = card.all_priors[name], len(given.families)
     pool = card.pool(name) if families > 1 else "complete"
@@ -118,10 +93,21 @@ def _parameter(name: str, card: Card, given: ModelData, data: dict[str, Any]) ->
         effect = pm.ZeroSumNormal(f"{name}_offset", sigma=spread, dims="family")
     else:
         effect = spread * pm.ZeroSumNormal(f"{name}_offset", sigma=1.0, dims="family")
-    value = pm.Deterministic(name, level * pt.exp(effect), dims="family")
+    apart = _apart(law, name)
+    value = pm.Deterministic(name, apart(level, effect), dims="family")
     centre = pm.Normal(f"{name}_centre_offset", 0.0, 1.0)
-    pm.Deterministic(f"{name}_population", level * pt.exp(spread * centre / np.sqrt(families)))
+    pm.Deterministic(f"{name}_population", apart(level, spread * centre / np.sqrt(families)))
     return value[data["family_index"]]
+
+
+def _apart(law: Law, name: str) -> Any:
+    """Return how a family differs from the level: by a factor, by a difference, or on the logit of a share."""
+    support = {p.name: p.support for p in law.parameters}[name]
+    return {
+        "positive": lambda level, effect: level * pt.exp(effect),
+        "real": lambda level, effect: level + effect,
+        "share": lambda level, effect: pt.sigmoid(pt.log(level) - pt.log1p(-level) + effect),
+    }[support]
 
 
 def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
@@ -137,8 +123,8 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     Returns
     -------
     pymc.Model
-        With coords ``run`` and ``family``; the law's parameters carry their own names, the observed variable is
-        ``log_loss``.
+        With the coord ``family``; the law's parameters carry their own names, the observed variable is ``log_loss``,
+        or the share that the law predicts.
 
     Raises
     ------
@@ -157,12 +143,10 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     law, noise = card.get_law(), NOISES[card.noise.family]
     coords = {"family": list(given.families)} if len(given.families) > 1 else {}
     with pm.Model(coords=coords) as model:
-        data: dict[str, Any] = {
-            name: pm.Data(name if name != "log_loss" else "observed_log_loss", values)
-            for name, values in given.arrays.items()
-        }
-        theta = {name: _parameter(name, card, given, data) for name in card.all_priors}
-        log_mean = pt.log(law.mean(pt, data["n"], data["d"], theta))
-        scale = total_scale(pt, theta["sigma"], data["relative_se"])
-        noise.likelihood("log_loss", log_mean, scale, theta, observed=data["log_loss"])
+        data: dict[str, Any] = {name: pm.Data(name, values) for name, values in given.arrays.items()}
+        x = {name.removeprefix(INPUT): value for name, value in data.items() if name.startswith(INPUT)}
+        theta = {name: _parameter(name, card, law, given, data) for name in card.all_priors}
+        known = {name: data[name] for name in noise.known}
+        name = observed_name(card.noise.family, law.response)
+        noise.likelihood(name, law.mean(pt, x, theta), theta, known, observed=data["observed"])
     return model

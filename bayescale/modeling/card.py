@@ -2,18 +2,16 @@
 
 import math
 import re
-import tomllib
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bayescale.errors import CardError, did_you_mean
-from bayescale.laws import LAWS, Law
-from bayescale.modeling.noise import NOISES
+from bayescale.errors import BayescaleError, CardError, did_you_mean
+from bayescale.laws import SCALES, Law, expression_law, law_by_name
+from bayescale.laws.scales import ANY
+from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
 from bayescale.modeling.priors import DISTRIBUTIONS, frozen
-from bayescale.shipped_files import shipped_path
 
 Pool = Literal["complete", "none", "partial"]
 OF = ("min(loss)", "median(loss)")
@@ -26,6 +24,7 @@ class Prior(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
     dist: str
     of: Literal["min(loss)", "median(loss)"] | None = None
+    source: str | None = None
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -40,7 +39,7 @@ class Prior(BaseModel):
             if name not in wanted.arguments:
                 raise ValueError(
                     f"{self.dist} takes no {name!r}.{did_you_mean(name, wanted.arguments)} "
-                    f"It takes: {', '.join(wanted.arguments)}; and any prior takes: of."
+                    f"It takes: {', '.join(wanted.arguments)}; and any prior takes: of, source."
                 )
         for name in wanted.arguments:
             value = given.get(name)
@@ -50,8 +49,6 @@ class Prior(BaseModel):
                 raise ValueError(f"{self.dist} needs {name} > 0, got {value!r}.")
         if self.dist == "Uniform" and not given["lower"] < given["upper"]:
             raise ValueError(f"Uniform needs lower < upper, got {given['lower']!r} and {given['upper']!r}.")
-        if not self.scipy.support()[0] >= 0:
-            raise ValueError(f"{self.dist}({given}) allows negative values; every parameter of a law is positive.")
         return self
 
     @property
@@ -74,8 +71,9 @@ class NoiseCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     family: str = "StudentT"
-    sigma: Prior
+    sigma: Prior | None = None
     nu: Prior | None = None
+    precision: Prior | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -84,7 +82,7 @@ class NoiseCard(BaseModel):
                 f"there is no noise {self.family!r}.{did_you_mean(self.family, NOISES)} Accepted: {', '.join(NOISES)}."
             )
         wanted = NOISES[self.family].parameters
-        given = {name for name in ("sigma", "nu") if getattr(self, name) is not None}
+        given = {name for name in NOISE_MEANINGS if getattr(self, name) is not None}
         if given != set(wanted):
             raise ValueError(f"{self.family} noise needs priors for exactly: {', '.join(wanted)}.")
         return self
@@ -95,6 +93,15 @@ class NoiseCard(BaseModel):
         return {name: getattr(self, name) for name in NOISES[self.family].parameters}
 
 
+class Expression(BaseModel):
+    """A law of the user's own, written as an expression."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    expression: str
+    floor: str | None = None
+    response: str = "loss"
+
+
 class Card(BaseModel):
     """A model card, checked: every name in it exists.
 
@@ -102,22 +109,25 @@ class Card(BaseModel):
     ----------
     name : str
         The card's file name without its suffix.
-    law : str
-        Name of the law.
+    law : str or Expression
+        Name of the law; or ``file.py:function``, a law of your own; or an expression.
+    x : str, optional
+        The column of a law in one variable.
     title : str
         One line for people.
     priors : dict of str to Prior
         One for each sampled parameter of the law, at the reference run.
     pooling : dict
-        ``complete``, ``none(column)`` or ``partial(column)`` by parameter, and ``spread``, the prior of how much
-        families differ on the log scale. A parameter that is not named is pooled completely.
+        ``complete``, ``none(column)`` or ``partial(column)`` by parameter; ``default``, for the parameters of the law
+        that are not named; and ``spread``, the prior of how much families differ on the log scale.
     noise : NoiseCard
-        Scatter of a run about the law, on log loss.
+        Scatter of a run about the law.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
-    law: str
+    law: str | Expression
+    x: str | None = None
     title: str
     priors: dict[str, Prior]
     noise: NoiseCard
@@ -125,19 +135,42 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        if self.law not in LAWS:
-            raise ValueError(
-                f"law: there is no law {self.law!r}.{did_you_mean(self.law, LAWS)} Known laws: {', '.join(LAWS)}."
-            )
-        names = self.get_law().parameter_names
+        law = self.get_law()
+        names = law.parameter_names
         for name in self.priors:
             if name not in names:
                 raise ValueError(
-                    f"priors.{name}: the law {self.law!r} has no such parameter.{did_you_mean(name, names)} "
+                    f"priors.{name}: the law {law.name!r} has no such parameter.{did_you_mean(name, names)} "
                     f"It has: {', '.join(names)}."
                 )
         if missing := [name for name in names if name not in self.priors]:
             raise ValueError(f"priors: no prior for {', '.join(missing)}.")
+        self._supports_fit(law)
+        self._pooling_is_understood(names)
+        if NOISES[self.noise.family].of_shares != (law.response != "loss"):
+            fitting = [name for name, noise in NOISES.items() if noise.of_shares == (law.response != "loss")]
+            raise ValueError(
+                f"noise.family: {self.noise.family} does not suit the response {law.response!r}. "
+                f"Accepted: {', '.join(fitting)}."
+            )
+        return self
+
+    def _supports_fit(self, law: Law) -> None:
+        limits = {"positive": (0.0, math.inf), "real": (-math.inf, math.inf), "share": (0.0, 1.0)}
+        for parameter in law.parameters:
+            prior = self.priors[parameter.name]
+            low, high = limits[parameter.support]
+            given = prior.scipy.support()
+            if not (given[0] >= low and given[1] <= high) and not (prior.of and given[0] >= low):
+                raise ValueError(
+                    f"priors.{parameter.name}: {prior} allows values from {given[0]:g} to {given[1]:g}; the parameter "
+                    f"lies between {low:g} and {high:g} ({parameter.meaning})."
+                )
+        for name, prior in self.noise.priors.items():
+            if prior.scipy.support()[0] < 0:
+                raise ValueError(f"noise.{name}: {prior} allows negative values; it must be positive.")
+
+    def _pooling_is_understood(self, names: tuple[str, ...]) -> None:
         poolable = (*names, *self.noise.priors)
         groups = set()
         for name, how in self.pooling.items():
@@ -145,10 +178,10 @@ class Card(BaseModel):
                 if not isinstance(how, Prior):
                     raise ValueError("pooling.spread: must be a prior, for example {dist = 'HalfNormal', sigma = 0.3}.")
                 continue
-            if name not in poolable:
+            if name not in (*poolable, "default"):
                 raise ValueError(
                     f"pooling.{name}: there is no such parameter.{did_you_mean(name, (*poolable, 'spread'))} "
-                    f"Parameters: {', '.join(poolable)}; and spread."
+                    f"Parameters: {', '.join(poolable)}; and default, spread."
                 )
             found = _POOLING.fullmatch(how) if isinstance(how, str) else None
             if found is None:
@@ -162,15 +195,36 @@ class Card(BaseModel):
             )
         if any(self.pool(name) == "partial" for name in poolable) and "spread" not in self.pooling:
             raise ValueError("pooling: partial pooling needs `spread`, the prior of how much families differ.")
-        return self
 
     def get_law(self) -> Law:
-        """Return the law that the card names."""
-        return LAWS[self.law]
+        """Return the law that the card names, of the card's own column where it is one in one variable."""
+        if isinstance(self.law, Expression):
+            supports: dict[str, Any] = {
+                name: "positive" if prior.scipy.support()[0] >= 0 else "real" for name, prior in self.priors.items()
+            }
+            return expression_law(self.name, self.law.expression, supports, self.law.floor, self.law.response)
+        law = law_by_name(self.law)
+        if ANY.name not in law.inputs:
+            if self.x is not None:
+                raise ValueError(f"x: the law {law.name!r} takes {', '.join(law.inputs)}; only a law in one variable has x.")
+            return law
+        if self.x is None:
+            raise ValueError(f"x: the law {law.name!r} is in one variable; say which column, for example x = 'compute'.")
+        if self.x not in SCALES:
+            raise ValueError(f"x: there is no column {self.x!r}.{did_you_mean(self.x, SCALES)} Accepted: {', '.join(SCALES)}.")
+        return law.on(self.x)
+
+    def on(self, column: str) -> "Card":
+        """Return the same card for another column, where its law is in one variable."""
+        content = self.model_dump(mode="json") | {"name": f"{self.name.partition(':')[0]}:{column}", "x": column}
+        return parse_card(content, content["name"], content["name"])
 
     def pool(self, parameter: str) -> Pool:
         """Return how a parameter is pooled over families."""
-        found = _POOLING.fullmatch(str(self.pooling.get(parameter, "complete")))
+        if self.all_priors[parameter].dist == "Fixed":
+            return "complete"
+        default = "complete" if parameter in self.noise.priors else self.pooling.get("default", "complete")
+        found = _POOLING.fullmatch(str(self.pooling.get(parameter, default)))
         return found[1] if found else "complete"  # type: ignore[return-value]
 
     @property
@@ -185,45 +239,10 @@ class Card(BaseModel):
         """Priors of the law's and the noise's parameters, in order."""
         return {name: self.priors[name] for name in self.get_law().parameter_names} | self.noise.priors
 
-
-def list_cards() -> list[str]:
-    """Return the names of the shipped cards."""
-    return sorted(path.stem for path in shipped_path("models").glob("*.toml"))
-
-
-def load_card(model: "str | Path | Card") -> Card:
-    """Return the card of that name, or the one in that TOML file.
-
-    Raises
-    ------
-    CardError
-        If there is no such card, or a name or value in it is not accepted.
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> bs.load_card("chinchilla").law
-    'chinchilla'
-    """
-    if isinstance(model, Card):
-        return model
-    path = Path(model)
-    if path.suffix != ".toml":
-        if str(model) not in list_cards():
-            raise CardError(
-                f"there is no model {str(model)!r}.{did_you_mean(str(model), list_cards())} "
-                f"Shipped models: {', '.join(list_cards())}; or give the path of a card that ends in .toml."
-            )
-        path = shipped_path("models") / f"{model}.toml"
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise CardError(f"model card {path}: cannot be read ({error.strerror}).") from None
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CardError(f"model card {path}: not valid TOML: {error}.") from None
-    return parse_card(content, path.stem, str(path))
+    @property
+    def fixed(self) -> dict[str, float]:
+        """Parameters that the card holds at a value."""
+        return {name: p.arguments["value"] for name, p in self.all_priors.items() if p.dist == "Fixed"}
 
 
 def parse_card(content: dict[str, Any], name: str, where: str) -> Card:
@@ -237,6 +256,8 @@ def parse_card(content: dict[str, Any], name: str, where: str) -> Card:
             )
     try:
         return Card.model_validate({"name": name, **content})
+    except BayescaleError as error:
+        raise CardError(f"model card {where}: law: {error}") from None
     except ValidationError as error:
         lines = []
         for problem in error.errors():

@@ -1,4 +1,4 @@
-"""How a run scatters about its law: the noise that a card may name, on the log of the loss."""
+"""How a run scatters about its law: the noise that a card may name, for losses and for shares such as accuracy."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,36 +9,47 @@ import pymc as pm
 import xarray as xr
 from scipy import stats
 
+Known = Mapping[str, Any]
+Values = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Noise:
-    """One family of noise: its parameters, its PyMC likelihood, its log density and a standard draw."""
+    """One family of noise.
+
+    Attributes
+    ----------
+    parameters : tuple of str
+        Its own parameters.
+    known : tuple of str
+        What is known of each run: ``relative_se`` (measurement error of log loss) or ``questions`` (how many the share
+        was measured on).
+    of_shares : bool
+        Whether the response is a share in (0, 1); otherwise it is positive and the scatter is on its logarithm.
+    observe : callable
+        ``observe(response, known)``, the response as the likelihood sees it: a logarithm, a share, a count.
+    likelihood : callable
+        ``likelihood(name, mean, theta, known, observed)`` in PyMC.
+    logpdf : callable
+        ``logpdf(observed, mean, theta, known)`` in NumPy.
+    draw : callable
+        ``draw(rng, mean, theta, known)``: the response of one new run.
+    """
 
     parameters: tuple[str, ...]
+    known: tuple[str, ...]
+    of_shares: bool
+    observe: Callable[..., Any]
     likelihood: Callable[..., Any]
     logpdf: Callable[..., Any]
     draw: Callable[..., Any]
 
 
-NOISES: dict[str, Noise] = {
-    "StudentT": Noise(
-        ("sigma", "nu"),
-        lambda name, mu, scale, theta, **kw: pm.StudentT(name, nu=theta["nu"], mu=mu, sigma=scale, **kw),
-        lambda z, nu: stats.t.logpdf(z, nu),
-        lambda rng, shape, nu: rng.standard_t(nu, size=shape),
-    ),
-    "Normal": Noise(
-        ("sigma",),
-        lambda name, mu, scale, theta, **kw: pm.Normal(name, mu=mu, sigma=scale, **kw),
-        lambda z: stats.norm.logpdf(z),
-        lambda rng, shape: rng.standard_normal(size=shape),
-    ),
-}
-
 # Every parameter that a noise may have, with what it means; the card's priors are checked against it.
 NOISE_MEANINGS = {
     "sigma": "run-to-run scatter of log loss about the law: 0.01 is 1%",
     "nu": "degrees of freedom of the scatter: small means outliers are expected",
+    "precision": "how close shares lie to the law: like an accuracy measured on that many questions",
 }
 
 
@@ -47,38 +58,128 @@ def total_scale(xp: Any, sigma: Any, relative_se: Any) -> Any:
     return xp.sqrt(sigma**2 + relative_se**2)
 
 
-def _shape_arguments(family: str, theta: Mapping[str, xr.DataArray]) -> list[xr.DataArray]:
-    return [theta[name] for name in NOISES[family].parameters if name != "sigma"]
+def _on_log(standard: Callable[..., Any], logpdf: Callable[..., Any], draw: Callable[..., Any], *shape: str) -> Noise:
+    """Return the noise of a location-scale family on log loss, with its shape parameters by name."""
+
+    def likelihood(name: str, mean: Any, theta: Values, known: Known, observed: Any) -> Any:
+        scale = total_scale(pm.math, theta["sigma"], known["relative_se"])
+        return standard(name, pm.math.log(mean), scale, *(theta[p] for p in shape), observed=observed)
+
+    def density(observed: Any, mean: Any, theta: Values, known: Known) -> Any:
+        scale = total_scale(np, theta["sigma"], known["relative_se"])
+        return logpdf((observed - np.log(mean)) / scale, *(theta[p] for p in shape)) - np.log(scale)
+
+    def new_run(rng: np.random.Generator, mean: Any, theta: Values, known: Known) -> Any:
+        scale = total_scale(np, theta["sigma"], known["relative_se"])
+        # A t with few degrees of freedom has draws whose exponential is infinite; quantiles bear that.
+        with np.errstate(over="ignore"):
+            return mean * np.exp(scale * draw(rng, mean.shape, *(theta[p] for p in shape)))
+
+    def observe(values: Any, known: Known) -> Any:
+        return xr.ufuncs.log(values)
+
+    return Noise(("sigma", *shape), ("relative_se",), False, observe, likelihood, density, new_run)
+
+
+def _beta(mean: Any, precision: Any) -> tuple[Any, Any]:
+    return mean * precision, (1 - mean) * precision
+
+
+def _counts(parameters: tuple[str, ...], likelihood: Any, logpmf: Any, chance: Any) -> Noise:
+    """Return the noise of a share that is a count of right answers, each right with probability ``chance``."""
+    return Noise(
+        parameters,
+        ("questions",),
+        True,
+        lambda values, known: (values * known["questions"]).round().astype("int64"),
+        lambda name, mean, theta, known, observed: likelihood(name, mean, theta, known["questions"], observed),
+        lambda observed, mean, theta, known: logpmf(observed, mean, theta, known["questions"]),
+        lambda rng, mean, theta, known: rng.binomial(known["questions"], chance(rng, mean, theta)) / known["questions"],
+    )
+
+
+NOISES: dict[str, Noise] = {
+    "StudentT": _on_log(
+        lambda name, mu, scale, nu, **kw: pm.StudentT(name, nu=nu, mu=mu, sigma=scale, **kw),
+        stats.t.logpdf,
+        lambda rng, size, nu: rng.standard_t(nu, size=size),
+        "nu",
+    ),
+    "Normal": _on_log(
+        lambda name, mu, scale, **kw: pm.Normal(name, mu=mu, sigma=scale, **kw),
+        stats.norm.logpdf,
+        lambda rng, size: rng.standard_normal(size=size),
+    ),
+    "Beta": Noise(
+        ("precision",),
+        (),
+        True,
+        lambda values, known: values,
+        lambda name, mean, theta, known, observed: pm.Beta(name, *_beta(mean, theta["precision"]), observed=observed),
+        lambda observed, mean, theta, known: stats.beta.logpdf(observed, *_beta(mean, theta["precision"])),
+        lambda rng, mean, theta, known: rng.beta(*_beta(mean, theta["precision"])),
+    ),
+    "Binomial": _counts(
+        (),
+        lambda name, mean, theta, n, observed: pm.Binomial(name, n=n, p=mean, observed=observed),
+        lambda observed, mean, theta, n: stats.binom.logpmf(observed, n, mean),
+        lambda rng, mean, theta: mean,
+    ),
+    "BetaBinomial": _counts(
+        ("precision",),
+        lambda name, mean, theta, n, observed: pm.BetaBinomial(
+            name, *_beta(mean, theta["precision"]), n=n, observed=observed
+        ),
+        lambda observed, mean, theta, n: stats.betabinom.logpmf(observed, n, *_beta(mean, theta["precision"])),
+        lambda rng, mean, theta: rng.beta(*_beta(mean, theta["precision"])),
+    ),
+}
+
+
+def known_of(family: str, runs: xr.Dataset, response: str) -> dict[str, xr.DataArray]:
+    """Return what a noise knows of each run: its measurement error, or how many questions its share rests on."""
+    found = {}
+    for name in NOISES[family].known:
+        if name == "relative_se":
+            absent = xr.zeros_like(runs[response])
+            found[name] = runs["loss_se"].fillna(0.0) / runs[response] if "loss_se" in runs else absent
+        else:
+            found[name] = runs[name].astype("int64")
+    return found
+
+
+def observed_name(family: str, response: str) -> str:
+    """Return the name under which the noise sees the response: ``log_loss``, ``accuracy``."""
+    return response if NOISES[family].of_shares else f"log_{response}"
 
 
 def log_density(
-    family: str,
-    log_loss: xr.DataArray,
-    log_mean: xr.DataArray,
-    relative_se: xr.DataArray | float,
-    theta: Mapping[str, xr.DataArray],
+    family: str, values: xr.DataArray, mean: xr.DataArray, known: Known, theta: Mapping[str, xr.DataArray]
 ) -> xr.DataArray:
-    """Return the log density of observed log losses under each draw, dims (chain, draw, run)."""
-    scale = total_scale(np, theta["sigma"], relative_se)
-    z = (log_loss - log_mean) / scale
-    return xr.apply_ufunc(NOISES[family].logpdf, z, *_shape_arguments(family, theta)) - np.log(scale)
+    """Return the log density of observed responses under each draw, dims (chain, draw, run)."""
+    noise = NOISES[family]
+    names, held = list(noise.parameters), list(known)
+    observed = noise.observe(values, known)
+
+    def density(y: Any, m: Any, *rest: Any) -> Any:
+        return noise.logpdf(y, m, dict(zip(names, rest, strict=False)), dict(zip(held, rest[len(names) :], strict=True)))
+
+    return xr.apply_ufunc(density, observed, mean, *(theta[n] for n in names), *(known[n] for n in held))
 
 
-def with_noise(expected: xr.DataArray, noise: xr.DataArray) -> xr.DataArray:
-    """Return the loss of a run that scatters by ``noise`` on the log scale about its expected loss."""
-    # A t with few degrees of freedom has draws whose exponential is infinite; quantiles bear that.
-    with np.errstate(over="ignore"):
-        return expected * np.exp(noise)
-
-
-def draw_noise(
-    family: str,
-    like: xr.DataArray,
-    theta: Mapping[str, xr.DataArray],
-    rng: np.random.Generator,
-    relative_se: xr.DataArray | float = 0.0,
+def draw_response(
+    family: str, mean: xr.DataArray, theta: Mapping[str, xr.DataArray], rng: np.random.Generator, known: Known
 ) -> xr.DataArray:
-    """Return one draw of run noise (and of known measurement error) on log loss for each element of ``like``."""
-    shape = [value.broadcast_like(like).transpose(*like.dims).values for value in _shape_arguments(family, theta)]
-    z = like.copy(data=NOISES[family].draw(rng, like.shape, *shape))
-    return (z * total_scale(np, theta["sigma"], relative_se)).transpose(*like.dims)
+    """Return the response of one new run for each element of ``mean``: the law's, with scatter and known error."""
+    noise = NOISES[family]
+
+    def full(value: Any) -> np.ndarray:
+        return np.asarray(xr.DataArray(value).broadcast_like(mean).transpose(*mean.dims).values)
+
+    shape = {name: full(theta[name]) for name in noise.parameters}
+    return mean.copy(data=noise.draw(rng, mean.values, shape, {name: full(value) for name, value in known.items()}))
+
+
+def no_error(family: str) -> dict[str, float]:
+    """Return what is known of a run not yet made: no measurement error; many questions."""
+    return {name: 0.0 if name == "relative_se" else 10_000 for name in NOISES[family].known}

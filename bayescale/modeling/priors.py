@@ -19,6 +19,25 @@ class Distribution:
     scipy: Callable[..., Any]
 
 
+class Point:
+    """All mass at one value, with the methods of a SciPy distribution that a card asks for."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def ppf(self, probability: Any) -> Any:
+        """Return the value, whatever the probability."""
+        return np.full(np.shape(probability), self.value)
+
+    def rvs(self, size: int, random_state: Any = None) -> np.ndarray:
+        """Return the value that many times."""
+        return np.full(size, self.value)
+
+    def support(self) -> tuple[float, float]:
+        """Return the value as both ends."""
+        return self.value, self.value
+
+
 DISTRIBUTIONS: dict[str, Distribution] = {
     "LogNormal": Distribution(
         ("median", "sigma"),
@@ -50,6 +69,14 @@ DISTRIBUTIONS: dict[str, Distribution] = {
         lambda name, mean, **kw: pm.Exponential(name, scale=mean, **kw),
         lambda mean: stats.expon(scale=mean),
     ),
+    "Normal": Distribution(
+        ("mu", "sigma"),
+        ("sigma",),
+        lambda name, mu, sigma, **kw: pm.Normal(name, mu, sigma, **kw),
+        lambda mu, sigma: stats.norm(mu, sigma),
+    ),
+    # Not sampled: the parameter is held at the value.
+    "Fixed": Distribution(("value",), (), lambda name, value, **kw: value, lambda value: Point(value)),
     "Uniform": Distribution(
         ("lower", "upper"),
         ("upper",),

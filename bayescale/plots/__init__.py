@@ -2,9 +2,11 @@
 
 from bayescale.plots.backtest import plot_backtest
 from bayescale.plots.diagnostics import plot_diagnostics, plot_ranks
+from bayescale.plots.domains import plot_domains
 from bayescale.plots.frontier import plot_frontier
 from bayescale.plots.irreducible import plot_irreducible
 from bayescale.plots.isoflop import plot_isoflop
+from bayescale.plots.known_models import plot_known_models
 from bayescale.plots.learned import plot_prior_posterior
 from bayescale.plots.loo import plot_loo_by_run
 from bayescale.plots.loss import plot_forms, plot_loss_against_compute
@@ -14,10 +16,12 @@ from bayescale.plots.style import style
 __all__ = [
     "plot_backtest",
     "plot_diagnostics",
+    "plot_domains",
     "plot_forms",
     "plot_frontier",
     "plot_irreducible",
     "plot_isoflop",
+    "plot_known_models",
     "plot_loo_by_run",
     "plot_loss_against_compute",
     "plot_prior_posterior",

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 import bayescale
-from bayescale.answers import bands, card_of, families_of, law_of
+from bayescale.answers import bands, card_of, families_of, law_of, reference_of, seen
 from bayescale.compare import FACTORS, HEADLINE, score
 from bayescale.inference import verdict
 from bayescale.report.study import Study
@@ -39,12 +39,12 @@ def collect_numbers(study: Study) -> Numbers:
     """
     first = study.fits[study.model]
     compute = float(study.far[study.model]["compute"].values[0])
-    largest = float(first.attrs["max_compute"])
+    smallest, largest = seen(first)["compute"]
     question = {
         "at": study.at,
         "compute_flop": compute,
         "largest_run_flop": largest,
-        "smallest_run_flop": float(first.attrs["min_compute"]),
+        "smallest_run_flop": smallest,
         "times_largest_run": compute / largest,
         "decades_beyond": float(np.log10(compute / largest)),
         "family_decades_beyond": {name: _own_distance(study.runs, name, compute) for name in study.families},
@@ -273,7 +273,7 @@ def _provenance(study: Study) -> Numbers:
         "cards": {name: card_of(fit).model_dump(mode="json") for name, fit in study.fits.items()},
         "laws": {name: law_of(fit).equation for name, fit in study.fits.items()},
         "reference_run": {
-            name: {"params": fit.attrs["params0"], "tokens": fit.attrs["tokens0"]} for name, fit in study.fits.items()
+            name: reference_of(fit) for name, fit in study.fits.items()
         },
         "families": {name: families_of(fit) for name, fit in study.fits.items()},
         "findings": [

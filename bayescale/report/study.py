@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split, parse_compute
+from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split, parse_compute, seen
 from bayescale.compare import FACTORS, backtest, compare
 from bayescale.errors import QuestionError
 from bayescale.inference import fit, require_quotable
@@ -113,6 +113,13 @@ def run_study(
     cards = {card.name: card for card in (load_card(model), load_card(against))}
     if len(cards) < 2:
         raise QuestionError(f"the report holds one model against another; both are {load_card(model).name!r}.")
+    for name, card in cards.items():
+        law = card.get_law()
+        if set(law.inputs) != {"params", "tokens"}:
+            raise QuestionError(
+                f"the report splits a budget between N and D; the model {name!r} takes {', '.join(law.inputs)}. "
+                f"Use `bayescale fit` and ask it what it can tell."
+            )
     fits = {}
     for name, card in cards.items():
         say(f"{name}: compiling and sampling")
@@ -139,7 +146,7 @@ def run_study(
 
 def isoflop_curves(fit: xr.DataTree, target: float, seed: int = SEED) -> xr.Dataset:
     """Return the loss over N at a few budgets up to ``target``, with the optimum of each."""
-    largest, smallest = fit.attrs["max_compute"], fit.attrs["min_compute"]
+    smallest, largest = seen(fit)["compute"]
     budgets = sorted({*(largest * f for f in BUDGETS if largest * f > smallest), target})
     best = optimal_split(fit, budgets)
     others = [dim for dim in best["params"].dims if dim != "point"]

@@ -1,7 +1,7 @@
 """Run logs in, one validated Dataset out."""
 
-from bayescale.runs.check import Finding, findings
 from bayescale.runs.describe import describe_runs
+from bayescale.runs.finding import Finding, findings
 from bayescale.runs.numbers import human_number, parse_number
 from bayescale.runs.read import content_hash, read_runs
 from bayescale.runs.shipped import load_shipped, shipped_logs

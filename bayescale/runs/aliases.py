@@ -4,30 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from bayescale.errors import RunsError, did_you_mean
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "run": ("name", "id", "run_id", "run_name"),
-    "family": ("corpus", "group", "dataset", "architecture"),
-    "params": (
-        *("N", "n_params", "num_params", "parameters", "n_parameters", "num_parameters", "model_size"),
-        *("params_total", "total_params", "params_non_embedding", "non_embedding_params"),
-    ),
-    "tokens": ("D", "n_tokens", "num_tokens", "train_tokens", "training_tokens"),
-    "compute": (
-        *("C", "flop", "flops", "train_flop", "train_flops", "training_flop", "training_flops"),
-        *("compute_flop", "compute_flops", "budget"),
-    ),
-    "loss": (
-        *("L", "val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss", "final_loss"),
-        *("loss_nats", "loss_bits", "bpb", "bits_per_byte"),
-    ),
-    "loss_se": ("loss_sd", "loss_stderr", "loss_std_err", "stderr", "se"),
-    "seed": ("random_seed",),
-    "step": ("global_step", "training_step"),
-}
-"""The names by which each quantity is found; case, spaces, underscores and hyphens do not count."""
-
-SYMBOLS = {"params": "N", "tokens": "D", "compute": "C"}
+from bayescale.runs.columns import COLUMNS
 
 
 def squash(name: str) -> str:
@@ -71,7 +48,7 @@ def match_columns(
     taken = {column for column in given.values() if column is not None}
     found: dict[str, str] = {}
     clashes: list[str] = []
-    for quantity, aliases in ALIASES.items():
+    for quantity, about in COLUMNS.items():
         if quantity in given:
             column = given[quantity]
             if column is not None:
@@ -79,7 +56,7 @@ def match_columns(
             continue
         free = [name for name in present if name not in taken]
         own = [name for name in free if squash(name) == squash(quantity)]
-        known = {squash(alias) for alias in aliases}
+        known = {squash(alias) for alias in about.aliases}
         choices = own or [name for name in free if squash(name) in known]
         if len(choices) == 1:
             found[quantity] = choices[0]
@@ -98,46 +75,13 @@ def match_columns(
 def _check_given(given: Mapping[str, str | None], present: list[str], source: str) -> None:
     """Refuse an explicit pairing that names a quantity or a column that does not exist."""
     for quantity, column in given.items():
-        if quantity not in ALIASES:
+        if quantity not in COLUMNS:
             raise RunsError(
-                f"columns={{{quantity!r}: ...}}: there is no quantity {quantity!r}; accepted: {', '.join(ALIASES)}."
-                + did_you_mean(quantity, ALIASES)
+                f"columns={{{quantity!r}: ...}}: there is no quantity {quantity!r}; accepted: {', '.join(COLUMNS)}."
+                + did_you_mean(quantity, COLUMNS)
             )
         if column is not None and column not in present:
             raise RunsError(
                 f"{source} has no column {column!r}, which columns= names for {quantity}."
                 f"{did_you_mean(column, present)}\n  Its columns: {', '.join(present)}"
             )
-
-
-def require_quantities(found: Mapping[str, str], present: list[str], source: str) -> None:
-    """Refuse a file without a loss, or with fewer than two of N, D and C."""
-    lacking = [f"{name} ({symbol})" for name, symbol in SYMBOLS.items() if name not in found]
-    said: list[str] = []
-    if "loss" not in found:
-        said.append("It has no column for the loss.")
-        said += [
-            f"The loss is the natural log of {name!r}: add that as a column 'loss'." for name in present if _ppl(name)
-        ]
-    if len(lacking) > 1:
-        said.append(
-            f"It has no column for {' or '.join(lacking)}; two of params (N), tokens (D), compute (C) are needed."
-        )
-    if not said:
-        return
-    if len(present) == 1 and re.search(r"[;\t|]", present[0]):
-        said.append("It has one column only: is it separated by something other than commas (tabs: name it .tsv)?")
-    missing = "loss" if "loss" not in found else next(name for name in SYMBOLS if name not in found)
-    spare = [name for name in present if name not in found.values()]
-    example = repr(spare[0]) if spare else "'my column'"
-    raise RunsError(
-        f"{source} cannot be read as runs:\n  "
-        + "\n  ".join(said)
-        + f"\n  Its columns: {', '.join(present)}"
-        + f"\n  Found by their names: {', '.join(ALIASES[missing][:6])}, ...; for any other, pass "
-        + f"columns={{{missing!r}: {example}}} (on the command line: --columns {missing}=...)"
-    )
-
-
-def _ppl(name: str) -> bool:
-    return "perplexity" in squash(name) or "ppl" in squash(name)

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import xarray as xr
 
-from bayescale.runs.check import findings
+from bayescale.runs.columns import COLUMNS, QUANTITIES, RESPONSES, SIZES
+from bayescale.runs.finding import findings
 from bayescale.runs.numbers import human_number, scientific
 
-SYMBOLS = {"params": "N", "tokens": "D", "compute": "C"}
 HEADINGS = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
 
 
@@ -32,27 +32,45 @@ def describe_runs(runs: xr.Dataset) -> str:
     True
     """
     columns = json.loads(runs.attrs["columns"])
-    lines = [f"{runs.attrs['source']}: {runs.attrs['title']}", f"  runs      {runs.sizes['run']}"]
+    shown = [name for name in (*QUANTITIES, *RESPONSES, "questions") if name in runs]
+    lines = [("runs", str(runs.sizes["run"]))]
     if "family" in runs.coords:
         names, counts = np.unique(runs["family"].values, return_counts=True)
         listed = ", ".join(f"{name} ({count})" for name, count in zip(names[:12], counts[:12], strict=True))
         more = f", and {len(names) - 12} more" if len(names) > 12 else ""
-        lines.append(f"  families  {len(names)}: {listed}{more}")
-    for name in ("params", "tokens", "compute"):
-        low, high = float(runs[name].min()), float(runs[name].max())
+        lines.append(("families", f"{len(names)}: {listed}{more}"))
+    lines += [(name, _range(runs, name)) for name in shown]
+    others = [f"{name} = {columns[name]!r}" for name in ("run", "family", "loss_se", "seed") if name in columns]
+    if others:
+        lines.append(("also read", ", ".join(others)))
+    if runs.attrs.get("licence"):
+        lines.append(("licence", runs.attrs["licence"]))
+    width = max(len(name) for name, _ in lines)
+    text = [f"{runs.attrs['source']}: {runs.attrs['title']}", *(f"  {name:<{width}} {said}" for name, said in lines)]
+    return "\n".join([*text, *_findings_text(runs)])
+
+
+def _range(runs: xr.Dataset, name: str) -> str:
+    """Say from where to where one variable goes, in what unit, and where it comes from."""
+    low, high = float(runs[name].min()), float(runs[name].max())
+    derived = json.loads(runs.attrs.get("derived", "{}"))
+    columns = json.loads(runs.attrs["columns"])
+    origin = f"column {columns[name]!r}" if name in columns else f"by {derived[name]}"
+    if name in SIZES:
         show = scientific if name == "compute" else human_number
         unit = " FLOP" if name == "compute" else ""
-        span = f"{show(low)} to {show(high)}{unit}, {np.log10(high / low):.1f} decades"
-        origin = f"column {columns[name]!r}" if name in columns else f"by {runs.attrs['cost']}"
         note = f", {runs.attrs['params_convention']}" if name == "params" else ""
-        lines.append(f"  {name:<9} {SYMBOLS[name]}: {span} ({origin}{note})")
-    low, high = float(runs["loss"].min()), float(runs["loss"].max())
-    lines.append(f"  loss      {low:.4g} to {high:.4g} {runs.attrs['loss_unit']} (column {columns['loss']!r})")
-    others = [f"{name} = {columns[name]!r}" for name in ("run", "family", "loss_se", "seed", "step") if name in columns]
-    if others:
-        lines.append(f"  also read {', '.join(others)}")
-    if runs.attrs.get("licence"):
-        lines.append(f"  licence   {runs.attrs['licence']}")
+        decades = f"{np.log10(high / low):.1f} decades"
+        return f"{COLUMNS[name].symbol}: {show(low)} to {show(high)}{unit}, {decades} ({origin}{note})"
+    if name in RESPONSES:
+        unit = f" {runs.attrs['loss_unit']}" if name == "loss" else ""
+        return f"{low:.4g} to {high:.4g}{unit} ({origin})"
+    span = human_number(low) if low == high else f"{human_number(low)} to {human_number(high)}"
+    return f"{span} ({origin})"
+
+
+def _findings_text(runs: xr.Dataset) -> list[str]:
+    lines = []
     found = findings(runs)
     for level, heading in HEADINGS.items():
         group = [finding for finding in found if finding.level == level]
@@ -60,4 +78,4 @@ def describe_runs(runs: xr.Dataset) -> str:
             lines += [f"{heading}:", *(f"  - {finding.message}" for finding in group)]
     if not any(finding.level in ("error", "warning") for finding in found):
         lines.append("Nothing odd was found.")
-    return "\n".join(lines)
+    return lines

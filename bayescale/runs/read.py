@@ -3,7 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,17 @@ import xarray as xr
 
 from bayescale.costs import CostModel, cost_model
 from bayescale.errors import RunsError
-from bayescale.runs.aliases import match_columns, require_quantities, squash
-from bayescale.runs.check import Finding, Suspicious, check_runs, pack_findings, rows_text
+from bayescale.runs.aliases import match_columns, squash
+from bayescale.runs.check import Suspicious, check_runs
+from bayescale.runs.columns import COLUMNS, LABELS, QUANTITIES, RESPONSES, SIZES
+from bayescale.runs.derive import derive
+from bayescale.runs.finding import Finding, pack_findings, rows_text
+from bayescale.runs.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
 from bayescale.runs.schema import validate
 from bayescale.runs.table import Table, load_table
 from bayescale.runs.units import Card, Units, read_card, refuse_impossible_loss, settle_units
 
-ABOUT = {
-    "params": ("1", "parameters N"),
-    "tokens": ("token", "training tokens D"),
-    "compute": ("FLOP", "training compute C"),
-    "loss": ("", "loss"),
-    "loss_se": ("", "standard error of the loss"),
-    "seed": ("1", "random seed"),
-    "step": ("1", "training step"),
-}
+VARIABLES = {name: about for name, about in COLUMNS.items() if name not in LABELS}
 DECLARING = ("loss_unit", "params_convention", "convention")
 
 
@@ -47,7 +44,8 @@ def read_runs(
     ----------
     source : path, DataFrame or Dataset
         A .csv, .tsv, .parquet, .jsonl or .ndjson file, or a DataFrame; a Dataset that this function made is
-        handed back as it is. Two of N, D and C, and the loss, are needed.
+        handed back as it is. Needed are a response (``loss``, ``accuracy`` or ``error``, the last two as shares) and
+        something that it may depend on: two of N, D and C as a rule, or any other of the Notes.
     columns : mapping of str to str, optional
         Quantity to column, such as ``{"params": "my size"}``, where the names do not say it; None leaves one out.
     loss_unit : {"nats/token", "bits/token", "nats/byte", "bits/byte"}, optional
@@ -64,13 +62,22 @@ def read_runs(
     Returns
     -------
     xarray.Dataset
-        ``params``, ``tokens``, ``compute``, ``loss`` (and ``loss_se``, ``seed``, ``step`` where given) over ``run``,
-        with units and conventions in ``attrs``.
+        What the file has, over ``run``, with units and conventions in ``attrs``; the third of N, D and C follows from
+        the other two, and the third of tokens, batch and step.
 
     Raises
     ------
     RunsError
         Something in the file cannot be used; the message names the file, row, column, value and what is accepted.
+
+    Notes
+    -----
+    A law may take ``params`` (N), ``tokens`` (D), ``compute`` (C), ``step``, ``batch`` (in tokens a step, not in
+    sequences), ``unique_tokens``, ``words``, ``examples``, ``width``, ``depth``, ``lr_area``, ``annealing``,
+    ``experts``, ``granularity``, ``sparsity`` (a share), ``bits_weights``, ``bits_activations``, ``bits_kv`` and
+    ``bits_post``; and, for an accuracy or error, ``loss``. ``questions`` says on how many questions an accuracy or
+    error was measured, ``loss_se`` how well a loss is known; ``family`` groups the runs, ``run`` and ``seed`` tell
+    them apart.
 
     Examples
     --------
@@ -95,30 +102,17 @@ def read_runs(
     require_quantities(found, names, table.source)
     units = settle_units(table, found, card, loss_unit, params_convention)
     frame = validate(table, found)
-    loss_now, more = _in_nats(frame, units)
-    refuse_impossible_loss(frame, loss_now, table, found["loss"])
+    units = _in_nats(frame, units)
+    if units.loss:
+        refuse_impossible_loss(frame, units.loss, table, found["loss"])
     model = cost_model(cost)
-    runs = _dataset(frame, model)
-    title = card.title or (table.source if table.source == "DataFrame" else Path(table.source).stem)
-    runs.attrs |= {
-        "title": title,
-        "source": table.source,
-        "loss_unit": loss_now,
-        "params_convention": units.params,
-        "cost": model.name,
-        "columns": json.dumps(found),
-        "rows_counted": table.counting,
-    }
-    if card.licence:
-        runs.attrs["licence"] = card.licence
-    if card.truth:
-        # The known irreducible loss of each family, where the language was made and its entropy rate is exact.
-        runs.attrs["truth"] = json.dumps(dict(card.truth))
-    for name in ("loss", "loss_se"):
-        if name in runs:
-            runs[name].attrs["units"] = loss_now
-    notes += [*units.findings, *more, *_left_out(table, names, found)]
-    checked = [*check_runs(runs, model, suspicious), *notes]
+    frame, derived, more = derive(frame, model)
+    runs = _dataset(frame, units)
+    runs.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived)}
+    runs.attrs |= _attributes(table, card, units)
+    notes += [*units.findings, *more, *unclear_batch(table, found, asked)]
+    notes += _left_out(table, {*found.values(), *(note.column for note in notes)})
+    checked = [*check_runs(runs, model, suspicious), *lacking_sizes(table, found, frame.columns, asked), *notes]
     _refuse_errors(checked, table)
     runs.attrs["findings"] = pack_findings(checked)
     runs.attrs["sha256"] = content_hash(runs)
@@ -145,70 +139,96 @@ def content_hash(runs: xr.Dataset) -> str:
     >>> content_hash(runs) == content_hash(runs.isel(run=slice(None, None, -1)))
     True
     """
-    names = [name for name in ("family", *ABOUT) if name in runs.variables]
+    names = [name for name in ("family", *VARIABLES) if name in runs.variables]
     parts = [[value if name == "family" else repr(float(value)) for value in runs[name].to_numpy()] for name in names]
     lines = sorted("\t".join(map(str, line)) for line in zip(*parts, strict=True))
     return hashlib.sha256("\n".join(["\t".join(names), *lines]).encode()).hexdigest()
 
 
 def _already_read(runs: xr.Dataset) -> xr.Dataset:
-    lacking = [name for name in ("params", "tokens", "compute", "loss") if name not in runs.data_vars]
-    if lacking or "run" not in runs.dims or "findings" not in runs.attrs:
-        what = f"has no {', '.join(lacking)}" if lacking else "was not made by read_runs"
-        raise RunsError(f"this Dataset {what}: pass its table instead, read_runs(ds.to_dataframe())")
+    lacking, names = [], {str(name) for name in runs}
+    if not set(RESPONSES) & names:
+        lacking.append(f"has no {', '.join(RESPONSES[:-1])} or {RESPONSES[-1]}")
+    if not has_inputs(names):
+        lacking.append("has nothing that a law could take, such as params and tokens")
+    if "run" not in runs.dims or "findings" not in runs.attrs:
+        lacking = lacking or ["was not made by read_runs"]
+    if lacking:
+        raise RunsError(f"this Dataset {' and '.join(lacking)}: pass its table instead, read_runs(ds.to_dataframe())")
     return runs
 
 
 def _without_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str], list[Finding]]:
     """Leave out a column without a single value, where the runs can be read without it."""
-    empty = {name for name, column in found.items() if name != "loss" and table.frame[column].isna().all()}
-    scales = {"params", "tokens", "compute"}
-    if len((scales & found.keys()) - empty) < 2:
-        empty -= scales
+    empty = {name for name, column in found.items() if table.frame[column].isna().all()}
+    if len((set(SIZES) & found.keys()) - empty) < 2:
+        empty -= set(SIZES)
+    if not (set(RESPONSES) & found.keys()) - empty:
+        empty -= set(RESPONSES)
+    if not has_inputs(found.keys() - empty):
+        empty -= {*QUANTITIES, "loss"}
     notes = [
         Finding("info", f"not used: column {found[name]!r} is empty", column=found[name]) for name in sorted(empty)
     ]
-    return {name: column for name, column in found.items() if name not in empty}, notes
+    kept = {name: column for name, column in found.items() if name not in empty}
+    if "loss_se" in kept and "loss" not in kept:
+        column = kept.pop("loss_se")
+        notes.append(Finding("info", f"not used: column {column!r}, as there is no loss", column=column))
+    return kept, notes
 
 
-def _in_nats(frame: pd.DataFrame, units: Units) -> tuple[str, list[Finding]]:
-    kind, per = units.loss.split("/")
-    if kind == "nats":
-        return units.loss, []
+def _in_nats(frame: pd.DataFrame, units: Units) -> Units:
+    """Convert a loss in bits, in place, and return its new unit."""
+    if units.loss is None or units.loss.startswith("nats"):
+        return units
+    now = units.loss.replace("bits", "nats")
     for name in ("loss", "loss_se"):
         if name in frame:
             frame[name] *= math.log(2)
-    return f"nats/{per}", [Finding("info", f"the loss was converted from {units.loss} to nats/{per} (times ln 2)")]
+    note = Finding("info", f"the loss was converted from {units.loss} to {now} (times ln 2)")
+    return replace(units, loss=now, findings=(*units.findings, note))
 
 
-def _dataset(frame: pd.DataFrame, cost: CostModel) -> xr.Dataset:
-    values: dict[str, Any] = {name: frame[name].to_numpy() for name in ABOUT if name in frame}
-    if "tokens" not in values:
-        values["tokens"] = cost.tokens(values["params"], values["compute"])
-    elif "params" not in values:
-        values["params"] = cost.params(values["tokens"], values["compute"])
-    elif "compute" not in values:
-        values["compute"] = cost.compute(values["params"], values["tokens"])
-    if "seed" in values and not np.isnan(values["seed"]).any():
-        values["seed"] = values["seed"].astype(np.int64)
+def _attributes(table: Table, card: Card, units: Units) -> dict[str, str]:
+    said = {
+        "title": card.title or (table.source if table.source == "DataFrame" else Path(table.source).stem),
+        "source": table.source,
+        "loss_unit": units.loss,
+        "params_convention": units.params,
+        "rows_counted": table.counting,
+        "licence": card.licence,
+        # The known irreducible loss of each family, where the language was made and its entropy rate is exact.
+        "truth": json.dumps(dict(card.truth)) if card.truth else None,
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def _dataset(frame: pd.DataFrame, units: Units) -> xr.Dataset:
+    values: dict[str, Any] = {name: frame[name].to_numpy() for name in VARIABLES if name in frame}
+    for name in ("seed", "questions"):
+        if name in values and not np.isnan(values[name]).any():
+            values[name] = values[name].astype(np.int64)
     rows = frame.index.to_numpy(dtype=np.int64)
     labels = [str(name) for name in frame["run"]] if "run" in frame else [f"row {row}" for row in rows]
     runs = xr.Dataset(
         {
-            name: ("run", values[name], {"units": unit, "long_name": long})
-            for name, (unit, long) in ABOUT.items()
-            if name in values
+            name: ("run", value, {"units": VARIABLES[name].unit, "long_name": VARIABLES[name].meaning})
+            for name, value in values.items()
         },
         coords={"run": np.array(labels, dtype=str), "row": ("run", rows, {"long_name": "row of the file"})},
     )
+    for name in ("loss", "loss_se"):
+        if name in runs:
+            runs[name].attrs["units"] = units.loss
     if "family" in frame:
         runs = runs.assign_coords(family=("run", np.array([str(name) for name in frame["family"]], dtype=str)))
     return runs
 
 
-def _left_out(table: Table, names: list[str], found: Mapping[str, str]) -> list[Finding]:
+def _left_out(table: Table, told: Collection[str | None]) -> list[Finding]:
+    """List the columns of which nothing was said yet, and the rows left out."""
     declaring = {squash(name) for name in DECLARING}
-    unused = [name for name in names if name not in found.values() and squash(name) not in declaring]
+    unused = [name for name in map(str, table.frame.columns) if name not in told and squash(name) not in declaring]
     notes = []
     if unused:
         shown = ", ".join(unused[:12]) + (f", and {len(unused) - 12} more" if len(unused) > 12 else "")

@@ -10,6 +10,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from bayescale.errors import RunsError
+from bayescale.runs.columns import COLUMNS, LABELS, SIZES
 from bayescale.runs.numbers import parse_number
 from bayescale.runs.table import Table
 
@@ -31,27 +32,17 @@ def _column(accepted: str, test: Callable[[Any], bool], nullable: bool = False) 
     return pa.Column(object, pa.Check(test, element_wise=True, error=accepted), nullable=nullable, required=False)
 
 
-ACCEPTED = {
-    "params": "a number above 0, such as 70M, 1.3B or 7e9",
-    "tokens": "a number above 0, such as 300M, 1.4T or 1e12",
-    "compute": "a number of FLOP above 0, such as 6e18 or 5.76e23",
-    "loss": "a number above 0, such as 2.71",
-    "loss_se": "a number, 0 or more",
-    "seed": "a whole number, or nothing",
-    "step": "a number, 0 or more",
-    "family": "a name",
-    "run": "a name",
-}
+def _label_given(value: Any) -> bool:
+    return bool(str(value).strip())
 
-TESTS: dict[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("params", "tokens", "compute", "loss"), _number(lambda x: x > 0)),
-    **dict.fromkeys(("loss_se", "step"), _number(lambda x: x >= 0)),
-    "seed": _number(float.is_integer),
-    **dict.fromkeys(("family", "run"), lambda value: bool(str(value).strip())),
-}
 
 SCHEMA = pa.DataFrameSchema(
-    {name: _column(ACCEPTED[name], test, nullable=name == "seed") for name, test in TESTS.items()}
+    {
+        name: _column(
+            about.accepted, _label_given if name in LABELS else _number(about.accepts), nullable=name == "seed"
+        )
+        for name, about in COLUMNS.items()
+    }
 )
 """Each column as it stands in the file: text is accepted wherever ``parse_number`` reads it."""
 
@@ -92,7 +83,7 @@ def validate(table: Table, columns: Mapping[str, str]) -> pd.DataFrame:
         raise RunsError(_listing(errors.failure_cases, raw, table, columns)) from None
     ready: dict[str, Any] = {}
     for name in raw:
-        if name in ("family", "run"):
+        if name in LABELS:
             ready[str(name)] = [_label(value) for value in raw[name]]
         else:
             ready[str(name)] = [np.nan if pd.isna(value) else parse_number(value) for value in raw[name]]
@@ -113,9 +104,15 @@ def _listing(failures: pd.DataFrame, raw: pd.DataFrame, table: Table, columns: M
         value: Any = raw[name].loc[row]
         got = "nothing" if pd.isna(value) else repr(value.item() if isinstance(value, np.generic) else value)
         lines.append(
-            f"  {table.source}, row {row}, column {columns[name]!r}: got {got[:60]}; accepted: {ACCEPTED[name]}"
+            f"  {table.source}, row {row}, column {columns[name]!r}: got {got[:60]}; accepted: {COLUMNS[name].accepted}"
         )
     if len(cells) > SHOWN:
         lines.append(f"  and {len(cells) - SHOWN} more")
+    spare = [str(name) for name in failures["column"].unique() if name not in (*SIZES, "loss")]
+    if spare:
+        lines.append(
+            f"  A column that holds something else is left out by columns={{{spare[0]!r}: None}} "
+            f"(on the command line: --columns {spare[0]}=)."
+        )
     count = "1 value" if len(cells) == 1 else f"{len(cells)} values"
     return f"{table.source} has {count} that cannot be used (rows are counted {table.counting}):\n" + "\n".join(lines)

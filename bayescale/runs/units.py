@@ -11,7 +11,8 @@ import pandas as pd
 
 from bayescale.errors import RunsError, did_you_mean
 from bayescale.runs.aliases import squash
-from bayescale.runs.check import Finding, rows_text
+from bayescale.runs.derive import derivable
+from bayescale.runs.finding import Finding, rows_text
 from bayescale.runs.table import Table
 
 LOSS_UNITS = ("nats/token", "bits/token", "nats/byte", "bits/byte")
@@ -99,10 +100,10 @@ def accept_convention(value: object, where: str) -> str:
 
 @dataclass(frozen=True)
 class Units:
-    """The declared unit of the loss and convention of N, with what was assumed."""
+    """The unit of the loss and the convention of N, where the runs have them, with what was assumed."""
 
-    loss: str
-    params: str
+    loss: str | None
+    params: str | None
     findings: tuple[Finding, ...]
 
 
@@ -110,9 +111,17 @@ def settle_units(
     table: Table, columns: Mapping[str, str], card: Card, loss_unit: str | None, params_convention: str | None
 ) -> Units:
     """Settle the loss unit and the convention of N: the argument wins, then the file, the card, and a default."""
-    notes: list[Finding] = []
-    name = columns["loss"]
+    loss, about_loss = _settle_loss(table, columns.get("loss"), card, loss_unit)
+    params, about_params = _settle_params(table, columns, card, params_convention)
+    return Units(loss, params, (*about_loss, *about_params))
+
+
+def _settle_loss(table: Table, name: str | None, card: Card, loss_unit: str | None) -> tuple[str | None, list[Finding]]:
     told = accept_loss_unit(loss_unit, "loss_unit") if loss_unit is not None else None
+    if name is None:
+        if told:
+            raise RunsError(f"{table.source} has no loss, but loss_unit={told!r} was passed: leave it out")
+        return None, []
     own = _unit_in_name(name, table.source)
     column = _one_value(table, ("loss_unit",), "loss units", accept_loss_unit)
     declared = told or column or card.loss_unit
@@ -125,12 +134,21 @@ def settle_units(
         raise RunsError(
             f"{table.source}, column 'loss_unit' says {column}, but loss_unit={told!r} was passed: drop one"
         )
-    if not declared:
-        declared = own or "nats/token"
-        why = f"from the name of column {name!r}" if own else "as nothing says otherwise"
-        notes.append(Finding("info", f"the loss is taken to be in {declared}, {why}; loss_unit= says it", column=name))
+    if declared:
+        return declared, []
+    declared = own or "nats/token"
+    why = f"from the name of column {name!r}" if own else "as nothing says otherwise"
+    return declared, [Finding("info", f"the loss is taken to be in {declared}, {why}; loss_unit= says it", column=name)]
 
+
+def _settle_params(
+    table: Table, columns: Mapping[str, str], card: Card, params_convention: str | None
+) -> tuple[str | None, list[Finding]]:
     convention = accept_convention(params_convention, "params_convention") if params_convention is not None else None
+    if "params" not in {*columns, *derivable(columns)}:
+        if convention:
+            raise RunsError(f"{table.source} has no N, but params_convention={convention!r} was passed: leave it out")
+        return None, []
     in_file = _one_value(table, ("params_convention", "convention"), "conventions for N", accept_convention)
     by_name = _convention_in_name(columns.get("params", ""))
     for said, where in ((in_file, "a column"), (by_name, f"the name of column {columns.get('params')!r}")):
@@ -140,16 +158,10 @@ def settle_units(
                 "  The two differ by the embeddings: pass the one that is true, or leave the argument out."
             )
     settled = convention or in_file or by_name or card.params_convention
-    if not settled:
-        settled = "unknown"
-        notes.append(
-            Finding(
-                "info",
-                "nothing says whether N counts the embeddings; params_convention='total' or 'non-embedding' says it",
-                column=columns.get("params"),
-            )
-        )
-    return Units(declared, settled, tuple(notes))
+    if settled:
+        return settled, []
+    note = "nothing says whether N counts the embeddings; params_convention='total' or 'non-embedding' says it"
+    return "unknown", [Finding("info", note, column=columns.get("params"))]
 
 
 def _unit_in_name(name: str, source: str) -> str | None:

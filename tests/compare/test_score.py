@@ -71,7 +71,7 @@ def test_groups_may_be_families(held):
 
 
 def test_nothing_held_out_is_an_empty_table():
-    empty = _empty()
+    empty = _empty("loss")
     assert empty["prob"].values.tolist() == list(PROBS)
     assert len(bs.score(empty)) == 0
 

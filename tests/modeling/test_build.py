@@ -5,10 +5,12 @@ from pinned import BESIROGLU, KAPLAN, simulated_frame, simulated_runs
 from pytensor.compile.mode import Mode
 from scipy import stats
 from scipy.special import expit
+from simulated import families_from, simulated_from
 
 import bayescale as bs
 from bayescale.errors import DesignError
 from bayescale.modeling import Card, build_model, check_design, family_names, load_card, model_data
+from bayescale.modeling.noise import observed_name
 
 PY = Mode("py", None)  # nothing is compiled
 
@@ -25,16 +27,20 @@ def pooled(how, name="chinchilla"):
     return Card.model_validate(card.model_dump() | {"pooling": pooling})
 
 
+def free(card):
+    return [name for name in card.get_law().parameter_names if name not in card.fixed]
+
+
 # What a model is conditioned on
 
 
 def test_data_are_relative_to_the_geometric_mean_run():
     runs = simulated_runs(noise=0.01)
     data = model_data(load_card("chinchilla"), runs)
-    np.testing.assert_allclose(np.log(data.arrays["n"]).mean(), 0, atol=1e-12)
-    np.testing.assert_allclose(np.log(data.arrays["d"]).mean(), 0, atol=1e-12)
-    np.testing.assert_allclose(data.arrays["n"] * data.params0, runs["params"])
-    np.testing.assert_allclose(np.exp(data.arrays["log_loss"]), runs["loss"])
+    np.testing.assert_allclose(np.log(data.arrays["input_n"]).mean(), 0, atol=1e-12)
+    np.testing.assert_allclose(np.log(data.arrays["input_d"]).mean(), 0, atol=1e-12)
+    np.testing.assert_allclose(data.arrays["input_n"] * data.reference["params"], runs["params"])
+    np.testing.assert_allclose(np.exp(data.arrays["observed"]), runs["loss"])
     assert data.families == ("all",)
     assert not data.arrays["family_index"].any()
 
@@ -68,42 +74,43 @@ def test_a_prior_of_the_lowest_loss_takes_the_geometric_mean_over_families():
 @pytest.mark.parametrize("how", ["none(family)", "complete", "partial(family)"])
 def test_one_family_is_never_pooled(name, how):
     card = pooled(how, name)
-    model = build_model(card, simulated_runs(noise=0.01))
-    assert [rv.name for rv in model.observed_RVs] == ["log_loss"]
-    assert model["log_loss"].eval(mode=PY).shape == (36,)
+    model = build_model(card, simulated_from(card))
+    (observed,) = model.observed_RVs
+    assert observed.name == observed_name(card.noise.family, card.get_law().response)
+    assert model[observed.name].eval(mode=PY).shape == (40,)
     assert not model.coords
-    assert set(card.all_priors) <= set(model.named_vars)
+    assert set(model.named_vars) >= set(card.all_priors) - set(card.fixed)
     assert not [v for v in model.named_vars if v.endswith(("_spread", "_offset", "_population", "_level"))]
-    assert all(model[p].ndim == 0 for p in card.all_priors)
+    assert all(model[p].ndim == 0 for p in card.all_priors if p not in card.fixed)
 
 
 @pytest.mark.parametrize("name", bs.list_cards())
 def test_without_pooling_each_family_has_its_own(name):
     card = pooled("none(family)", name)
-    model = build_model(card, three_families())
+    model = build_model(card, families_from(card))
     assert model.coords["family"] == ("a", "b", "c")
-    for parameter in card.get_law().parameter_names:
+    for parameter in free(card):
         assert model[parameter].eval(mode=PY).shape == (3,)
         assert f"{parameter}_spread" not in model.named_vars
-    assert model["sigma"].ndim == 0
+    assert all(model[p].ndim == 0 for p in card.noise.priors)
 
 
 @pytest.mark.parametrize("name", bs.list_cards())
 def test_with_complete_pooling_families_share_all(name):
     card = pooled("complete", name)
-    model = build_model(card, three_families())
-    assert all(model[p].ndim == 0 for p in card.all_priors)
-    assert model["log_loss"].eval(mode=PY).shape == (27,)
+    model = build_model(card, families_from(card))
+    assert all(model[p].ndim == 0 for p in card.all_priors if p not in card.fixed)
+    assert model[model.observed_RVs[0].name].eval(mode=PY).shape == (36,)
 
 
 @pytest.mark.parametrize("name", bs.list_cards())
 def test_with_partial_pooling_families_vary_about_a_population(name):
     card = pooled("partial(family)", name)
-    model = build_model(card, three_families())
-    for parameter in card.get_law().parameter_names:
+    model = build_model(card, families_from(card))
+    for parameter in free(card):
         assert model[f"{parameter}_population"].ndim == model[f"{parameter}_spread"].ndim == 0
         assert model.named_vars_to_dims[parameter] == ("family",)
-    assert model["sigma"].ndim == 0
+    assert all(model[p].ndim == 0 for p in card.noise.priors)
 
 
 def test_parameters_may_be_pooled_each_in_its_own_way():
@@ -138,8 +145,8 @@ def test_the_density_at_a_point_is_the_laws_and_scipys(name, paper):
         theta[parameter] = values[sampled] * (
             float(data.arrays[belief.of[:-1].replace("(", "_of_")]) if belief.of else 1.0
         )
-    paper = theta | law.to_paper(np, theta, data.params0, data.tokens0)
-    mu = np.log(law.loss(np, frame["params"], frame["tokens"], paper))
+    paper = theta | law.to_paper(np, theta, data.reference)
+    mu = np.log(law.paper(np, paper, params=frame["params"], tokens=frame["tokens"]))
     observed = stats.t.logpdf(np.log(frame["loss"]), theta["nu"], mu, np.hypot(theta["sigma"], 0.01)).sum()
 
     def density(**which):
@@ -158,7 +165,7 @@ def test_the_density_at_a_point_is_the_laws_and_scipys(name, paper):
 
 def design(params, tokens, tmp_path):
     params, tokens = np.broadcast_arrays(np.atleast_1d(params), tokens)
-    loss = bs.get_law("chinchilla").loss(np, params, tokens, BESIROGLU)
+    loss = bs.get_law("chinchilla").paper(np, BESIROGLU, params=params, tokens=tokens)
     path = tmp_path / "mine.csv"
     pd.DataFrame({"params": params, "tokens": tokens, "loss": loss}).to_csv(path, index=False)
     return bs.read_runs(path)

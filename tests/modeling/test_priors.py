@@ -14,6 +14,8 @@ EXAMPLES = {
     "HalfNormal": ({"sigma": 0.3}, 0.3 * stats.norm.ppf(0.5 + np.array(Q) / 2)),
     "Gamma": ({"alpha": 2, "beta": 0.1}, stats.gamma.ppf(Q, 2) / 0.1),
     "Exponential": ({"mean": 0.02}, -0.02 * np.log1p(-np.array(Q))),
+    "Normal": ({"mu": -0.2, "sigma": 0.5}, -0.2 + 0.5 * stats.norm.ppf(Q)),
+    "Fixed": ({"value": 0.25}, np.full(5, 0.25)),
     "Uniform": ({"lower": 0.5, "upper": 2}, 0.5 + 1.5 * np.array(Q)),
 }
 
@@ -28,7 +30,7 @@ def test_quantiles_are_those_that_the_arguments_promise(name):
     np.testing.assert_allclose(Prior(dist=name, **arguments).scipy.ppf(Q), wanted, rtol=1e-10)
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "Fixed"])
 def test_pymc_samples_what_scipy_describes(name):
     arguments, quantiles = EXAMPLES[name]
     prior = Prior(dist=name, **arguments)
@@ -42,3 +44,9 @@ def test_pymc_samples_what_scipy_describes(name):
 def test_a_prior_reads_as_a_sentence():
     prior = Prior(dist="Beta", a=4, b=2, of="min(loss)")
     assert str(prior) == "Beta(a 4, b 2) x min(loss)"
+
+
+def test_a_fixed_parameter_is_a_number_and_not_sampled():
+    with pm.Model() as model:
+        assert DISTRIBUTIONS["Fixed"].pymc("x", value=0.25) == 0.25
+    assert not model.named_vars

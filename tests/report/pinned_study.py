@@ -19,7 +19,7 @@ STEEP = {"english": KAPLAN, "source": KAPLAN | {"alpha_N": 0.08}}
 def pinned_held(model, runs, *, inside, of, factors=(10.0, 100.0), skipped="", elpd=0.0):
     """A backtest in which the bands held `inside` of `of` times for each factor, all of them that far out."""
     if not factors:
-        return _empty().assign_attrs(model=model, skipped=skipped, loss_unit="nats/token")
+        return _empty("loss").assign_attrs(model=model, skipped=skipped, loss_unit="nats/token")
     size = of * len(factors)
     loss = np.full(size, 2.0)
     missed = np.tile(np.arange(of) >= inside, len(factors))

@@ -44,6 +44,17 @@ def test_many_equal_rows_fit_on_one_screen():
     assert "31 more groups of equal rows" in refusal(pd.concat([grid(), grid()]))
 
 
+def test_runs_that_differ_in_any_quantity_are_not_the_same():
+    twins = pd.DataFrame({"N": [1e8, 1e8], "D": [4e9, 4e9], "loss": [3.1, 3.1]})
+    assert "(equal params, tokens, loss)" in refusal(twins)
+    assert read_runs(twins.assign(bits_post=[3, 4])).sizes["run"] == 2
+    assert "(equal params, tokens, bits_post, loss)" in refusal(twins.assign(bits_post=4))
+    curves = pd.DataFrame({"words": ["1M", "1M"], "acc": [0.5, 0.5], "task": ["a", "b"]})
+    assert "say so with family='the column that tells'" in refusal(curves)
+    assert read_runs(curves, family="task").sizes["run"] == 2
+    assert "family=" not in refusal(curves.assign(task="a"), family="task")
+
+
 def test_equal_names_are_an_error():
     table = grid().assign(name=["a", "b", "a"] + [f"r{i}" for i in range(33)])
     text = refusal(table)
@@ -65,6 +76,33 @@ def test_equal_names_are_an_error():
 )
 def test_what_a_design_cannot_tell_is_a_warning(rows, said):
     assert any(said in message for message in told(read_runs(rows)))
+
+
+SPREAD = np.logspace(6, 9, 7)
+FALLING = np.linspace(3.5, 2.9, 7)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"D": SPREAD, "loss": FALLING}, []),
+        ({"words": SPREAD, "acc": FALLING / 5}, []),
+        ({"loss": FALLING, "err": FALLING / 5}, []),
+        ({"D": SPREAD[:4], "loss": FALLING[:4]}, ["only 4 runs: a law with a floor has three unknowns"]),
+        ({"D": SPREAD ** (1 / 4), "loss": FALLING}, ["tokens span only 0.75 decades"]),
+        ({"words": SPREAD ** (1 / 4), "loss": FALLING}, ["words span only 0.75 decades"]),
+        ({"D": [1e9] * 7, "loss": FALLING}, ["all 7 runs are at one D (1B): the effect of D cannot be identified"]),
+        ({"words": [1e9] * 7, "loss": FALLING}, ["all 7 runs are at one value of words (1B): no effect can be"]),
+        ({"annealing": [-0.5] * 7, "loss": FALLING}, ["all 7 runs are at one value of annealing (-0.5)"]),
+        ({"loss": [3.0] * 7, "acc": FALLING / 5}, ["all 7 runs are at one value of loss (3)"]),
+        ({"sparsity": [0] * 7, "experts": range(1, 8), "loss": FALLING}, []),
+        ({"C": [1e18] * 7, "loss": FALLING}, ["at one budget (1e18 FLOP): nothing can be said about any other"]),
+    ],
+)
+def test_what_a_design_without_n_and_d_cannot_tell(rows, said):
+    messages = told(read_runs(pd.DataFrame(rows)))
+    assert len(messages) == len(said), messages
+    assert all(part in message for part, message in zip(said, messages, strict=True))
 
 
 def test_each_family_is_looked_at_too():
@@ -162,6 +200,36 @@ def test_one_run_far_beyond_the_others_is_left_alone():
     n, d = 7e10, 1.4e13
     table.loc[36] = [n, d, 1.69 + 406 * n**-0.34 + 411 * d**-0.28]
     assert told(read_runs(table)) == []
+
+
+def test_a_typo_in_steps_is_named_by_the_tokens_that_it_gives():
+    table = grid().assign(step=lambda t: t.D / 5e5, batch=5e5).drop(columns="D")
+    assert told(read_runs(table)) == []
+    table.loc[14, "step"] *= 100
+    assert "row 14, tokens (by batch x step): " in refusal(table)
+    assert "100 times too large" in refusal(table)
+
+
+def coarse_grid():
+    """A grid at 16 bits, and the run in its middle at 3 bits too: as bad as with a tenth of the tokens."""
+    table = grid().assign(bits=16)
+    odd = table.iloc[[14]].assign(bits=3, loss=lambda t: t.loss + 411 * ((t.D / 10) ** -0.28 - t.D**-0.28))
+    return pd.concat([table, odd], ignore_index=True)
+
+
+def test_a_run_at_few_bits_is_no_typo():
+    assert "row 36, column 'D': " in refusal(coarse_grid())
+    known = coarse_grid().rename(columns={"bits": "bits_weights"})
+    assert told(read_runs(known)) == []
+    known.loc[8, "D"] *= 100
+    assert "row 8, column 'D'" in refusal(known)
+
+
+@pytest.mark.parametrize("without", ["N", "D", "loss"])
+def test_typos_are_looked_for_only_where_n_d_and_loss_are_known(without):
+    table = grid().assign(accuracy=lambda t: 1 / t.loss)
+    table.loc[14, ["N", "D"]] *= 100
+    assert not any("times too large" in text for text in told(read_runs(table.drop(columns=without))))
 
 
 # Real runs

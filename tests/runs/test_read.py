@@ -206,13 +206,14 @@ def test_an_empty_frame():
 
 
 def test_missing_columns(write):
-    text = refusal(write("N,D,score\n1e8,1e9,3\n"))
+    text = refusal(write("N,D,metric\n1e8,1e9,3\n"))
     assert "runs.csv cannot be read as runs" in text
     assert "no column for the loss" in text
-    assert "Its columns: N, D, score" in text
-    assert "columns={'loss': 'score'}" in text
-    text = refusal(write("N,loss\n1e8,3\n"))
-    assert "no column for tokens (D) or compute (C); two of params (N), tokens (D), compute (C) are needed" in text
+    assert "Its columns: N, D, metric" in text
+    assert "columns={'loss': 'metric'}" in text
+    text = refusal(write("size,loss\n1e8,3\n"))
+    assert "no column for params (N), tokens (D) or compute (C); two of them are usual" in text
+    assert "columns={'params': 'size'}" in text
     assert "natural log of 'ppl'" in refusal(frame().rename(columns={"loss": "ppl"}))
 
 

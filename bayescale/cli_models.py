@@ -1,0 +1,223 @@
+"""The command ``bayescale models``: which there are, what one of them believes, and which suit the runs at hand."""
+
+from pathlib import Path
+
+import xarray as xr
+
+import bayescale as bs
+from bayescale.errors import DesignError, OutputError
+from bayescale.inference import check_can_save
+from bayescale.laws import LAWS, SCALES, Law, law_by_name, scale_of
+from bayescale.laws.scales import ANY
+from bayescale.modeling import Card, check_design
+from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
+from bayescale.modeling.prior_predictive import prior_predictive
+from bayescale.terminal import out, print_table
+from bayescale.terminal_picture import KEY, picture
+
+INFORMED = "-informed"
+ONE_VARIABLE = "one variable"
+WIDTH = 100
+PICTURES = (".png", ".pdf", ".svg")
+
+
+def list_models(runs: xr.Dataset | None = None) -> None:
+    """Print the cards by family, a line each; with runs, those that they support and what the others lack."""
+    cards = {name: bs.load_card(name) for name in bs.list_cards()}
+    # An informed variant stands beside the card that it extends.
+    shown = [name for name in cards if not (name.endswith(INFORMED) and name.removesuffix(INFORMED) in cards)]
+    shown.sort(key=lambda name: _order(cards[name]))
+    if runs is not None:
+        _print_suited({name: cards[name] for name in shown}, runs)
+        return
+    lines = {name: _says(name, cards) for name in shown}
+    widths = _widths(list(lines.values()))
+    for kind in dict.fromkeys(cards[name].get_law().kind for name in shown):
+        out.print(f"[bold]{kind}[/bold]")
+        for name in (name for name in shown if cards[name].get_law().kind == kind):
+            out.print("  " + _line_of(lines[name], widths), markup=False)
+    out.print(
+        "\n`bayescale models show NAME` prints what a card believes, with a picture. (+informed): NAME-informed has priors"
+        "\nfrom published fits. NAME:tokens makes a law in one variable one of tokens. Copy a card, edit it and pass its"
+        "\npath with --model. `bayescale models --for RUNS.csv` says which suit your runs.",
+        markup=False,
+    )
+
+
+def _order(card: Card) -> tuple[int, str]:
+    names = list(LAWS)
+    return (names.index(card.law) if card.law in names else len(names), card.name)
+
+
+def _says(name: str, cards: dict[str, Card]) -> tuple[str, str, str, str]:
+    """Return the name, what it says, whether there is an informed variant, and the equation."""
+    law, title = cards[name].get_law(), cards[name].title
+    if law.kind == ONE_VARIABLE:
+        title = title.replace(f" in {ONE_VARIABLE}", "")  # the heading says so
+    return name, title, " (+informed)" * (name + INFORMED in cards), law.equation
+
+
+def _widths(lines: list[tuple[str, str, str, str]]) -> tuple[int, int, int]:
+    """Return the widths of name, title and equation that fit the terminal."""
+    room = _line() - 6
+    name = max(len(line[0]) for line in lines)
+    title = min(max(len(line[1] + line[2]) for line in lines), round(0.58 * (room - name)))
+    return name, title, max(room - name - title, 20)
+
+
+def _line_of(line: tuple[str, str, str, str], widths: tuple[int, int, int]) -> str:
+    name, title, informed, equation = line
+    said = _cut(title, widths[1] - len(informed), at=" ") + informed
+    return f"{name:{widths[0]}}  {said:{widths[1]}}  {_cut(equation, widths[2])}"
+
+
+def _cut(text: str, width: int, at: str = "") -> str:
+    """Return the text where it fits, else its beginning, as far as the last `at` where one is given."""
+    if len(text) <= width:
+        return text
+    start = text[: width - 1]
+    return (start.rpartition(at)[0] if at and at in start else start).rstrip(" ,:;") + "…"
+
+
+# ----------------------------------------------------------------------------------------------------- for these runs
+
+
+def _print_suited(cards: dict[str, Card], runs: xr.Dataset) -> None:
+    good, bad = [], []
+    for name, card in cards.items():
+        columns = _columns_for(card, runs)
+        if columns:
+            good.append((name, card.title, f"of {', '.join(columns)}" if _one_variable(card) else ""))
+        else:
+            bad.append((name, _lack(card, runs)))
+    where = runs.attrs.get("source", "these runs")
+    print_table(f"models that the {runs.sizes['run']} runs of {where} support", ["model", "title", ""], good)
+    print_table("models that they do not", ["model", "why"], bad)
+    out.print("A law in one variable is fitted to a column as NAME:COLUMN, for example power:tokens.", markup=False)
+
+
+def _one_variable(card: Card) -> bool:
+    return isinstance(card.law, str) and ANY.name in law_by_name(card.law).inputs
+
+
+def _columns_for(card: Card, runs: xr.Dataset) -> list[str]:
+    """Return what the card's law can be fitted to: its columns, or each column that can be the one variable."""
+    if not _one_variable(card):
+        return [] if _lack(card, runs) else list(card.get_law().inputs)
+    found = [name for name in SCALES if name in runs and scale_of(name).relative and name != "loss"]
+    return [name for name in found if not _lack(card.on(name), runs)]
+
+
+def _lack(card: Card, runs: xr.Dataset) -> str:
+    """Say what keeps these runs from the card's law; nothing where they support it."""
+    law = card.get_law()
+    wanted = (law.response, *law.inputs, *(name for name in NOISES[card.noise.family].known if name == "questions"))
+    missing = [name for name in wanted if name not in runs]
+    if missing:
+        return "no " + ", ".join(f"{name} ({scale_of(name).meaning})" if name in SCALES else name for name in missing)
+    try:
+        check_design(card, runs)
+    except DesignError as error:
+        where = runs.attrs.get("source", "the runs")
+        return str(error).removeprefix(f"{where}: ").removeprefix(f"{where}, ")
+    return ""
+
+
+# ----------------------------------------------------------------------------------------------------------- one card
+
+
+def show_model(name: str, runs: xr.Dataset | None = None, file: Path | None = None) -> None:
+    """Print what a card believes, with a picture of what it expects; about those runs where they are given."""
+    card = bs.load_card(name)
+    if file is not None:
+        _check_picture(file)
+    prior = prior_predictive(card, runs, draws=2000)
+    law = card.get_law()
+    out.print(f"[bold]{card.name}[/bold]: ", end="")
+    out.print(f"{card.title}\n{law.equation}\n{law.source}\n", markup=False)
+    _print_inputs(card, law)
+    _print_parameters(card, law)
+    _print_picture(prior)
+    if file is not None:
+        _save_picture(prior, runs, file)
+        out.print(f"Picture: {file}", markup=False)
+
+
+def _print_picture(prior: xr.Dataset) -> None:
+    out.print(f"\n[bold]prior predictive[/bold]: the {prior.attrs['response']} expected before any run is seen")
+    out.print(f"about {prior.attrs['about']}", markup=False)
+    if prior.attrs["unusable"]:
+        out.print(f"no {prior.attrs['response']} at all: {prior.attrs['unusable']:.2g} of the draws", markup=False)
+    if not out.encoding.startswith("utf"):
+        out.print(f"no picture: this output takes {out.encoding} only; --picture FILE.png saves one", markup=False)
+        return
+    out.print(f"{KEY}; what is not on an axis is held at the reference run", markup=False)
+    out.print(picture(prior, min(_line(), WIDTH)), markup=False)
+
+
+def _line() -> int:
+    """Return the columns there are; output that goes to a file has no width to keep, and 100 are read everywhere."""
+    return out.width if out.is_terminal else max(out.width, WIDTH)
+
+
+def _print_inputs(card: Card, law: Law) -> None:
+    rows = []
+    for name in law.inputs:
+        scale = scale_of(name)
+        note = "may be the same in every run" if name in law.may_be_constant else ""
+        rows.append((name, scale.symbol, scale.meaning, scale.unit, note))
+    wanted = [name for name in NOISES[card.noise.family].known if name == "questions"]
+    rows += [(name, "", "how many questions the share was measured on", "1", "") for name in wanted]
+    columns = ["column", "symbol", "meaning", "unit"]
+    if any(row[-1] for row in rows):
+        columns.append("note")
+    print_table(f"predicts {law.response} from", columns, [row[: len(columns)] for row in rows])
+    if _one_variable(card):
+        out.print(f"{card.name.partition(':')[0]}:COLUMN makes it a law of another column.", markup=False)
+
+
+def _print_parameters(card: Card, law: Law) -> None:
+    units = {p.name: p.unit for p in law.parameters}
+    rows = []
+    for name, prior in card.all_priors.items():
+        low, middle, high = (f"{q:.3g}" for q in prior.scipy.ppf([0.025, 0.5, 0.975]))
+        says = middle if prior.dist == "Fixed" else f"{middle} [{low}, {high}]"
+        rows.append((name, units.get(name, "1"), str(prior), says))
+    out.print()
+    print_table("priors at the reference run (median and 95% band)", ["parameter", "unit", "prior", "says"], rows)
+    meanings = {p.name: p.meaning for p in law.parameters} | NOISE_MEANINGS
+    for name, prior in card.all_priors.items():
+        out.print(f"{name}: {meanings[name]}" + f" (from {prior.source})" * bool(prior.source), markup=False)
+    out.print(f"noise: {card.noise.family} on {'the share' if law.response != 'loss' else 'log loss'}", markup=False)
+    _print_pooling(card)
+
+
+def _print_pooling(card: Card) -> None:
+    """Print one line for each way in which parameters are pooled over families."""
+    said = {"partial": "families differ by a spread", "none": "each family its own", "complete": "the same in all families"}
+    for how, meaning in said.items():
+        names = [name for name in card.all_priors if card.pool(name) == how and name not in card.fixed]
+        if names:
+            out.print(f"{how} pooling ({meaning}): {', '.join(names)}", markup=False)
+            if how == "partial":
+                out.print(f"spread between families, on the log scale: {card.spread}", markup=False)
+    if card.fixed:
+        out.print(f"held at a value: {', '.join(card.fixed)}", markup=False)
+
+
+def _check_picture(file: Path) -> None:
+    if file.suffix not in PICTURES:
+        raise OutputError(f"cannot write {file}: accepted are files that end in {', '.join(PICTURES)}.")
+    check_can_save(file)
+
+
+def _save_picture(prior: xr.Dataset, runs: xr.Dataset | None, file: Path) -> None:
+    from bayescale.plots.prior_predictive import plot_prior_predictive
+    from bayescale.plots.style import style
+
+    with style():
+        figure = plot_prior_predictive(prior, runs)[0].get_figure(root=True)
+        try:
+            figure.savefig(file)
+        except OSError as error:
+            raise OutputError(f"cannot write {file}: {error.strerror or error}.") from None

@@ -1,0 +1,138 @@
+"""Model cards in files: found by name or path, completed from the card that they extend and from the defaults."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from bayescale.errors import BayescaleError, CardError, did_you_mean
+from bayescale.laws import law_by_name
+from bayescale.modeling.card import Card, parse_card
+from bayescale.shipped_files import shipped_path
+
+DEFAULTS = "defaults"
+
+
+def list_cards() -> list[str]:
+    """Return the names of the shipped cards."""
+    return sorted(path.stem for path in shipped_path("models").glob("*.toml") if path.stem != DEFAULTS)
+
+
+def load_card(model: "str | Path | Card") -> Card:
+    """Return the card of that name, or the one in that TOML file.
+
+    Parameters
+    ----------
+    model : str, path or Card
+        A shipped card's name; the path of a card of your own, ending in ``.toml``; either with a column after a colon
+        for a law in one variable, such as ``"power:tokens"``; or a card.
+
+    Raises
+    ------
+    CardError
+        If there is no such card, or a name or value in it is not accepted.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.load_card("chinchilla").law
+    'chinchilla'
+    >>> bs.load_card("power:tokens").x
+    'tokens'
+    """
+    if isinstance(model, Card):
+        return model
+    name, _, column = str(model).partition(":")
+    path = _path(name, name)
+    card = make_card(_content(path), path.stem, str(path))
+    return card.on(column) if column else card
+
+
+def make_card(content: dict[str, Any], name: str = "card", where: str | None = None) -> Card:
+    """Check a card given as a dict, with the tables of a TOML card as its keys.
+
+    Parameters
+    ----------
+    content : dict
+        As in a TOML card: ``law``, ``title``, ``priors`` ...; ``extends`` names the card that it changes.
+    name : str
+        The card's name.
+    where : str, optional
+        Where it stands, for messages.
+
+    Raises
+    ------
+    CardError
+        If a name or value in it is not accepted.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.make_card({"extends": "chinchilla", "priors": {"alpha": {"dist": "Fixed", "value": 0.34}}}).fixed
+    {'alpha': 0.34}
+    """
+    where = where or name
+    content = _extended(content, where)
+    law = content.get("law")
+    own = _own_law(law, Path(where).parent)
+    content = content | ({"law": own} if own else {})
+    content = content | {"title": content.get("title", name)}
+    return parse_card(_with_defaults(content), name, where)
+
+
+def _path(name: str, asked: str) -> Path:
+    path = Path(name)
+    if path.suffix == ".toml":
+        return path
+    if name not in list_cards():
+        raise CardError(
+            f"there is no model {asked!r}.{did_you_mean(name, list_cards())} "
+            f"Shipped models: {', '.join(list_cards())}; or give the path of a card that ends in .toml."
+        )
+    return shipped_path("models") / f"{name}.toml"
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise CardError(f"model card {path}: cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CardError(f"model card {path}: not valid TOML: {error}.") from None
+
+
+def _extended(content: dict[str, Any], where: str, depth: int = 0) -> dict[str, Any]:
+    """Return the content over that of the card it extends: priors and pooling by parameter, anything else whole."""
+    if "extends" not in content:
+        return content
+    if depth > 5:
+        raise CardError(f"model card {where}: extends: the cards extend one another in a circle.")
+    name = str(content["extends"])
+    try:
+        path = Path(where).parent / name if name.endswith(".toml") else _path(name, name)
+    except CardError as error:
+        raise CardError(f"model card {where}: extends: {error}") from None
+    base = _extended(_content(path), str(path), depth + 1)
+    merged = base | {key: value for key, value in content.items() if key != "extends"}
+    for table in ("priors", "pooling"):
+        if table in base or table in content:
+            merged[table] = base.get(table, {}) | content.get(table, {})
+    return merged
+
+
+def _own_law(law: Any, folder: Path) -> str | None:
+    """Return a law of the user's own file by its full path: a card says where it is relative to itself."""
+    if not isinstance(law, str) or ".py:" not in law:
+        return None
+    file, _, function = law.rpartition(":")
+    return f"{(folder / file).resolve()}:{function}"
+
+
+def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    defaults = _content(shipped_path("models") / f"{DEFAULTS}.toml")
+    law = content.get("law")
+    try:
+        response = law_by_name(law).response if isinstance(law, str) else (law or {}).get("response", "loss")
+    except (BayescaleError, ValueError, AttributeError):
+        response = "loss"  # an unknown law is refused, with its reason, where the card is checked
+    noise = defaults["noise"]["loss" if response == "loss" else "share"]
+    return {"noise": noise, "pooling": defaults["pooling"]} | content

@@ -1,0 +1,154 @@
+"""IsoFLOP profiles as a PyMC model: loss against log N at each budget, with what the budgets share."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+
+from bayescale.modeling.card import Prior
+from bayescale.modeling.noise import NOISES
+from bayescale.modeling.priors import DISTRIBUTIONS
+
+# What the sampler compiles for: as many budgets as there are, rounded up to this. The others are drawn from the prior.
+PAD = 4
+
+PRIORS: dict[str, Prior] = {
+    # N_opt = params_opt_at_reference (C / C0)^a at the profiles' geometric-mean compute and size.
+    "a": Prior(dist="Normal", mu=0.5, sigma=0.25),
+    "level": Prior(dist="Normal", mu=0.0, sigma=2.0),  # log of N_opt at the reference, relative to the mean of the best runs
+    "wander": Prior(dist="LogNormal", median=0.05, sigma=0.8),  # how far the optima of single budgets stray from the line, in log N
+    "depth": Prior(dist="Normal", mu=0.0, sigma=0.1),  # log of the best loss over the lowest seen at the budget
+    "curvature_level": Prior(dist="LogNormal", median=0.03, sigma=1.0),  # a factor e off the best N costs half of this
+    "curvature_slope": Prior(dist="Normal", mu=0.0, sigma=0.2),  # how it changes with compute, as an exponent
+    "curvature_spread": Prior(dist="LogNormal", median=0.15, sigma=0.6),  # and from budget to budget about that
+    "arms": Prior(dist="LogNormal", median=0.05, sigma=1.0),  # how wrong the shape is, as a share of the rise above the best
+    "alpha": Prior(dist="LogNormal", median=0.35, sigma=0.4),
+    "beta": Prior(dist="LogNormal", median=0.35, sigma=0.4),
+    "sigma": Prior(dist="LogNormal", median=0.01, sigma=0.8),
+    "nu": Prior(dist="Gamma", alpha=2, beta=0.1),
+}
+"""What is believed of a set of profiles, whatever their shape."""
+
+
+def sampled(prior: Prior, name: str, dims: str | None = None) -> Any:
+    """Create the random variable of a prior in the model at hand.
+
+    A normal one is sampled in units of its own width: chains start within one such unit of the middle.
+    """
+    if prior.dist == "Normal":
+        offset = pm.Normal(f"{name}_offset", 0.0, 1.0, dims=dims)
+        return pm.Deterministic(name, prior.arguments["mu"] + prior.arguments["sigma"] * offset, dims=dims)
+    return DISTRIBUTIONS[prior.dist].pymc(name, dims=dims, **prior.arguments)
+
+
+def parabola(xp: Any, u: Any, alpha: Any = None, beta: Any = None) -> Any:
+    """Return ``u**2 / 2``: the shape that approach 2 of Hoffmann et al. 2022 fits."""
+    return u**2 / 2
+
+
+def two_powers(xp: Any, u: Any, alpha: Any, beta: Any) -> Any:
+    """Return the profile of two power terms about its minimum, with unit curvature there.
+
+    Along C = k N D, ``A N**-alpha + B D**-beta`` exceeds its lowest value by that curvature times this, where
+    ``u = log(N / N_opt)``; its third derivative at the minimum is ``beta - alpha``, which a parabola takes for zero.
+    """
+    rise = beta * xp.exp(-alpha * u) + alpha * xp.exp(beta * u) - alpha - beta
+    return rise / (alpha * beta * (alpha + beta))
+
+
+SHAPES: dict[str, Callable[..., Any]] = {"parabola": parabola, "corrected": two_powers}
+SHAPE_PARAMETERS: dict[str, tuple[str, ...]] = {"parabola": (), "corrected": ("alpha", "beta")}
+
+
+def profile_loss(xp: Any, shape: str, log_n: Any, log_best_n: Any, best: Any, curvature: Any, theta: Any) -> Any:
+    """Return the expected loss of a profile: ``best * (1 + curvature * shape(log N - log N_opt))``."""
+    form = SHAPES[shape](xp, log_n - log_best_n, *(theta[name] for name in SHAPE_PARAMETERS[shape]))
+    return best * (1 + curvature * form)
+
+
+def isoflop_data(profiles: xr.Dataset) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Return the arrays that condition the model, and the reference: the mean of the budgets and of their best runs' N."""
+    log_n, log_c = (np.log(profiles[name].values.astype(float)) for name in ("params", "compute"))
+    log_budget = np.log(profiles["budget"].values)
+    c0 = float(log_budget.mean())
+    loss, index = profiles["loss"].values.astype(float), profiles["budget_index"].values.astype("int64")
+    observed = np.log(loss) + profiles["shift"].values
+    best_runs = [np.flatnonzero(index == k)[observed[index == k].argmin()] for k in range(log_budget.size)]
+    n0 = float(log_n[best_runs].mean())
+    padded = padded_size(log_budget.size)
+    lowest, budget = np.zeros(padded), np.zeros(padded)
+    lowest[: log_budget.size], budget[: log_budget.size] = observed[best_runs], log_budget - c0
+    se = profiles["loss_se"].fillna(0.0).values / loss if "loss_se" in profiles else np.zeros_like(loss)
+    arrays = {
+        "log_n": log_n - n0,
+        "log_c": log_c - c0,
+        "budget_index": index,
+        "log_budget": budget,
+        "lowest": lowest,
+        "real": np.arange(padded) < log_budget.size,
+        "relative_se": se,
+        "observed": observed,
+    }
+    return arrays, {"params": float(np.exp(n0)), "compute": float(np.exp(c0))}
+
+
+def padded_size(budgets: int) -> int:
+    """Return the number of budgets that the model is built for."""
+    return -(-budgets // PAD) * PAD
+
+
+def build_isoflop(
+    arrays: Mapping[str, np.ndarray], shape: str = "corrected", priors: Mapping[str, Prior] = PRIORS
+) -> pm.Model:
+    """Build the model of a set of profiles.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        From `isoflop_data`; they become the model's `pm.Data`, so that other runs need no compiling.
+    shape : {"corrected", "parabola"}
+        The profile of two power terms, or Hoffmann et al.'s parabola.
+    priors : mapping of str to Prior
+        As `PRIORS`.
+
+    Returns
+    -------
+    pymc.Model
+        Coord ``budget``. ``params_opt`` (relative to the reference size), ``best_loss`` and ``curvature`` are those of
+        each budget.
+
+    Notes
+    -----
+    At budget i the loss is ``best_i (1 + curvature_i shape(u))`` with ``u = log N - log N_opt``, and
+    ``log N_opt = level + a log C + wander_i``. Under C = 6ND the two powers of the shape imply a = beta/(alpha + beta);
+    that is not imposed, so that a rests on where the minima lie and alpha, beta on how lopsided the profiles are.
+    """
+    theta_names = SHAPE_PARAMETERS[shape]
+    with pm.Model(coords={"budget": range(arrays["log_budget"].size)}) as model:
+        data = {name: pm.Data(name, values, dims=_dims(name)) for name, values in arrays.items()}
+        index = data["budget_index"]
+        theta = {name: sampled(priors[name], name) for name in ("a", "level", "wander", *theta_names, "sigma", "nu")}
+        stray = theta["wander"] * pm.Normal("wander_offset", 0.0, 1.0, dims="budget")
+        best = pt.exp(data["lowest"] + sampled(priors["depth"], "depth", "budget"))
+        spread = sampled(priors["curvature_spread"], "curvature_spread")
+        # Centred, as the runs pin each curvature; but not for budgets that are there only to fill the shape.
+        about = pm.Normal("curvature_offset", 0.0, pt.switch(data["real"], spread, 1.0), dims="budget")
+        slope = sampled(priors["curvature_slope"], "curvature_slope")
+        curvature = sampled(priors["curvature_level"], "curvature_level") * pt.exp(slope * data["log_budget"] + about)
+        u = data["log_n"] - theta["level"] - theta["a"] * data["log_c"] - stray[index]
+        rise = curvature[index] * SHAPES[shape](pt, u, *(theta[name] for name in theta_names))
+        arms = sampled(priors["arms"], "arms")
+        known = {"relative_se": pt.sqrt(data["relative_se"] ** 2 + (arms * pt.log1p(rise)) ** 2)}
+        NOISES["StudentT"].likelihood("log_loss", best[index] * (1 + rise), theta, known, observed=data["observed"])
+        on_line = theta["level"] + theta["a"] * data["log_budget"]
+        pm.Deterministic("params_opt", pt.exp(on_line + stray), dims="budget")
+        pm.Deterministic("best_loss", best, dims="budget")
+        pm.Deterministic("curvature", curvature, dims="budget")
+    return model
+
+
+def _dims(name: str) -> str | None:
+    return "budget" if name in ("log_budget", "lowest", "real") else None
