@@ -29,7 +29,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check lock clean
+.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ notebooks: $(READY)  ## execute notebooks/*.py and write the .ipynb beside each
 
 notebooks-check: $(READY)  ## execute them, write nothing, and fail if a committed .ipynb is out of date
 	$(RUN)/python .ci/execute_notebooks.py --check $(ARGS)
+
+laws: $(READY)  ## write docs/laws.md and its pictures from the laws and their cards
+	$(RUN)/python docs/make_laws.py
 
 clean:  ## remove the environment, the report and every cache in this folder
 	rm -rf .venv .tools dist build report .pytest_cache .ruff_cache .mypy_cache .hypothesis

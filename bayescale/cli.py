@@ -229,6 +229,8 @@ def _models(a: argparse.Namespace) -> None:
     runs = _read(a) if a.runs else None
     if a.action == "show":
         show_model(a.name, runs, a.picture)
+    elif a.picture:
+        raise QuestionError("--picture is of one model: bayescale models show NAME --picture FILE.png.")
     else:
         list_models(runs)
 

@@ -1,8 +1,10 @@
 """The command ``bayescale models``: which there are, what one of them believes, and which suit the runs at hand."""
 
+import io
 from pathlib import Path
 
 import xarray as xr
+from rich.markup import escape
 
 import bayescale as bs
 from bayescale.errors import DesignError, OutputError
@@ -13,7 +15,6 @@ from bayescale.modeling import Card, check_design
 from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
 from bayescale.modeling.prior_predictive import prior_predictive
 from bayescale.terminal import out, print_table
-from bayescale.terminal_picture import KEY, picture
 
 INFORMED = "-informed"
 ONE_VARIABLE = "one variable"
@@ -37,9 +38,9 @@ def list_models(runs: xr.Dataset | None = None) -> None:
         for name in (name for name in shown if cards[name].get_law().kind == kind):
             out.print("  " + _line_of(lines[name], widths), markup=False)
     out.print(
-        "\n`bayescale models show NAME` prints what a card believes, with a picture. (+informed): NAME-informed has priors"
-        "\nfrom published fits. NAME:tokens makes a law in one variable one of tokens. Copy a card, edit it and pass its"
-        "\npath with --model. `bayescale models --for RUNS.csv` says which suit your runs.",
+        "\n`bayescale models show NAME` prints what a card believes, with a picture. (+informed): NAME-informed has"
+        "\npriors from published fits. NAME:tokens makes a law in one variable one of tokens. Copy a card, edit it and"
+        "\npass its path with --model. `bayescale models --for RUNS.csv` says which suit your runs.",
         markup=False,
     )
 
@@ -87,11 +88,11 @@ def _print_suited(cards: dict[str, Card], runs: xr.Dataset) -> None:
     for name, card in cards.items():
         columns = _columns_for(card, runs)
         if columns:
-            good.append((name, card.title, f"of {', '.join(columns)}" if _one_variable(card) else ""))
+            good.append((name, "one of " * _one_variable(card) + ", ".join(columns)))
         else:
             bad.append((name, _lack(card, runs)))
     where = runs.attrs.get("source", "these runs")
-    print_table(f"models that the {runs.sizes['run']} runs of {where} support", ["model", "title", ""], good)
+    print_table(f"models that the {runs.sizes['run']} runs of {where} support", ["model", "fitted to"], good)
     print_table("models that they do not", ["model", "why"], bad)
     out.print("A law in one variable is fitted to a column as NAME:COLUMN, for example power:tokens.", markup=False)
 
@@ -133,7 +134,7 @@ def show_model(name: str, runs: xr.Dataset | None = None, file: Path | None = No
         _check_picture(file)
     prior = prior_predictive(card, runs, draws=2000)
     law = card.get_law()
-    out.print(f"[bold]{card.name}[/bold]: ", end="")
+    out.print(f"[bold]{escape(card.name)}[/bold]: ", end="")
     out.print(f"{card.title}\n{law.equation}\n{law.source}\n", markup=False)
     _print_inputs(card, law)
     _print_parameters(card, law)
@@ -148,11 +149,17 @@ def _print_picture(prior: xr.Dataset) -> None:
     out.print(f"about {prior.attrs['about']}", markup=False)
     if prior.attrs["unusable"]:
         out.print(f"no {prior.attrs['response']} at all: {prior.attrs['unusable']:.2g} of the draws", markup=False)
-    if not out.encoding.startswith("utf"):
-        out.print(f"no picture: this output takes {out.encoding} only; --picture FILE.png saves one", markup=False)
+    if not _encoding().startswith("utf"):
+        out.print(f"no picture: this output takes {_encoding()} only; --picture FILE.png saves one", markup=False)
         return
+    from bayescale.terminal_picture import KEY, picture  # its library is compiled code that nothing else needs
+
     out.print(f"{KEY}; what is not on an axis is held at the reference run", markup=False)
     out.print(picture(prior, min(_line(), WIDTH)), markup=False)
+
+
+def _encoding() -> str:
+    return out.encoding
 
 
 def _line() -> int:
@@ -194,7 +201,11 @@ def _print_parameters(card: Card, law: Law) -> None:
 
 def _print_pooling(card: Card) -> None:
     """Print one line for each way in which parameters are pooled over families."""
-    said = {"partial": "families differ by a spread", "none": "each family its own", "complete": "the same in all families"}
+    said = {
+        "partial": "families differ by a spread",
+        "none": "each family its own",
+        "complete": "the same in all families",
+    }
     for how, meaning in said.items():
         names = [name for name in card.all_priors if card.pool(name) == how and name not in card.fixed]
         if names:
@@ -212,12 +223,18 @@ def _check_picture(file: Path) -> None:
 
 
 def _save_picture(prior: xr.Dataset, runs: xr.Dataset | None, file: Path) -> None:
+    import matplotlib.pyplot as plt
+
     from bayescale.plots.prior_predictive import plot_prior_predictive
     from bayescale.plots.style import style
 
+    image = io.BytesIO()
     with style():
         figure = plot_prior_predictive(prior, runs)[0].get_figure(root=True)
-        try:
-            figure.savefig(file)
-        except OSError as error:
-            raise OutputError(f"cannot write {file}: {error.strerror or error}.") from None
+        assert figure is not None
+        figure.savefig(image, format=file.suffix[1:])
+    plt.close(figure)
+    try:
+        file.write_bytes(image.getvalue())
+    except OSError as error:
+        raise OutputError(f"cannot write {file}: {error.strerror or error}.") from None

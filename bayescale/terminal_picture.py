@@ -10,12 +10,12 @@ from matplotlib.ticker import MaxNLocator
 
 from bayescale.answers import bands
 from bayescale.laws import scale_of
-from bayescale.plots.prior_predictive import is_wide, response_axis
+from bayescale.plots.prior_predictive import ROUND_STEPS, is_wide, response_axis
 from bayescale.runs import human_number
 
 HEIGHT, ALONE = 14, 60
 COLUMNS = 120  # more than a panel has, so that no column of a band stays empty
-MOST = 6  # ticks on an axis
+MOST = 7  # ticks on an axis
 FRAME = 8  # columns of a panel that its ticks and frame take
 LIGHT, DARK, LINE = "░", "▒", "braille"
 KEY = f"{LIGHT} 95% of draws, {DARK} 50%, line: the median"
@@ -39,7 +39,7 @@ def picture(prior: xr.Dataset, width: int = 100) -> str:
     --------
     >>> from bayescale.modeling.prior_predictive import prior_predictive
     >>> from bayescale.terminal_picture import picture
-    >>> "model size N" in picture(prior_predictive("chinchilla"))
+    >>> "model size" in picture(prior_predictive("chinchilla"))
     True
     """
     names = [str(name) for name in prior["input"].values]
@@ -95,7 +95,7 @@ def _set_ruler(ruler: Any, low: float, high: float, on_log: bool) -> None:
 def _ticks(low: float, high: float, on_log: bool) -> list[float]:
     """Return at most `MOST` round values between the limits."""
     if not on_log:
-        found = MaxNLocator(MOST - 1, steps=[1, 2, 4, 5, 10]).tick_values(low, high)
+        found = MaxNLocator(MOST - 1, steps=ROUND_STEPS).tick_values(low, high)
         return [float(tick) for tick in found if low <= tick <= high]
     decades = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     for factors in ((1, 2, 3, 4, 6, 8), (1, 2, 5), (1, 3), (1,)):

@@ -26,6 +26,7 @@ RANGES = {
 }
 LOSS = 2.5  # what a prior `of` the runs' loss is a multiple of
 QUESTIONS = 2000
+WORST = 12.0
 
 
 def inputs_for(card: Card, count: int, seed: int) -> dict[str, np.ndarray]:
@@ -62,6 +63,8 @@ def simulated_from(
     scalars = {name: xr.DataArray(value) for name, value in theta.items()}
     response = draw_response(card.noise.family, mean, scalars, np.random.default_rng([seed, 13]), known)
     frame = pd.DataFrame(inputs | {law.response: response.values})
+    if law.response == "loss":  # a model worse than guessing is no run that anybody keeps
+        frame = frame[frame["loss"] < WORST]
     if "questions" in known:
         frame["questions"] = QUESTIONS
     if family:

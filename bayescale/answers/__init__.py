@@ -1,11 +1,14 @@
 """From a posterior to answers: each an xarray.Dataset with its draws."""
 
+from bayescale.answers.crossing import crossing, kaplan_crossing
 from bayescale.answers.dimension import data_dimension
 from bayescale.answers.domains import irreducible_by_domain, irreducible_by_image, loss_by_domain
 from bayescale.answers.extrapolate import extrapolate
 from bayescale.answers.frontier import frontier_exponent, optimal_params
 from bayescale.answers.irreducible import irreducible_loss
 from bayescale.answers.known_models import better, known_models, known_models_table
+from bayescale.answers.marginal import bigger_or_longer
+from bayescale.answers.off_optimal import convergence_gap, off_optimal
 from bayescale.answers.posterior import (
     card_of,
     complete_inputs,
@@ -21,20 +24,26 @@ from bayescale.answers.posterior import (
     seen,
     theta_of,
 )
+from bayescale.answers.power_of import PowerOf, power_with_errors
 from bayescale.answers.reducible import reducible_loss
 from bayescale.answers.split import optimal_split
 from bayescale.answers.summary import BANDS, bands, summary
+from bayescale.answers.unlimited import loss_of_compute, loss_of_tokens
 from bayescale.answers.within import compute_to_within
 
 __all__ = [
     "BANDS",
+    "PowerOf",
     "bands",
     "better",
+    "bigger_or_longer",
     "card_of",
     "complete_inputs",
     "compute_points",
     "compute_to_within",
+    "convergence_gap",
     "cost_of",
+    "crossing",
     "data_dimension",
     "expected_loss",
     "extrapolate",
@@ -43,15 +52,20 @@ __all__ = [
     "irreducible_by_domain",
     "irreducible_by_image",
     "irreducible_loss",
+    "kaplan_crossing",
     "known_models",
     "known_models_table",
     "law_of",
     "law_theta",
     "loss_by_domain",
+    "loss_of_compute",
+    "loss_of_tokens",
     "loss_unit",
+    "off_optimal",
     "optimal_params",
     "optimal_split",
     "parse_compute",
+    "power_with_errors",
     "reducible_loss",
     "reference_of",
     "seen",

@@ -71,7 +71,7 @@ def critical_batch(fit: Source, loss: Any, *, family: str | None = None, allow_u
     >>> from bayescale.answers.batch import critical_batch
     >>> kaplan = {"B_star": 2e8, "alpha_B": 0.21}
     >>> critical_batch(kaplan, [2.0, 3.0])["critical_batch"].values.round().tolist()
-    [[[7370431.0, 1069058.0]]]
+    [[[7371465.0, 1069114.0]]]
     """
     of = given(fit, LAW, OF_BATCH, "critical batch", family=family, allow_unconverged=allow_unconverged)
     points = of.points(loss, "loss")
@@ -153,7 +153,7 @@ def time_and_compute(
     >>> kaplan = dict(N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21)
     >>> front = time_and_compute(kaplan, 2.6, "2B", batches=["1M", "4M"], seconds_per_step=2)
     >>> (front["time"] / 3600).values.round(1).tolist()
-    [[[8.6, 4.2]]]
+    [[[13.2, 6.5]]]
     """
     of = given(fit, LAW, OF_TIME, "time against compute", family=family, allow_unconverged=allow_unconverged)
     target, size = of.one(loss, "loss"), of.one(params, "params")

@@ -76,7 +76,7 @@ def crossing(
     params_of_compute : PowerOf, optional
         N(C); by default what the cost model leaves, N = C / (6 D).
     family : str, optional
-        One family; by default all of them, on the dimension ``family``.
+        One family, of the posteriors whose runs have any; by default all of them, on the dimension ``family``.
     seed : int
         The posteriors are independent of each other: their draws are paired at random.
     allow_unconverged : bool
@@ -114,6 +114,8 @@ def crossing(
     """
     _separate(of_compute, of_tokens, tokens_of_compute)
     fits = [source for source in (of_compute, of_tokens, tokens_of_compute) if isinstance(source, xr.DataTree)]
+    if family is not None and not any(map(_has_families, (of_compute, of_tokens, tokens_of_compute))):
+        raise QuestionError(f"there is no family {family!r}: the runs are not told apart.")
     quotable = [require_quotable(fit, allow_unconverged) for fit in fits]
     curves: list[Curve] = [_curve(of_compute, "compute", family), _curve(of_tokens, "tokens", family)]
     curves += [_tokens(tokens_of_compute, family, allow_unconverged), params_of_compute or PowerOf(1.0, 1.0, 0.0)]
@@ -149,7 +151,7 @@ def crossing(
     out["decades"] = _decades(out)
     at = _grid(compute, ranges)
     for name, curve in (("loss_of_compute", loss_c), ("loss_of_tokens", loss_of_tokens)):
-        out[name] = _samples(curve(at)).assign_attrs(units=unit)
+        out[name] = _samples(curve(at), compute).assign_attrs(units=unit)
     out = out.assign_coords({AT_COMPUTE: at}).transpose(*DRAW_DIMS, ...)
     about = answer_attrs(fits[0], QUESTION, "; ".join(dict.fromkeys(quotable))) if fits else _about_constants(unit)
     about["model"] = ", ".join(dict.fromkeys(fit.attrs["model"] for fit in fits)) or GIVEN
@@ -265,7 +267,7 @@ def _curve(source: Any, column: str, family: str | None) -> Curve:
             f"L({'C' if column == 'compute' else 'D'}) needs a law in {column} alone, such as power:{column}; the law "
             f"{law.name!r} of this posterior takes {', '.join(law.inputs)}."
         )
-    theta, reference = law_theta(source, family), reference_of(source)
+    theta, reference = law_theta(source, _family_of(source, family)), reference_of(source)
     if law.name == "power":
         return PowerOf(reference[column], theta["loss_x"], -theta["alpha"])
     return Fitted(law, theta, reference)
@@ -276,13 +278,25 @@ def _tokens(source: Any, family: str | None, allow_unconverged: bool) -> PowerOf
         return source
     split = source
     if isinstance(source, xr.DataTree):
-        split = optimal_split(source, "1x", family=family, allow_unconverged=allow_unconverged)
+        mine = _family_of(source, family)
+        split = optimal_split(source, "1x", family=mine, allow_unconverged=allow_unconverged)
     elif family is not None and "family" in split.dims:
         split = split.sel(family=family, drop=True)
     if split.sizes[POINT] != 1:
         raise QuestionError(f"D(C) is taken from an optimal split at one budget; this one has {split.sizes[POINT]}.")
     one = split.isel({POINT: 0}).reset_coords(drop=True)
     return PowerOf(float(split["compute"].squeeze()), one["tokens"], one["b"])
+
+
+def _family_of(fit: xr.DataTree, family: str | None) -> str | None:
+    """Return the family to ask a posterior for: none where its runs are not told apart."""
+    return family if _has_families(fit) else None
+
+
+def _has_families(source: Any) -> bool:
+    if isinstance(source, xr.DataTree):
+        return "family" in source["constant_data"].to_dataset()
+    return isinstance(source, xr.Dataset) and "family" in source.dims
 
 
 def _side_by_side(curves: list[Curve], rng: np.random.Generator) -> list[Any]:
@@ -317,9 +331,10 @@ def _grid(compute: xr.DataArray, ranges: list[tuple[float, float]]) -> xr.DataAr
     return xr.DataArray(np.geomspace(first[0], 10 * max(far, first[1]), POINTS), dims=POINT, attrs={"units": "FLOP"})
 
 
-def _samples(curve: xr.DataArray) -> xr.DataArray:
-    drawn = curve.expand_dims([dim for dim in DRAW_DIMS if dim not in curve.dims])
-    return drawn.stack({SAMPLE: DRAW_DIMS}).reset_index(SAMPLE, drop=True)
+def _samples(curve: xr.DataArray, compute: xr.DataArray) -> xr.DataArray:
+    """Return a curve on its own dimension of draws, as many as the crossing has, so that no summary lists it."""
+    draws = xr.DataArray(np.zeros([compute.sizes[dim] for dim in DRAW_DIMS]), dims=DRAW_DIMS)
+    return (curve + draws).stack({SAMPLE: DRAW_DIMS}).reset_index(SAMPLE, drop=True)
 
 
 def _about_constants(unit: str) -> dict[str, Any]:

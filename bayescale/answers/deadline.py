@@ -91,7 +91,7 @@ def cost_of_deadline(front: xr.Dataset, deadline: Any, *, sure: float = SURE) ->
     >>> kaplan = dict(N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21)
     >>> front = time_and_compute(kaplan, 2.6, "2B", seconds_per_step=2)
     >>> cost_of_deadline(front, ["1d", "6h", "2h"])["extra_compute"].values.round(2).tolist()
-    [[[0.13, 0.81, nan]]]
+    [[[0.22, 2.42, nan]]]
     """
     if "time" not in front:
         raise QuestionError("a deadline needs the length of a step: ask time_and_compute with seconds_per_step.")

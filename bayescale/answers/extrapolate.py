@@ -105,7 +105,7 @@ def extrapolate(
             "share_parameters": widths[0] / (widths[0] + widths[1]),
             "share_noise": widths[1] / (widths[0] + widths[1]),
         }
-    ).assign_coords(**inputs, decades_beyond=decades_beyond(fit, inputs))
+    ).assign_coords(inputs | {"decades_beyond": decades_beyond(fit, inputs)})
     about = answer_attrs(fit, f"{name} {how}", quotable) | {"distance_in": distance_in(fit, inputs)}
     return out.assign_attrs(about)
 
@@ -127,7 +127,9 @@ def _inputs(
             "got none of them."
         )
     if {"compute", "params", "tokens"} <= given.keys():
-        raise QuestionError("say where with two of params, tokens and compute, not all three; got compute, params, tokens.")
+        raise QuestionError(
+            "say where with two of params, tokens and compute, not all three; got compute, params, tokens."
+        )
     if "compute" in given and law.has_split and given.keys().isdisjoint({"params", "tokens", "step"}):
         others = {name: value for name, value in given.items() if name != "compute"}
         split = optimal_split(fit, given["compute"], at=others, family=family, allow_unconverged=allow_unconverged)

@@ -97,18 +97,19 @@ def _solve(
         bracket = elementwise.bracket_minimum(loss, start, xl0=start - 1.0, xr0=start + 1.0, args=arguments)
         found = elementwise.find_minimum(loss, bracket.bracket, args=arguments)
         left, here, right = (loss(found.x + h, *arguments) for h in (-STEP, 0.0, STEP))
+        small, large = (loss(start + away, *arguments) for away in (-FARTHEST / 4, FARTHEST / 4))
         newton = STEP * (right - left) / 2 / (right + left - 2 * here)
     # Where the loss only levels off, the bracket closes on rounding, absurdly far away.
     sound = bracket.success & found.success & (np.abs(found.x - start) < FARTHEST)
     sound &= (np.minimum(left, right) >= here) & (np.abs(newton) < LARGEST_STEP)
     if not np.all(sound):
-        raise QuestionError(_runs_off(law, np.ravel(arguments[0])[0], sound, found.x - start))
+        raise QuestionError(_runs_off(law, np.ravel(arguments[0])[0], sound, large < small))
     return compute_.copy(data=params0 * np.exp(found.x))
 
 
-def _runs_off(law: Law, compute: float, sound: np.ndarray, away: np.ndarray) -> str:
+def _runs_off(law: Law, compute: float, sound: np.ndarray, to_infinity: np.ndarray) -> str:
     bad = ~np.asarray(sound)
-    share = np.mean(np.asarray(away)[bad] > 0)
+    share = np.mean(np.asarray(to_infinity)[bad])
     where = "to infinity" if share == 1 else "to zero" if share == 0 else "to zero or to infinity"
     return (
         f"{law.name!r} has no compute-optimal split at {float(compute):.3g} FLOP for {bad.sum()} of "

@@ -156,15 +156,20 @@ def _of_constants(paper: Mapping[str, Any], law: Law, needed: tuple[str, ...], q
     missing = [name for name in needed if name not in paper]
     if missing:
         raise QuestionError(f"{question}: the constants lack {', '.join(missing)}. Needed: {', '.join(needed)}.")
-    draws = {name: _as_draws(name, value) for name, value in paper.items()}
+    # Numbers and draws may stand side by side: every constant gets the draws of all.
+    together = xr.broadcast(*(_checked(name, value) for name, value in paper.items()))
+    draws = {name: _as_draws(values) for name, values in zip(paper, together, strict=True)}
     ones = {name: 1.0 for name in law.inputs if scale_of(name).relative}
     attrs = {"question": question, "model": CONSTANTS, "verdict": CONSTANTS, "loss_unit": "", "cost": SIX_ND.name}
     return Given(law, draws, ones, SIX_ND, xr.DataTree(xr.Dataset(attrs={"seen": "{}"})), attrs)
 
 
-def _as_draws(name: str, value: Any) -> xr.DataArray:
+def _checked(name: str, value: Any) -> xr.DataArray:
     array = xr.DataArray(value)
     if array.dtype.kind not in "iuf" or not bool((np.isfinite(array) & (array > 0)).all()):
         raise QuestionError(f"{name}: got {value!r}; accepted: a number above 0.")
-    missing = [dim for dim in DRAW_DIMS if dim not in array.dims]
-    return array.astype(float).expand_dims(missing).transpose(*DRAW_DIMS, ...)
+    return array.astype(float)
+
+
+def _as_draws(values: xr.DataArray) -> xr.DataArray:
+    return values.expand_dims([dim for dim in DRAW_DIMS if dim not in values.dims]).transpose(*DRAW_DIMS, ...)

@@ -29,8 +29,9 @@ class PowerOf(NamedTuple):
     --------
     >>> from bayescale.answers.power_of import PowerOf
     >>> from bayescale.tables import PF_DAY
-    >>> PowerOf(at=PF_DAY, value=1.3e9, exponent=0.73)(1000 * PF_DAY) / 1e9  # Kaplan et al. 2020, Table 6
-    201.32...
+    >>> best_size = PowerOf(at=PF_DAY, value=1.3e9, exponent=0.73)  # Kaplan et al. 2020, Table 6
+    >>> f"{best_size(1000 * PF_DAY):.3g}"
+    '2.01e+11'
     """
 
     at: Quantity
@@ -129,8 +130,9 @@ def crossing_of_powers(of_compute: PowerOf, of_tokens: PowerOf, tokens: PowerOf)
     Examples
     --------
     >>> from bayescale.answers.power_of import PowerOf, crossing_of_powers
-    >>> float(crossing_of_powers(PowerOf(1e18, 3.0, -0.05), PowerOf(1e9, 2.9, -0.1), PowerOf(1e18, 1e9, 0.25)))
-    3.879...e+18
+    >>> of_compute, of_tokens = PowerOf(1e18, 3.0, -0.05), PowerOf(1e9, 2.9, -0.1)
+    >>> f"{float(crossing_of_powers(of_compute, of_tokens, PowerOf(1e18, 1e9, 0.25))):.3g}"
+    '3.88e+18'
     """
     faster = -of_compute.exponent + of_tokens.exponent * tokens.exponent
     start = xr.ufuncs.log(of_compute(NEAREST)) - xr.ufuncs.log(of_tokens(tokens(NEAREST)))

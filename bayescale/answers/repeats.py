@@ -206,7 +206,7 @@ def last_worthwhile_epoch(R_D: Quantity, share: float = WORTHWHILE) -> Quantity:
     >>> from bayescale.answers.repeats import last_worthwhile_epoch, worth_of_epoch
     >>> last = last_worthwhile_epoch(15.387756)
     >>> round(float(last), 2), round(float(worth_of_epoch(last, 15.387756)), 6)
-    (36.94, 0.1)
+    (36.93, 0.1)
     """
     second, third = (worth_of_epoch(k, R_D) for k in (2.0, 3.0))
     last = 2 + np.log(share / second) / np.log(third / second)

@@ -91,6 +91,6 @@ def optimal_split(
             "b": (1 - a).drop_attrs(),
         }
     )
-    out = out.assign_coords(compute=points, decades_beyond=decades_beyond(fit, {"compute": points}), **others)
+    out = out.assign_coords(others | {"compute": points, "decades_beyond": decades_beyond(fit, {"compute": points})})
     ordered = out.transpose("chain", "draw", POINT, ...)
     return ordered.assign_attrs(answer_attrs(fit, "compute-optimal split of N and D", quotable))

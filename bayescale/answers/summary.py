@@ -1,6 +1,8 @@
 """From draws to a table: medians and credible bands."""
 
+import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ BANDS = (0.5, 0.8, 0.95)
 
 
 def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str] = ("chain", "draw")) -> xr.Dataset:
-    """Return the median and equal-tailed bands of draws.
+    """Return the median and equal-tailed bands of draws; a draw may be infinite, and one that is NaN does not count.
 
     Returns
     -------
@@ -27,11 +29,17 @@ def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str]
     """
     prob = np.asarray(list(prob), dtype=float)
     dims = list(dim)
+    # Between a number and infinity nothing can be interpolated: a quantile is then one of the draws.
+    method: Any = "higher" if bool(np.isinf(draws).any()) else "linear"
 
     def at(q: np.ndarray) -> xr.DataArray:
-        return draws.quantile(q, dim=dims).rename(quantile="prob").assign_coords(prob=prob)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="All-NaN slice", category=RuntimeWarning)
+            found = draws.quantile(q, dim=dims, method=method)
+        return found.rename(quantile="prob").assign_coords(prob=prob)
 
-    return xr.Dataset({"median": draws.median(dims), "lower": at((1 - prob) / 2), "upper": at((1 + prob) / 2)})
+    median = at(np.full(len(prob), 0.5)).isel(prob=0, drop=True) if method == "higher" else draws.median(dims)
+    return xr.Dataset({"median": median, "lower": at((1 - prob) / 2), "upper": at((1 + prob) / 2)})
 
 
 def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:

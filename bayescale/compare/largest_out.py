@@ -103,8 +103,8 @@ def _one(runs: xr.Dataset, card: Card, factor: float, seed: int) -> xr.Dataset:
         "upper": (("prob", "held_out"), found_bands["upper"].values),
         "elpd": ("held_out", elpd),
     }
-    known = ("run", *dict.fromkeys(("params", "tokens", "compute", *card.get_law().inputs)))
-    coords: dict[str, Any] = {name: ("held_out", test[name].values) for name in known if name in test} | {
+    wanted = ("run", *dict.fromkeys(("params", "tokens", "compute", *card.get_law().inputs)))
+    coords: dict[str, Any] = {name: ("held_out", test[name].values) for name in wanted if name in test} | {
         "prob": list(PROBS),
         "factor": ("held_out", np.full(test.sizes["run"], factor)),
         "fitted": ("held_out", np.full(test.sizes["run"], train.sizes["run"])),

@@ -83,6 +83,8 @@ class Law:
         Inputs whose unit the law itself fixes: in another unit it is another law.
     may_be_constant : tuple of str
         Inputs that a fit can do without varying, such as a batch size kept throughout.
+    size_is_free : bool
+        Whether N can be chosen while the other inputs are held; not where width and depth already say it.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Law:
     has_floor: bool = False
     fixed_units: tuple[str, ...] = ()
     may_be_constant: tuple[str, ...] = ()
+    size_is_free: bool = True
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -113,7 +116,7 @@ class Law:
     @property
     def has_split(self) -> bool:
         """Whether the law trades parameters against tokens, so that a budget can be split between them."""
-        return "params" in self.inputs and not {"tokens", "step"}.isdisjoint(self.inputs)
+        return self.size_is_free and self.response != "accuracy" and "params" in self.inputs and not {"tokens", "step"}.isdisjoint(self.inputs)
 
     def on(self, column: str) -> "Law":
         """Return a law in one variable as the law of that column."""

@@ -8,9 +8,9 @@ from typing import Any
 
 from bayescale.laws.base import Law, Parameter, Quantity, Reference, Theta
 
-# How the error is rounded off just above zero: a gain over chance of all but 0.0005 is moved by as much, one of half of
-# it by less than a millionth.
-ROUNDING = 1e-3
+# How the error is rounded off above zero: where the paper's formula has none left there is half a percent of that at
+# chance, where it has half of it left that is moved by 2e-5.
+ROUNDING = 0.01
 
 
 def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:

@@ -58,6 +58,7 @@ WIDTH_DEPTH = Law(
     mean=mean,
     to_paper=to_paper,
     from_paper=from_paper,
+    size_is_free=False,
     falls_with=("params", "tokens", "width", "depth"),
     floor=E_floor,
     has_floor=True,

@@ -206,18 +206,20 @@ class Card(BaseModel):
         law = law_by_name(self.law)
         if ANY.name not in law.inputs:
             if self.x is not None:
-                raise ValueError(f"x: the law {law.name!r} takes {', '.join(law.inputs)}; only a law in one variable has x.")
+                takes = ", ".join(law.inputs)
+                raise ValueError(f"x: the law {law.name!r} takes {takes}; only a law in one variable has x.")
             return law
         if self.x is None:
-            raise ValueError(f"x: the law {law.name!r} is in one variable; say which column, for example x = 'compute'.")
+            raise ValueError(f"x: the law {law.name!r} is in one variable; say which column, such as x = 'compute'.")
         if self.x not in SCALES:
-            raise ValueError(f"x: there is no column {self.x!r}.{did_you_mean(self.x, SCALES)} Accepted: {', '.join(SCALES)}.")
+            meant = did_you_mean(self.x, SCALES)
+            raise ValueError(f"x: there is no column {self.x!r}.{meant} Accepted: {', '.join(SCALES)}.")
         return law.on(self.x)
 
     def on(self, column: str) -> "Card":
         """Return the same card for another column, where its law is in one variable."""
-        content = self.model_dump(mode="json") | {"name": f"{self.name.partition(':')[0]}:{column}", "x": column}
-        return parse_card(content, content["name"], content["name"])
+        name = f"{self.name.partition(':')[0]}:{column}"
+        return parse_card(self.model_dump(mode="json", exclude={"name"}) | {"x": column}, name, name)
 
     def pool(self, parameter: str) -> Pool:
         """Return how a parameter is pooled over families."""

@@ -1,6 +1,7 @@
-"""The envelope of training curves as a PyMC model: the size that is best at each compute, on a line in the logarithms."""
+"""The envelope of training curves as a PyMC model: where the best size changes, on a line in the logarithms."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pymc as pm
@@ -9,12 +10,14 @@ import xarray as xr
 from bayescale.modeling.card import Prior
 from bayescale.modeling.isoflop import sampled
 
-PRIORS: dict[str, Prior] = {
-    "a": Prior(dist="Normal", mu=0.5, sigma=0.25),
-    "level": Prior(dist="Normal", mu=0.0, sigma=2.0),  # log of N_opt at the reference, relative to the mean size
-    "sigma": Prior(dist="HalfNormal", sigma=0.3),  # scatter of the changes of size about the line, in log N
-    "nu": Prior(dist="Gamma", alpha=2, beta=0.1),
+_BELIEFS: dict[str, dict[str, Any]] = {
+    "a": dict(dist="Normal", mu=0.5, sigma=0.25),
+    # log(N_opt / N0) = level + a log(C / C0), at the mean of the changes of size; their scatter about it, in log N
+    "level": dict(dist="Normal", mu=0.0, sigma=2.0),
+    "sigma": dict(dist="HalfNormal", sigma=0.3),
+    "nu": dict(dist="Gamma", alpha=2, beta=0.1),
 }
+PRIORS = {name: Prior(**belief) for name, belief in _BELIEFS.items()}
 """What is believed of an envelope."""
 
 
@@ -26,7 +29,7 @@ def envelope_data(envelope: xr.Dataset) -> tuple[dict[str, np.ndarray], dict[str
 
 
 def build_envelope(arrays: Mapping[str, np.ndarray], priors: Mapping[str, Prior] = PRIORS) -> pm.Model:
-    """Build the model ``log N_opt = level + a log C`` of the places where the best size changes, with Student-t scatter.
+    """Build the model of the places where the best size changes: ``log N_opt = level + a log C``, Student-t scatter.
 
     Parameters
     ----------

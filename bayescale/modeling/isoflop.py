@@ -15,21 +15,28 @@ from bayescale.modeling.priors import DISTRIBUTIONS
 # What the sampler compiles for: as many budgets as there are, rounded up to this. The others are drawn from the prior.
 PAD = 4
 
-PRIORS: dict[str, Prior] = {
-    # N_opt = params_opt_at_reference (C / C0)^a at the profiles' geometric-mean compute and size.
-    "a": Prior(dist="Normal", mu=0.5, sigma=0.25),
-    "level": Prior(dist="Normal", mu=0.0, sigma=2.0),  # log of N_opt at the reference, relative to the mean of the best runs
-    "wander": Prior(dist="LogNormal", median=0.05, sigma=0.8),  # how far the optima of single budgets stray from the line, in log N
-    "depth": Prior(dist="Normal", mu=0.0, sigma=0.1),  # log of the best loss over the lowest seen at the budget
-    "curvature_level": Prior(dist="LogNormal", median=0.03, sigma=1.0),  # a factor e off the best N costs half of this
-    "curvature_slope": Prior(dist="Normal", mu=0.0, sigma=0.2),  # how it changes with compute, as an exponent
-    "curvature_spread": Prior(dist="LogNormal", median=0.15, sigma=0.6),  # and from budget to budget about that
-    "arms": Prior(dist="LogNormal", median=0.05, sigma=1.0),  # how wrong the shape is, as a share of the rise above the best
-    "alpha": Prior(dist="LogNormal", median=0.35, sigma=0.4),
-    "beta": Prior(dist="LogNormal", median=0.35, sigma=0.4),
-    "sigma": Prior(dist="LogNormal", median=0.01, sigma=0.8),
-    "nu": Prior(dist="Gamma", alpha=2, beta=0.1),
+_BELIEFS: dict[str, dict[str, Any]] = {
+    # log(N_opt / N0) = level + a log(C / C0), at the mean budget C0 and the mean size N0 of the best runs
+    "a": dict(dist="Normal", mu=0.5, sigma=0.25),
+    "level": dict(dist="Normal", mu=0.0, sigma=2.0),
+    # how far the optima of single budgets stray from that line, in log N
+    "wander": dict(dist="LogNormal", median=0.05, sigma=0.8),
+    # log of the best loss over the lowest that was seen at the budget
+    "depth": dict(dist="Normal", mu=0.0, sigma=0.1),
+    # a size off by a factor e costs half of this share of the loss; how that changes with compute, as an exponent, and
+    # from budget to budget besides
+    "curvature_level": dict(dist="LogNormal", median=0.03, sigma=1.0),
+    "curvature_slope": dict(dist="Normal", mu=0.0, sigma=0.2),
+    "curvature_spread": dict(dist="LogNormal", median=0.15, sigma=0.6),
+    # how wrong the shape is, as a share of the rise above the best
+    "arms": dict(dist="LogNormal", median=0.05, sigma=1.0),
+    "alpha": dict(dist="LogNormal", median=0.35, sigma=0.4),
+    "beta": dict(dist="LogNormal", median=0.35, sigma=0.4),
+    # scatter of log loss
+    "sigma": dict(dist="LogNormal", median=0.01, sigma=0.8),
+    "nu": dict(dist="Gamma", alpha=2, beta=0.1),
 }
+PRIORS = {name: Prior(**belief) for name, belief in _BELIEFS.items()}
 """What is believed of a set of profiles, whatever their shape."""
 
 
@@ -63,14 +70,13 @@ SHAPES: dict[str, Callable[..., Any]] = {"parabola": parabola, "corrected": two_
 SHAPE_PARAMETERS: dict[str, tuple[str, ...]] = {"parabola": (), "corrected": ("alpha", "beta")}
 
 
-def profile_loss(xp: Any, shape: str, log_n: Any, log_best_n: Any, best: Any, curvature: Any, theta: Any) -> Any:
-    """Return the expected loss of a profile: ``best * (1 + curvature * shape(log N - log N_opt))``."""
-    form = SHAPES[shape](xp, log_n - log_best_n, *(theta[name] for name in SHAPE_PARAMETERS[shape]))
-    return best * (1 + curvature * form)
+def rise_above_best(xp: Any, shape: str, u: Any, curvature: Any, theta: Any) -> Any:
+    """Return by which share the loss at ``u = log(N / N_opt)`` exceeds the best of its profile."""
+    return curvature * SHAPES[shape](xp, u, *(theta[name] for name in SHAPE_PARAMETERS[shape]))
 
 
 def isoflop_data(profiles: xr.Dataset) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-    """Return the arrays that condition the model, and the reference: the mean of the budgets and of their best runs' N."""
+    """Return the arrays that condition the model, and the reference: mean budget, and mean N of the best runs."""
     log_n, log_c = (np.log(profiles[name].values.astype(float)) for name in ("params", "compute"))
     log_budget = np.log(profiles["budget"].values)
     c0 = float(log_budget.mean())
@@ -125,12 +131,14 @@ def build_isoflop(
     At budget i the loss is ``best_i (1 + curvature_i shape(u))`` with ``u = log N - log N_opt``, and
     ``log N_opt = level + a log C + wander_i``. Under C = 6ND the two powers of the shape imply a = beta/(alpha + beta);
     that is not imposed, so that a rests on where the minima lie and alpha, beta on how lopsided the profiles are.
+    Scatter grows with the rise above the best: on its arms a profile is less like its shape, and a run there says less
+    about where the minimum is.
     """
-    theta_names = SHAPE_PARAMETERS[shape]
     with pm.Model(coords={"budget": range(arrays["log_budget"].size)}) as model:
         data = {name: pm.Data(name, values, dims=_dims(name)) for name, values in arrays.items()}
         index = data["budget_index"]
-        theta = {name: sampled(priors[name], name) for name in ("a", "level", "wander", *theta_names, "sigma", "nu")}
+        names = ("a", "level", "wander", "arms", "sigma", "nu", *SHAPE_PARAMETERS[shape])
+        theta = {name: sampled(priors[name], name) for name in names}
         stray = theta["wander"] * pm.Normal("wander_offset", 0.0, 1.0, dims="budget")
         best = pt.exp(data["lowest"] + sampled(priors["depth"], "depth", "budget"))
         spread = sampled(priors["curvature_spread"], "curvature_spread")
@@ -139,9 +147,8 @@ def build_isoflop(
         slope = sampled(priors["curvature_slope"], "curvature_slope")
         curvature = sampled(priors["curvature_level"], "curvature_level") * pt.exp(slope * data["log_budget"] + about)
         u = data["log_n"] - theta["level"] - theta["a"] * data["log_c"] - stray[index]
-        rise = curvature[index] * SHAPES[shape](pt, u, *(theta[name] for name in theta_names))
-        arms = sampled(priors["arms"], "arms")
-        known = {"relative_se": pt.sqrt(data["relative_se"] ** 2 + (arms * pt.log1p(rise)) ** 2)}
+        rise = rise_above_best(pt, shape, u, curvature[index], theta)
+        known = {"relative_se": pt.sqrt(data["relative_se"] ** 2 + (theta["arms"] * pt.log1p(rise)) ** 2)}
         NOISES["StudentT"].likelihood("log_loss", best[index] * (1 + rise), theta, known, observed=data["observed"])
         on_line = theta["level"] + theta["a"] * data["log_budget"]
         pm.Deterministic("params_opt", pt.exp(on_line + stray), dims="budget")

@@ -162,7 +162,8 @@ def log_density(
     observed = noise.observe(values, known)
 
     def density(y: Any, m: Any, *rest: Any) -> Any:
-        return noise.logpdf(y, m, dict(zip(names, rest, strict=False)), dict(zip(held, rest[len(names) :], strict=True)))
+        theta_, known_ = rest[: len(names)], rest[len(names) :]
+        return noise.logpdf(y, m, dict(zip(names, theta_, strict=True)), dict(zip(held, known_, strict=True)))
 
     return xr.apply_ufunc(density, observed, mean, *(theta[n] for n in names), *(known[n] for n in held))
 

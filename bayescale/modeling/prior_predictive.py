@@ -76,13 +76,13 @@ def prior_predictive(
     Returns
     -------
     xarray.Dataset
-        ``expected_loss``, the law's loss, and ``loss``, that of one new run with its scatter, dims ``(draw, input,
-        point)``, or ``expected_accuracy`` and so on; along each input of the law in turn, from a hundredth to a
-        hundred times the reference run (a tenth to ten times for width and depth), or over the values met in practice
-        where those are fewer, with the others held at the reference run. ``parameters``, dims ``(draw, parameter)``. Coords ``value`` (of the input at each
-        point) and ``reference`` (of the input). With runs also ``expected_loss_at_runs`` and ``loss_at_runs``, dims
-        ``(draw, run)``. ``attrs["unusable"]`` is the share of the law's responses that are no number or not one that
-        the response can take: above 0, such draws make a card hard to sample.
+        ``expected_loss``, the law's loss, and ``loss``, that of one new run with its scatter, dims
+        ``(draw, input, point)``; ``expected_accuracy`` and so on where the law predicts a share. Along each input in
+        turn, the others held at the reference run, from a hundredth to a hundred times the reference run (a tenth to
+        ten times for width and depth), or over the values met in practice where those are fewer. ``parameters``, dims
+        ``(draw, parameter)``. Coords ``value``, of the input at each point, and ``reference``, of the input. With runs
+        also ``expected_loss_at_runs`` and ``loss_at_runs``, dims ``(draw, run)``. ``attrs["unusable"]`` is the share of
+        what the law expects that is no number, or none that the response can take.
 
     Raises
     ------
@@ -106,33 +106,21 @@ def prior_predictive(
     place = _typical_place(law) if runs is None else _place_of(card, runs)
     theta = _draw_priors(card, place.loss, draws, rng)
     value = _grid(law, place.centre)
-    inputs = {name: value.sel(input=name).where(value["input"] == name, place.centre[name]) for name in law.inputs}
-    named = {f"expected_{law.response}": "{} by the law", law.response: "{} of one new run"}
-    both = _responses(card, inputs, theta, place.centre, no_error(card.noise.family), rng)
-    found = dict(zip(named, (one.transpose("draw", "input", "point") for one in both), strict=True))
+    inputs = {name: value.where(value["input"] == name, place.centre[name]) for name in law.inputs}
+    found = _responses(card, inputs, theta, place, no_error(card.noise.family), rng)
+    unusable = float((~_usable(card, found[f"expected_{law.response}"])).mean())
     if runs is not None:
-        at_runs = {name: xr.DataArray(runs[name].values.astype(float), dims="run") for name in law.inputs}
-        known = {name: one.values for name, one in known_of(card.noise.family, runs, law.response).items()}
-        known = {name: xr.DataArray(one, dims="run") for name, one in known.items()}
-        both = _responses(card, at_runs, theta, place.centre, known, rng)
-        found |= {f"{name}_at_runs": one.transpose("draw", "run") for name, one in zip(named, both, strict=True)}
-    for name, one in found.items():
-        said = named[name.removesuffix("_at_runs")].format(law.response)
-        found[name] = one.assign_attrs(units=place.unit, long_name=said)
+        inputs = {name: xr.DataArray(runs[name].values.astype(float), dims="run") for name in law.inputs}
+        known = known_of(card.noise.family, runs, law.response)
+        bare = {name: xr.DataArray(one.values, dims="run") for name, one in known.items()}
+        at_runs = _responses(card, inputs, theta, place, bare, rng)
+        found |= {f"{name}_at_runs": one for name, one in at_runs.items()}
     parameters = xr.concat(list(theta.values()), dim="parameter").transpose("draw", "parameter")
     out = xr.Dataset(found | {"parameters": parameters}).assign_coords(
         parameter=list(theta), value=value, reference=("input", [place.centre[name] for name in law.inputs])
     )
-    return out.assign_attrs(
-        model=card.name,
-        title=card.title,
-        law=law.name,
-        response=law.response,
-        loss_unit=place.unit,
-        about=place.about,
-        unusable=float((~_usable(card, out[f"expected_{law.response}"])).mean()),
-        seed=seed,
-    )
+    about = {"model": card.name, "title": card.title, "law": law.name, "response": law.response, "about": place.about}
+    return out.assign_attrs(about, loss_unit=place.unit, unusable=unusable, seed=seed)
 
 
 def _typical_place(law: Law) -> _Place:
@@ -147,7 +135,7 @@ def _place_of(card: Card, runs: xr.Dataset) -> _Place:
     law, given = card.get_law(), model_data(card, runs)
     # What is not measured relative to a reference run stays at its middle.
     centre = {name: given.reference.get(name, float(np.median(runs[name]))) for name in law.inputs}
-    loss = {p.of: float(given.arrays[_of_name(p)]) for p in card.all_priors.values() if p.of}
+    loss = {str(p.of): float(given.arrays[_of_name(p)]) for p in card.all_priors.values() if p.of}
     said = "".join(f", {of} = {value:.4g}" for of, value in loss.items())
     unit = runs.attrs.get("loss_unit", "") if law.response == "loss" else "1"
     return _Place(centre, loss, unit, f"{runs.sizes['run']} runs of {runs.attrs.get('source', 'yours')}{said}")
@@ -180,23 +168,27 @@ def _responses(
     card: Card,
     inputs: Mapping[str, xr.DataArray],
     theta: Mapping[str, xr.DataArray],
-    reference: Mapping[str, float],
+    place: _Place,
     known: Mapping[str, Any],
     rng: np.random.Generator,
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """Return what the law expects for each draw, and the response of one new run."""
-    family = card.noise.family
+) -> dict[str, xr.DataArray]:
+    """Return what the law expects for each draw, and the response of one new run, by name."""
+    law, family = card.get_law(), card.noise.family
     # A prior may allow what a float does not: it is counted, and shown to be absurd, rather than refused.
     with np.errstate(all="ignore"):
-        expected = card.get_law().at(np, inputs, theta, reference)
+        expected = law.at(np, inputs, theta, place.centre).transpose("draw", *next(iter(inputs.values())).dims)
         usable = _usable(card, expected)
         mean = expected.where(usable, 0.5)
         if NOISES[family].of_shares:
             mean = mean.clip(EDGE, 1 - EDGE)
-        return expected, draw_response(family, mean, theta, rng, known).where(usable)
+        response = draw_response(family, mean, theta, rng, known).where(usable)
+    return {
+        f"expected_{law.response}": expected.assign_attrs(units=place.unit, long_name=f"{law.response} by the law"),
+        law.response: response.assign_attrs(units=place.unit, long_name=f"{law.response} of one new run"),
+    }
 
 
 def _usable(card: Card, expected: xr.DataArray) -> xr.DataArray:
     if NOISES[card.noise.family].of_shares:
         return (expected >= 0) & (expected <= 1)
-    return np.isfinite(expected) & (expected > 0)
+    return (expected > 0) & (expected < np.inf)

@@ -1,6 +1,7 @@
 """Figures: one function each, on what the answers, the comparison and the backtest return."""
 
 from bayescale.plots.backtest import plot_backtest
+from bayescale.plots.crossing import plot_crossing
 from bayescale.plots.diagnostics import plot_diagnostics, plot_ranks
 from bayescale.plots.domains import plot_domains
 from bayescale.plots.frontier import plot_frontier
@@ -10,11 +11,16 @@ from bayescale.plots.known_models import plot_known_models
 from bayescale.plots.learned import plot_prior_posterior
 from bayescale.plots.loo import plot_loo_by_run
 from bayescale.plots.loss import plot_forms, plot_loss_against_compute
+from bayescale.plots.marginal import plot_bigger_or_longer
+from bayescale.plots.off_optimal import plot_convergence_gap, plot_off_optimal
 from bayescale.plots.residuals import plot_residuals
 from bayescale.plots.style import style
 
 __all__ = [
     "plot_backtest",
+    "plot_bigger_or_longer",
+    "plot_convergence_gap",
+    "plot_crossing",
     "plot_diagnostics",
     "plot_domains",
     "plot_forms",
@@ -24,6 +30,7 @@ __all__ = [
     "plot_known_models",
     "plot_loo_by_run",
     "plot_loss_against_compute",
+    "plot_off_optimal",
     "plot_prior_posterior",
     "plot_ranks",
     "plot_residuals",

@@ -46,8 +46,17 @@ def plot_off_optimal(answer: xr.Dataset, *, family: str | None = None, ax: Axes 
         label = f"{float(one['compute'].values[i]):.3g} FLOP"
         draw_bands(ax, one["factor"].values, shown.isel(point=i), colour, label=label)
     ax.axhline(TOLERATED, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    right = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "bottom"}
-    ax.annotate("20%", (1.0, TOLERATED), xytext=(-2, 2), fontsize=8, color=MUTED, **right)
+    ax.annotate(
+        f"{100 * TOLERATED:.0f}%",
+        (1.0, TOLERATED),
+        xycoords=("axes fraction", "data"),
+        xytext=(-2, 2),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=MUTED,
+    )
     ax.set_xscale("log")
     factors = one["factor"].values
     ax.set_xticks([x for x in (0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10) if factors.min() <= x <= factors.max()])

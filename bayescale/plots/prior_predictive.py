@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from bayescale.answers import BANDS, bands
 from bayescale.errors import QuestionError
@@ -20,6 +20,8 @@ SINGLE_DRAWS = 6
 WIDE = 5.0
 # An input that spans less than this factor is drawn on an axis of plain numbers, as bits and losses are read.
 NARROW = 20.0
+# Between ticks of plain numbers: bits are read in twos and fours.
+ROUND_STEPS = (1, 2, 4, 5, 10)
 
 
 def plot_prior_predictive(
@@ -50,7 +52,7 @@ def plot_prior_predictive(
     >>> from bayescale.modeling.prior_predictive import prior_predictive
     >>> from bayescale.plots.prior_predictive import plot_prior_predictive
     >>> [ax.get_xlabel() for ax in plot_prior_predictive(prior_predictive("chinchilla"))]
-    ['model size N (parameters)', 'training tokens D (tokens)']
+    ['model size N (parameters)', 'training tokens D']
     """
     names = [str(name) for name in prior["input"].values]
     panels = _panels(len(names)) if axes is None else list(axes)
@@ -91,6 +93,8 @@ def _draw_input(ax: Axes, one: xr.Dataset, name: str) -> None:
     ax.set_xlim(x[0], x[-1])
     if is_wide(x):
         log_axis(ax.xaxis)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=ROUND_STEPS))
     ax.set_xlabel(input_label(name))
 
 
@@ -151,4 +155,5 @@ def _name_what_is_drawn(panels: list[Axes], prior: xr.Dataset, runs: xr.Dataset 
     if runs is not None:
         handles.append(Line2D([], [], color=INK, marker="o", markersize=3, linestyle="", label="runs"))
     figure = panels[0].get_figure(root=True)
+    assert figure is not None
     figure.legend(handles=handles, loc="outside upper left", ncols=2 if len(panels) == 1 else 4, frameon=False)

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
 from scipy import stats
 
+from bayescale.costs import cost_model
 from bayescale.errors import DesignError
+from bayescale.runs.curves import losses_by_size
 from bayescale.runs.numbers import scientific
 
 BUDGET = "budget"
@@ -18,6 +21,7 @@ LEAST_BUDGETS = 3  # a line through the minima has two
 CHANCE = 0.005
 # Around it: as many windows of its own width on either side, of which the median is the thinness.
 NEIGHBOURS = 4
+SPACING = np.log(10) / 2  # of budgets that are read off learning curves
 # With nothing around it at all, half a run a window.
 THINNEST = 0.5
 
@@ -56,21 +60,20 @@ def isoflop_profiles(
 
     Examples
     --------
-    >>> import bayescale as bs
+    >>> import numpy as np, pandas as pd, bayescale as bs
     >>> from bayescale.runs.budgets import isoflop_profiles
-    >>> runs = bs.load_shipped("tinylm")
-    >>> english = runs.isel(run=runs["family"].values == "english")
-    >>> isoflop_profiles(english).sizes["budget"]
-    6
+    >>> n, c = np.meshgrid([1e8, 2e8, 4e8, 8e8], [1e19, 1e20, 1e21])
+    >>> runs = bs.read_runs(pd.DataFrame({"params": n.ravel(), "compute": c.ravel(), "loss": np.linspace(3, 2, 12)}))
+    >>> isoflop_profiles(runs)["budget"].values.tolist()
+    [1e+19, 1e+20, 1e+21]
     """
+    given = None if budgets is None else np.log10(np.asarray(list(budgets), dtype=float))
     logs = np.log10(runs["compute"].values.astype(float))
     sizes = np.round(np.log(runs["params"].values.astype(float)), 2)  # 1%: the same size, counted a little differently
-    if budgets is None:
+    if given is None:
         members = _found(logs, sizes, tolerance, least)
     else:
-        members = [
-            np.flatnonzero(_mine(logs, np.log10(list(budgets)), k, tolerance)) for k in range(len(list(budgets)))
-        ]
+        members = [np.flatnonzero(_mine(logs, given, k, tolerance)) for k in range(given.size)]
     kept = [who for who in members if len(np.unique(sizes[who])) >= least]
     if len(kept) < LEAST_BUDGETS:
         raise DesignError(_too_few(runs, kept, members, tolerance, least))
@@ -124,13 +127,14 @@ def _gathered(runs: xr.Dataset, members: list[np.ndarray], tolerance: float) -> 
     which, index = which[order], index[order]
     profiles = runs.isel(run=which)
     logs = np.log(profiles["compute"].values.astype(float))
-    log_budget = np.array([np.median(logs[index == k]) for k in range(len(members))])
+    budget = np.array([np.median(profiles["compute"].values[index == k]) for k in range(len(members))], dtype=float)
+    log_budget = np.log(budget)
     lowest = np.array([np.log(profiles["loss"].values[index == k].min()) for k in range(len(members))])
     slope = np.gradient(lowest, log_budget)
     profiles = profiles.assign(
         budget_index=("run", index),
         shift=("run", slope[index] * (log_budget[index] - logs), {"long_name": "log loss from the run to its budget"}),
-    ).assign_coords({BUDGET: (BUDGET, np.exp(log_budget), {"units": "FLOP"})})
+    ).assign_coords({BUDGET: (BUDGET, budget, {"units": "FLOP"})})
     count = {
         "runs": runs.sizes["run"],
         "on_profiles": int(which.size),
@@ -140,6 +144,71 @@ def _gathered(runs: xr.Dataset, members: list[np.ndarray], tolerance: float) -> 
     return profiles.assign_attrs(profiles=json.dumps(count))
 
 
+def profiles_of_curves(
+    curves: xr.Dataset, *, budgets: Iterable[float] | None = None, least: int = LEAST_SIZES
+) -> xr.Dataset:
+    """Return IsoFLOP profiles that are read off learning curves: at each budget, the loss of every size that got there.
+
+    Parameters
+    ----------
+    curves : xarray.Dataset
+        From `read_curves` or `curves_of_runs`; of one family.
+    budgets : iterable of float, optional
+        FLOP. By default half a decade apart, where the best of the sizes is neither the smallest nor the largest.
+    least : int
+        How many sizes a profile takes.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `isoflop_profiles` gives it, one entry for each size and budget. What is read between two points of a curve
+        is no run of its own: profiles at many budgets are not as many observations.
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than three profiles.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.budgets import profiles_of_curves
+    >>> from bayescale.runs.curves import curves_of_runs
+    >>> runs = bs.load_shipped("tinylm")
+    >>> english = curves_of_runs(runs.isel(run=runs["family"].values == "english"))
+    >>> profiles_of_curves(english).sizes["budget"]
+    3
+    """
+    log_c = np.log(curves["compute"].values.astype(float))
+    given = np.arange(log_c.min(), log_c.max(), SPACING) if budgets is None else np.log(np.asarray(list(budgets)))
+    params, losses = losses_by_size(curves, given)
+    present = np.isfinite(losses)
+    best, first, last = losses.argmin(axis=0), present.argmax(axis=0), len(params) - 1 - present[::-1].argmax(axis=0)
+    sound = present.sum(axis=0) >= least
+    if budgets is None:
+        sound &= (best > first) & (best < last)
+    kept = [np.flatnonzero(present[:, k]) for k in np.flatnonzero(sound)]
+    if len(kept) < LEAST_BUDGETS:
+        raise DesignError(
+            f"{curves.attrs.get('source', 'the runs')}: {len(kept)} IsoFLOP profiles can be read off the learning "
+            f"curves; it takes {LEAST_BUDGETS}, each of {least} sizes or more of which a middle one is the best."
+        )
+    at, of = np.repeat(given[sound], [who.size for who in kept]), np.concatenate(kept)
+    read = xr.Dataset(
+        {
+            "params": ("run", params[of]),
+            "compute": ("run", np.exp(at)),
+            "loss": ("run", np.exp(losses[of, np.searchsorted(given, at)])),
+        },
+        coords={"run": np.arange(of.size)},
+        attrs=curves.attrs,
+    )
+    read["tokens"] = cost_model(curves.attrs["cost"]).tokens(read["params"], read["compute"])
+    ends = np.cumsum([0, *(who.size for who in kept)])
+    profiles = _gathered(read, [np.arange(low, high) for low, high in pairwise(ends)], 0.0)
+    return profiles.assign_attrs(profiles=json.dumps({"runs": curves.sizes["run"], "read_off_curves": of.size}))
+
+
 def _too_few(runs: xr.Dataset, kept: list[np.ndarray], members: list[np.ndarray], tolerance: float, least: int) -> str:
     where = runs.attrs.get("source", "the runs")
     at = ", ".join(scientific(float(np.median(runs["compute"].values[who])), 2) for who in kept) or "none"
@@ -147,6 +216,6 @@ def _too_few(runs: xr.Dataset, kept: list[np.ndarray], members: list[np.ndarray]
     thinner = f", and {thin} with fewer than {least} sizes" if thin else ""
     return (
         f"{where}: {len(kept)} IsoFLOP profile{'s' * (len(kept) != 1)} among {runs.sizes['run']} runs (at {at} FLOP"
-        f"{thinner}); it takes {LEAST_BUDGETS}, each of {least} sizes or more within {tolerance:g} decades of one budget. "
-        "Name the budgets with budgets=[...], or raise the tolerance."
+        f"{thinner}); it takes {LEAST_BUDGETS}, each of {least} sizes or more within {tolerance:g} decades of one "
+        "budget. Name the budgets with budgets=[...], or raise the tolerance."
     )

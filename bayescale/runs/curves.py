@@ -78,7 +78,7 @@ def curves_of_runs(runs: xr.Dataset) -> xr.Dataset:
 
 
 def _size_labels(runs: xr.Dataset) -> np.ndarray:
-    """Number the sizes, smallest first; within 1% two are the same, counted a little differently."""
+    """Return the number of each row's size, smallest first; within 1% two are one, counted a little differently."""
     return np.unique(np.round(np.log(runs["params"].values.astype(float)), 2), return_inverse=True)[1]
 
 
@@ -95,9 +95,9 @@ def training_envelope(curves: xr.Dataset, points: int = ENVELOPE_POINTS) -> xr.D
     Returns
     -------
     xarray.Dataset
-        Dimension ``at``: ``compute``, the lowest ``loss`` and the ``params`` that has it. Dimension ``change``, one entry
-        for each pair of sizes between which the envelope changes: ``change_params``, the geometric mean of the two, and
-        ``change_compute``, where it happens (the geometric mean where noise makes it happen several times).
+        Dimension ``at``: ``compute``, the lowest ``loss`` and the ``params`` that has it. Dimension ``change``, one
+        entry for each pair of sizes between which the envelope changes: ``change_params``, the geometric mean of the
+        two, and ``change_compute``, where it happens (the geometric mean where noise makes it happen several times).
 
     Raises
     ------
@@ -119,21 +119,16 @@ def training_envelope(curves: xr.Dataset, points: int = ENVELOPE_POINTS) -> xr.D
     >>> runs = bs.load_shipped("tinylm")
     >>> english = runs.isel(run=runs["family"].values == "english")
     >>> training_envelope(curves_of_runs(english)).sizes["change"]
-    4
+    5
     """
-    label = _size_labels(curves)
-    params = np.array([np.exp(np.log(curves["params"].values[label == k]).mean()) for k in range(label.max() + 1)])
-    log_c = np.log(curves["compute"].values)
+    log_c = np.log(curves["compute"].values.astype(float))
     grid = np.linspace(log_c.min(), log_c.max(), points)
-    losses = np.full((params.size, points), np.inf)
-    for mine in _curves(curves):
-        read = _read(curves.isel(run=mine), grid)
-        losses[label[mine[0]]] = np.minimum(losses[label[mine[0]]], read)
+    params, losses = losses_by_size(curves, grid)
     found = _changes(grid, np.log(params), losses)
     if len(found) < LEAST_CHANGES:
         raise DesignError(
-            f"{curves.attrs.get('source', 'the runs')}: along compute the best size changes at {len(found)} places; a line "
-            f"takes {LEAST_CHANGES}. Four sizes or more, each at several lengths that overlap with its neighbours', do."
+            f"{curves.attrs.get('source', 'the runs')}: along compute the best size changes at {len(found)} places; a "
+            f"line takes {LEAST_CHANGES}. Four sizes or more, each at several lengths, are usual."
         )
     with np.errstate(invalid="ignore"):
         lowest = np.exp(np.where(np.isfinite(losses.min(axis=0)), losses.min(axis=0), np.nan))
@@ -148,6 +143,17 @@ def training_envelope(curves: xr.Dataset, points: int = ENVELOPE_POINTS) -> xr.D
         },
         attrs={"curves": curves.attrs.get("curves", "training")},
     )
+
+
+def losses_by_size(curves: xr.Dataset, log_compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sizes and the lowest log loss that each has at those computes; infinite where it has none."""
+    label = _size_labels(curves)
+    params = np.array([np.exp(np.log(curves["params"].values[label == k]).mean()) for k in range(label.max() + 1)])
+    losses = np.full((params.size, log_compute.size), np.inf)
+    for mine in _curves(curves):
+        k = label[mine[0]]
+        losses[k] = np.minimum(losses[k], _read(curves.isel(run=mine), log_compute))
+    return params, losses
 
 
 def _curves(curves: xr.Dataset) -> list[np.ndarray]:

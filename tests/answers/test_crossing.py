@@ -65,7 +65,7 @@ def test_an_error_of_one_exponent_is_propagated_as_the_closed_form_says():
     error = 1e-4
     answer = kaplan_crossing({"alpha_C": error}, draws=4000)
     step = 1e-5
-    up, down = (np.log10(float(kaplan_crossing(alpha_C=0.050 + s).compute.squeeze())) for s in (step, -step))
+    up, down = (np.log10(float(kaplan_crossing(alpha_C=0.050 + s)["compute"].squeeze())) for s in (step, -step))
     expected = 2 * 1.6449 * error * abs(up - down) / (2 * step)
     assert float(answer["decades"].sel(quantity="compute")) == pytest.approx(expected, rel=0.06)
     np.testing.assert_allclose(answer["decades"].sel(quantity="tokens"), 0.27 * answer["decades"][0], rtol=1e-9)
@@ -227,3 +227,5 @@ def test_families_are_answered_side_by_side(of_compute, of_tokens):
     assert answer["probability"].dims == ("family",)
     one = crossing(of_compute, of_tokens, split, family="old")
     np.testing.assert_allclose(one["compute"], answer["compute"].sel(family="old"))
+    with pytest.raises(QuestionError, match="no family 'old': the runs are not told apart"):
+        crossing(of_compute, of_tokens, D_OF_C, family="old")

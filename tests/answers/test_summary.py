@@ -51,3 +51,10 @@ def test_a_plain_answer_is_one_row():
     table = bs.summary(bs.irreducible_loss(pinned_fit("kaplan", KAPLAN)))
     assert table.loc["irreducible_loss", "median"] == 0.0
     assert len(table) == 1
+
+
+def test_bands_bear_draws_that_are_infinite_and_variables_without_any():
+    draws = xr.DataArray([[1.0, 2.0, 3.0, np.inf, np.inf]], dims=("chain", "draw"))
+    found = bands(draws, (0.5,))
+    assert [float(found[k].squeeze()) for k in ("lower", "median", "upper")] == [2.0, 3.0, np.inf]
+    assert bool(np.isnan(bands(draws * np.nan, (0.5,))["median"]))

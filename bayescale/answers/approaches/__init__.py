@@ -1,0 +1,23 @@
+"""Hoffmann et al.'s three approaches to the compute-optimal split, each Bayesian, and whether they agree."""
+
+from bayescale.answers.approaches.agreement import agreement
+from bayescale.answers.approaches.envelope import envelope_fit
+from bayescale.answers.approaches.isoflop import isoflop_fit, profile_curves
+from bayescale.answers.approaches.ladder import ladder
+from bayescale.answers.approaches.minima import line_through, parabola_minima, params_on_line
+from bayescale.answers.approaches.posterior import line_split
+from bayescale.answers.approaches.together import approaches, approaches_table
+
+__all__ = [
+    "agreement",
+    "approaches",
+    "approaches_table",
+    "envelope_fit",
+    "isoflop_fit",
+    "ladder",
+    "line_split",
+    "line_through",
+    "parabola_minima",
+    "params_on_line",
+    "profile_curves",
+]
