@@ -10,7 +10,32 @@
 
 from importlib.metadata import version as _version
 
-from bayescale.answers import extrapolate, irreducible_loss, optimal_split, summary
+from bayescale.answers import (
+    best_epochs,
+    better,
+    bigger_or_longer,
+    compute_to_within,
+    convergence_gap,
+    cost_of_deadline,
+    critical_batch,
+    crossing,
+    data_dimension,
+    extrapolate,
+    fastest_and_cheapest,
+    irreducible_by_domain,
+    irreducible_loss,
+    kaplan_crossing,
+    known_models,
+    known_models_table,
+    loss_of_compute,
+    loss_of_tokens,
+    off_optimal,
+    optimal_split,
+    reducible_loss,
+    summary,
+    time_and_compute,
+    value_of_epochs,
+)
 from bayescale.compare import backtest, compare, score
 from bayescale.errors import BayescaleError
 from bayescale.inference import (
@@ -23,10 +48,12 @@ from bayescale.inference import (
     verdict,
 )
 from bayescale.laws import LAWS, Law, Parameter, get_law, law
-from bayescale.modeling import Card, build_model, laws_for, list_cards, load_card, make_card
+from bayescale.modeling import Card, build_model, laws_for, list_cards, load_card, make_card, prior_predictive
 from bayescale.runs import describe_runs, findings, load_shipped, read_runs, shipped_logs
+from bayescale.tables import published_law, published_table
 
 __version__ = _version("bayescale")
+
 
 __all__ = [
     "LAWS",
@@ -36,28 +63,51 @@ __all__ = [
     "Parameter",
     "Verdict",
     "backtest",
+    "best_epochs",
+    "better",
+    "bigger_or_longer",
     "build_model",
     "compare",
+    "compute_to_within",
+    "convergence_gap",
+    "cost_of_deadline",
+    "critical_batch",
+    "crossing",
+    "data_dimension",
     "describe_runs",
     "extrapolate",
+    "fastest_and_cheapest",
     "findings",
     "fit",
     "get_law",
+    "irreducible_by_domain",
     "irreducible_loss",
+    "kaplan_crossing",
+    "known_models",
+    "known_models_table",
     "law",
     "laws_for",
     "list_cards",
     "load_card",
     "load_fit",
     "load_shipped",
+    "loss_of_compute",
+    "loss_of_tokens",
     "make_card",
+    "off_optimal",
     "optimal_split",
+    "prior_predictive",
     "prior_to_posterior",
+    "published_law",
+    "published_table",
     "read_runs",
+    "reducible_loss",
     "runs_of",
     "save_fit",
     "score",
     "shipped_logs",
     "summary",
+    "time_and_compute",
+    "value_of_epochs",
     "verdict",
 ]

@@ -9,6 +9,7 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.answers import law_of, reference_of
+from bayescale.cli_ask import add_ask, ask, given_at
 from bayescale.cli_models import list_models, show_model
 from bayescale.errors import QuestionError
 from bayescale.inference import check_can_save
@@ -85,7 +86,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
         a.compute,
         params=a.params,
         tokens=a.tokens,
-        at=_at(a),
+        at=given_at(a),
         family=a.family,
         seed=a.seed,
         allow_unconverged=a.allow_unconverged,
@@ -122,9 +123,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
 
 def _split(a: argparse.Namespace) -> None:
     fit = bs.load_fit(a.fit)
-    answer = bs.optimal_split(
-        fit, a.compute, at=_at(a), family=a.family, allow_unconverged=a.allow_unconverged
-    )
+    answer = bs.optimal_split(fit, a.compute, at=given_at(a), family=a.family, allow_unconverged=a.allow_unconverged)
     rows = []
     exponents = []
     for family, one in by_family(answer):
@@ -262,16 +261,6 @@ def _read(a: argparse.Namespace) -> xr.Dataset:
     )
 
 
-def _at(a: argparse.Namespace) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for pair in a.at or []:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise QuestionError(f"--at {pair!r}: write it as name=value, for example --at unique_tokens=25B.")
-        found.setdefault(name, []).append(value)
-    return found
-
-
 def _print_problems(runs: xr.Dataset) -> None:
     for finding in findings(runs):
         if finding.level != "info":
@@ -340,6 +329,11 @@ def _parser() -> argparse.ArgumentParser:
     p = command("irreducible", _irreducible, "how low the loss can go, with its band")
     _fit_options(p)
 
+    p = command("ask", ask, "further questions to a posterior: bigger or longer, critical batch, ...")
+    add_ask(p)
+    _posterior_options(p)
+    _at_option(p)
+
     p = command("compare", _compare, "which form the runs support, by LOO and by predicting the largest runs")
     _runs_options(p)
     p.add_argument("models", nargs="+", metavar="MODEL", help="two or more model cards")
@@ -374,6 +368,10 @@ def _reading_options(p: argparse.ArgumentParser) -> None:
 
 def _fit_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("fit", type=Path, metavar="FIT.nc", help="a posterior that `bayescale fit` wrote")
+    _posterior_options(p)
+
+
+def _posterior_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--family", help="one family only")
     p.add_argument("--allow-unconverged", action="store_true", help="answer from a failed posterior, marked")
 

@@ -1,6 +1,8 @@
 """From a posterior to answers: each an xarray.Dataset with its draws."""
 
+from bayescale.answers.batch import critical_batch, time_and_compute
 from bayescale.answers.crossing import crossing, kaplan_crossing
+from bayescale.answers.deadline import cost_of_deadline, fastest_and_cheapest
 from bayescale.answers.dimension import data_dimension
 from bayescale.answers.domains import irreducible_by_domain, irreducible_by_image, loss_by_domain
 from bayescale.answers.extrapolate import extrapolate
@@ -26,6 +28,7 @@ from bayescale.answers.posterior import (
 )
 from bayescale.answers.power_of import PowerOf, power_with_errors
 from bayescale.answers.reducible import reducible_loss
+from bayescale.answers.repeats import best_epochs, value_of_epochs
 from bayescale.answers.split import optimal_split
 from bayescale.answers.summary import BANDS, bands, summary
 from bayescale.answers.unlimited import loss_of_compute, loss_of_tokens
@@ -35,6 +38,7 @@ __all__ = [
     "BANDS",
     "PowerOf",
     "bands",
+    "best_epochs",
     "better",
     "bigger_or_longer",
     "card_of",
@@ -43,11 +47,14 @@ __all__ = [
     "compute_to_within",
     "convergence_gap",
     "cost_of",
+    "cost_of_deadline",
+    "critical_batch",
     "crossing",
     "data_dimension",
     "expected_loss",
     "extrapolate",
     "families_of",
+    "fastest_and_cheapest",
     "frontier_exponent",
     "irreducible_by_domain",
     "irreducible_by_image",
@@ -71,4 +78,6 @@ __all__ = [
     "seen",
     "summary",
     "theta_of",
+    "time_and_compute",
+    "value_of_epochs",
 ]

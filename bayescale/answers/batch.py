@@ -67,7 +67,6 @@ def critical_batch(fit: Source, loss: Any, *, family: str | None = None, allow_u
 
     Examples
     --------
-    >>> import bayescale as bs
     >>> from bayescale.answers.batch import critical_batch
     >>> kaplan = {"B_star": 2e8, "alpha_B": 0.21}
     >>> critical_batch(kaplan, [2.0, 3.0])["critical_batch"].values.round().tolist()
@@ -148,7 +147,6 @@ def time_and_compute(
 
     Examples
     --------
-    >>> import bayescale as bs
     >>> from bayescale.answers.batch import time_and_compute
     >>> kaplan = dict(N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21)
     >>> front = time_and_compute(kaplan, 2.6, "2B", batches=["1M", "4M"], seconds_per_step=2)

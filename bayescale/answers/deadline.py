@@ -37,7 +37,6 @@ def fastest_and_cheapest(front: xr.Dataset) -> xr.Dataset:
 
     Examples
     --------
-    >>> import bayescale as bs
     >>> from bayescale.answers.batch import time_and_compute
     >>> from bayescale.answers.deadline import fastest_and_cheapest
     >>> kaplan = dict(N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21)
@@ -85,7 +84,6 @@ def cost_of_deadline(front: xr.Dataset, deadline: Any, *, sure: float = SURE) ->
 
     Examples
     --------
-    >>> import bayescale as bs
     >>> from bayescale.answers.batch import time_and_compute
     >>> from bayescale.answers.deadline import cost_of_deadline
     >>> kaplan = dict(N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21)

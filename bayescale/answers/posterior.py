@@ -174,7 +174,9 @@ def scale_points(fit: xr.DataTree, values: Any, name: str) -> xr.DataArray:
     scale, entries = SCALES[name], np.atleast_1d(np.asarray(values, dtype=object)).ravel()
     numbers = []
     for entry in entries:
-        largest = seen(fit).get(name, (1.0, 1.0))[1] if is_multiple(entry) else 1.0
+        if is_multiple(entry) and name not in seen(fit):
+            raise QuestionError(f"{name}: {entry!r} is a multiple of the largest run, but the law does not take {name}.")
+        largest = seen(fit)[name][1] if is_multiple(entry) else 1.0
         try:
             number = parse_number(str(entry).strip()[:-1] if is_multiple(entry) else entry) * largest
         except ValueError as error:

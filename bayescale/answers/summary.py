@@ -48,14 +48,14 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
     Parameters
     ----------
     answer : xarray.Dataset
-        What `extrapolate`, `optimal_split` or `irreducible_loss` returned.
+        What `extrapolate`, `optimal_split` or any other answer returned.
     prob : iterable of float
         Masses of the bands.
 
     Returns
     -------
     pandas.DataFrame
-        A row for each variable and each remaining index (point, family), columns ``median`` and, for each mass,
+        A row for each variable and each remaining index (point, family, factor ...), columns ``median`` and, for each mass,
         ``lower_95``, ``upper_95`` and so on, in the variable's unit.
 
     Examples
@@ -84,7 +84,8 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
             row = {"variable": str(name), **labels, "median": float(found["median"].isel(pick)), **limits}
             rows.append(row | {"unit": draws.attrs.get("units", "")})
     table = pd.DataFrame(rows)
-    keys = [c for c in ("variable", "point", "family") if c in table]
+    dims = dict.fromkeys(str(d) for name in answer.data_vars for d in answer[name].dims if str(d) in table)
+    keys = ["variable", *sorted(dims, key=lambda d: (d != "point", d == "family"))]
     return table.fillna({"family": ""} if "family" in table else {}).set_index(keys)
 
 

@@ -4,6 +4,7 @@ from bayescale.modeling.build import build_model, family_names, model_data
 from bayescale.modeling.card import Card, Prior
 from bayescale.modeling.cards import list_cards, load_card, make_card
 from bayescale.modeling.design import check_design, laws_for
+from bayescale.modeling.prior_predictive import prior_predictive
 
 __all__ = [
     "Card",
@@ -16,4 +17,5 @@ __all__ = [
     "load_card",
     "make_card",
     "model_data",
+    "prior_predictive",
 ]

@@ -52,12 +52,13 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
     arrays |= {"family_index": index.astype("int64")}
     for prior in card.all_priors.values():
         if prior.of:
-            arrays[_of_name(prior)] = _of_scale(prior, runs["loss"].values.astype(float), index)
+            arrays[of_name(prior)] = _of_scale(prior, runs["loss"].values.astype(float), index)
     centred = len(families) > 1 and bool(np.bincount(index).min() >= CENTRED_FROM * len(law.parameters))
     return ModelData(arrays, reference, families, centred)
 
 
-def _of_name(prior: Prior) -> str:
+def of_name(prior: Prior) -> str:
+    """Return the name of the data that a prior is a multiple of: ``min_of_loss``."""
     return f"{str(prior.of)[:-1].replace('(', '_of_')}"
 
 
@@ -73,7 +74,7 @@ def _draw_prior(name: str, prior: Prior, data: dict[str, Any], dims: str | None 
     if prior.of is None:
         return create(name, dims=dims, **prior.arguments)
     share = create(f"{name}_share", dims=dims, **prior.arguments)
-    return pm.Deterministic(name, share * data[_of_name(prior)], dims=dims)
+    return pm.Deterministic(name, share * data[of_name(prior)], dims=dims)
 
 
 def _parameter(name: str, card: Card, law: Law, given: ModelData, data: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.laws import Law, scale_of
-from bayescale.modeling.build import _of_name, model_data
+from bayescale.modeling.build import model_data, of_name
 from bayescale.modeling.card import Card
 from bayescale.modeling.cards import load_card
 from bayescale.modeling.design import check_design
@@ -135,7 +135,7 @@ def _place_of(card: Card, runs: xr.Dataset) -> _Place:
     law, given = card.get_law(), model_data(card, runs)
     # What is not measured relative to a reference run stays at its middle.
     centre = {name: given.reference.get(name, float(np.median(runs[name]))) for name in law.inputs}
-    loss = {str(p.of): float(given.arrays[_of_name(p)]) for p in card.all_priors.values() if p.of}
+    loss = {str(p.of): float(given.arrays[of_name(p)]) for p in card.all_priors.values() if p.of}
     said = "".join(f", {of} = {value:.4g}" for of, value in loss.items())
     unit = runs.attrs.get("loss_unit", "") if law.response == "loss" else "1"
     return _Place(centre, loss, unit, f"{runs.sizes['run']} runs of {runs.attrs.get('source', 'yours')}{said}")

@@ -1,9 +1,13 @@
 """Figures: one function each, on what the answers, the comparison and the backtest return."""
 
+from bayescale.plots.approaches import plot_agreement, plot_best_sizes, plot_exponents, plot_ladder, plot_profiles
 from bayescale.plots.backtest import plot_backtest
+from bayescale.plots.coupled import plot_between_forms
+from bayescale.plots.critical_batch import plot_critical_batch
 from bayescale.plots.crossing import plot_crossing
 from bayescale.plots.diagnostics import plot_diagnostics, plot_ranks
 from bayescale.plots.domains import plot_domains
+from bayescale.plots.epochs import plot_epochs
 from bayescale.plots.frontier import plot_frontier
 from bayescale.plots.irreducible import plot_irreducible
 from bayescale.plots.isoflop import plot_isoflop
@@ -13,25 +17,37 @@ from bayescale.plots.loo import plot_loo_by_run
 from bayescale.plots.loss import plot_forms, plot_loss_against_compute
 from bayescale.plots.marginal import plot_bigger_or_longer
 from bayescale.plots.off_optimal import plot_convergence_gap, plot_off_optimal
+from bayescale.plots.pareto import plot_pareto
+from bayescale.plots.prior_predictive import plot_prior_predictive
 from bayescale.plots.residuals import plot_residuals
 from bayescale.plots.style import style
 
 __all__ = [
+    "plot_agreement",
     "plot_backtest",
+    "plot_best_sizes",
+    "plot_between_forms",
     "plot_bigger_or_longer",
     "plot_convergence_gap",
+    "plot_critical_batch",
     "plot_crossing",
     "plot_diagnostics",
     "plot_domains",
+    "plot_epochs",
+    "plot_exponents",
     "plot_forms",
     "plot_frontier",
     "plot_irreducible",
     "plot_isoflop",
     "plot_known_models",
+    "plot_ladder",
     "plot_loo_by_run",
     "plot_loss_against_compute",
     "plot_off_optimal",
+    "plot_pareto",
     "plot_prior_posterior",
+    "plot_prior_predictive",
+    "plot_profiles",
     "plot_ranks",
     "plot_residuals",
     "style",

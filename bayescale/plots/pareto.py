@@ -44,7 +44,6 @@ def plot_pareto(
 
     Examples
     --------
-    >>> import bayescale as bs
     >>> from bayescale.answers.batch import time_and_compute
     >>> from bayescale.plots.pareto import plot_pareto
     >>> kaplan = dict(N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21)

@@ -18,7 +18,9 @@ def runs_of(batches=(2e5, 8e5, 3.2e6), **columns):
     """Runs of Kaplan's law at several sizes, steps and batches."""
     size, step, batch = (v.ravel() for v in np.meshgrid(np.geomspace(1e7, 1e9, 4), [5e3, 2e4, 8e4], batches))
     loss = get_law("kaplan-steps").paper(np, TABLE_3, params=size, step=step, batch=batch)
-    return bs.read_runs(pd.DataFrame({"params": size, "step": step, "batch": batch, "loss": loss, **columns}), suspicious="keep")
+    return bs.read_runs(
+        pd.DataFrame({"params": size, "step": step, "batch": batch, "loss": loss, **columns}), suspicious="keep"
+    )
 
 
 def steps_fit(**options):
@@ -83,11 +85,11 @@ def test_every_point_of_the_front_reaches_the_loss_by_the_law_itself():
     front = time_and_compute(fit, 2.8, 5e8, batches=[1e5, 1e6, 1e7])
     inputs = {"params": 5e8, "step": front["steps"], "batch": front["batch"]}
     np.testing.assert_allclose(bs.answers.expected_loss(fit, inputs), 2.8, rtol=1e-9)
-    np.testing.assert_allclose(front["compute"], 6 * 5e8 * front["batch"] * front["steps"], rtol=1e-12)
+    np.testing.assert_allclose(front["compute"], 6 * 5e8 * front["steps"] * front["batch"], rtol=1e-12)
 
 
 def test_time_falls_with_the_batch_and_compute_rises_down_to_what_no_batch_beats():
-    front = time_and_compute(steps_fit(spread=0.05), 2.8, 5e8, seconds_per_step=3)
+    front = time_and_compute(steps_fit(spread=0.02), 2.8, 5e8, seconds_per_step=3)
     assert bool((front["time"].diff("point") < 0).all())
     assert bool((front["compute"].diff("point") > 0).all())
     # Kumar et al. 2020: no number of accelerators gets below the fewest steps, each as long as it is.
@@ -128,7 +130,7 @@ def test_draws_that_never_get_there_are_left_out_and_counted():
     never = (fit["posterior"]["N_c"] / 1e9) ** fit["posterior"]["alpha_N"] >= 1.01 * converged
     assert 0 < float(never.mean()) < 0.5
     assert float(front["p_reached"]) == pytest.approx(1 - float(never.mean()))
-    np.testing.assert_array_equal(front["steps"].isnull().all("point"), never)
+    np.testing.assert_array_equal(np.isnan(front["steps"]).all("point"), never)
     assert "never gets there" in front.attrs["warning"]
 
 
@@ -150,7 +152,7 @@ def test_the_answer_carries_the_verdict_and_how_far_it_lies_from_the_runs():
     with pytest.raises(UnconvergedError):
         critical_batch(fit, 3)
     marked = time_and_compute(fit, 2.5, 5e9, batches=[1e6], allow_unconverged=True)
-    assert "divergences" in marked.attrs["verdict"]
+    assert marked.attrs["verdict"] == "NOT CONVERGED"
     wanted = np.log10(marked["compute"].median() / runs_of()["compute"].max())
     assert float(marked["decades_beyond"].squeeze()) == pytest.approx(float(wanted))
 

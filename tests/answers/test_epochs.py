@@ -26,7 +26,9 @@ def runs_of(epochs=(1, 4, 16)):
     """Runs of the published law at several sizes, unique tokens and epochs."""
     size, unique, count = (v.ravel() for v in np.meshgrid(np.geomspace(1e8, 4e9, 4), [1e9, 5e9, 2e10], epochs))
     inputs = {"params": size, "tokens": unique * count, "unique_tokens": unique}
-    return bs.read_runs(pd.DataFrame(inputs | {"loss": get_law("repeats").paper(np, PAPER, **inputs)}), suspicious="keep")
+    return bs.read_runs(
+        pd.DataFrame(inputs | {"loss": get_law("repeats").paper(np, PAPER, **inputs)}), suspicious="keep"
+    )
 
 
 def repeats_fit(**options):
@@ -88,8 +90,9 @@ def test_the_best_number_of_epochs_is_the_readmes(source):
     assert float(one["params"]) == pytest.approx(7.022e9, rel=1e-3)
     assert float(one["tokens"]) == pytest.approx(2.3734e11, rel=1e-3)
     assert float(one["epochs"]) == pytest.approx(9.49, abs=0.01)
-    known = get_law("repeats").paper(np, PAPER, params=7.022e9, tokens=2.3734e11, unique_tokens=25e9)
-    assert float(one["optimal_loss"]) == pytest.approx(known, abs=1e-6)
+    known = get_law("repeats").paper(np, PAPER, params=1e22 / 6 / 2.3734e11, tokens=2.3734e11, unique_tokens=25e9)
+    assert float(one["optimal_loss"]) == pytest.approx(known, abs=1e-7)
+    assert float(one["optimal_loss"]) <= known
 
 
 def test_with_plenty_of_tokens_the_split_is_that_of_the_law_without_repeats():
@@ -109,7 +112,7 @@ def test_no_other_split_of_the_budget_is_better_in_any_draw():
     for factor in (0.9, 1.1):
         inputs = {"params": best["params"] * factor, "tokens": best["tokens"] / factor, "unique_tokens": 1e10}
         assert bool((bs.answers.expected_loss(fit, inputs) > best["optimal_loss"]).all())
-    np.testing.assert_allclose(best["decades_beyond"], np.log10([1e21, 1e22] / runs_of()["compute"].max().item()))
+    np.testing.assert_allclose(best["decades_beyond"], np.log10(best["compute"] / runs_of()["compute"].max()))
 
 
 def test_more_compute_over_the_same_tokens_is_more_epochs_each_worth_less():
@@ -139,7 +142,8 @@ def test_the_answer_says_how_often_the_runs_repeat_and_where_they_do_not():
 def test_an_unsound_posterior_is_not_quoted():
     with pytest.raises(UnconvergedError):
         value_of_epochs(repeats_fit(verdict=FAILED), "10B", "1B")
-    assert "divergences" in best_epochs(repeats_fit(verdict=FAILED), 1e21, "10B", allow_unconverged=True).attrs["verdict"]
+    marked = best_epochs(repeats_fit(verdict=FAILED), 1e21, "10B", allow_unconverged=True)
+    assert marked.attrs["verdict"] == "NOT CONVERGED"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from bayescale.answers.approaches.isoflop import isoflop_fit, profile_curves
 from bayescale.answers.approaches.ladder import ladder
 from bayescale.answers.approaches.minima import line_through, parabola_minima, params_on_line
 from bayescale.answers.approaches.posterior import line_split
-from bayescale.answers.approaches.together import approaches, approaches_table
+from bayescale.answers.approaches.together import approaches, approaches_table, published_beside
 
 __all__ = [
     "agreement",
@@ -20,4 +20,5 @@ __all__ = [
     "parabola_minima",
     "params_on_line",
     "profile_curves",
+    "published_beside",
 ]

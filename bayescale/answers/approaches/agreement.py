@@ -127,10 +127,10 @@ def _quick(profiles: xr.Dataset, loss: xr.DataArray) -> xr.Dataset:
 
 def _tail(here: xr.DataArray, again: xr.DataArray) -> xr.DataArray:
     """Return the two-sided share of replicates as far out, the runs themselves counted as one more."""
-    sound = np.isfinite(again)
+    sound = xr.ufuncs.isfinite(again)
     count = sound.sum(REPLICATE) + 1
     below, above = ((beyond & sound).sum(REPLICATE) + 1 for beyond in (again <= here, again >= here))
-    return (2 * np.minimum(below, above) / count).clip(max=1.0)
+    return (2 * xr.ufuncs.minimum(below, above) / count).clip(max=1.0)
 
 
 def _words(out: xr.Dataset, profiles: xr.Dataset, model: str) -> str:
@@ -144,7 +144,7 @@ def _words(out: xr.Dataset, profiles: xr.Dataset, model: str) -> str:
         f"a = {float(out['quick_a']):.3f} and N_opt = {human_number(float(out['quick_middle']))} at {at} FLOP; through "
         f"runs of the same design simulated from {model} they give {a[0]:.3f} to {a[1]:.3f} "
         f"(tail {float(out['tail_a']):.2g}) and {human_number(float(n[0]))} to {human_number(float(n[1]))} "
-        f"(tail {float(out['tail_middle']):.2g})." + (f" {lost} replicates gave no line." if lost else "")
+        f"(tail {float(out['tail_middle']):.2g})." + (f" Replicates that gave no line: {lost}." if lost else "")
     )
 
 

@@ -165,7 +165,7 @@ def profile_curves(
             "params_opt": posterior["params_opt"],
             "best_loss": posterior["best_loss"],
             "run_params": ("run", params),
-            "run_loss": ("run", np.exp(fit["observed_data"]["log_loss"].values)),
+            "run_loss": ("run", np.exp(fit["observed_data"].to_dataset()["log_loss"].values)),
             "budget_index": ("run", index),
         },
         coords={"params": ((BUDGET, "point"), np.exp(log_n.values))},

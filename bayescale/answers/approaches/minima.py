@@ -61,8 +61,16 @@ def _minimum(log_n: np.ndarray, loss: xr.DataArray) -> xr.Dataset:
     return xr.Dataset({"params": np.exp(at + middle), "curvature": 2 * bend, "weight": 1 / variance})
 
 
-def line_through(minima: xr.Dataset) -> xr.Dataset:
-    """Return the weighted least-squares line through the minima, ``log N_opt = level + a log(C / C0)``.
+def line_through(minima: xr.Dataset, weighted: bool = True) -> xr.Dataset:
+    """Return the least-squares line through the minima, ``log N_opt = level + a log(C / C0)``.
+
+    Parameters
+    ----------
+    minima : xarray.Dataset
+        From `parabola_minima`.
+    weighted : bool
+        Whether a minimum counts by its precision, so that a parabola that is nearly flat cannot turn the line;
+        otherwise all count alike.
 
     Returns
     -------
@@ -73,7 +81,7 @@ def line_through(minima: xr.Dataset) -> xr.Dataset:
     log_c = xr.ufuncs.log(minima[BUDGET])
     c0 = float(log_c.mean())
     y = xr.ufuncs.log(minima["params"])
-    weight = minima["weight"].where(np.isfinite(y), 0.0)
+    weight = (minima["weight"] if weighted else xr.ones_like(y)).where(xr.ufuncs.isfinite(y), 0.0)
     total = weight.sum(BUDGET)
     x_mean = (weight * log_c).sum(BUDGET) / total
     y_mean = (weight * y.fillna(0.0)).sum(BUDGET) / total

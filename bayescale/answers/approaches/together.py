@@ -227,12 +227,14 @@ def approaches_table(answer: xr.Dataset, prob: float = PUBLISHED_BAND) -> pd.Dat
 
     Examples
     --------
-    >>> import bayescale as bs
-    >>> from bayescale.answers.approaches import approaches, approaches_table
-    >>> runs = bs.load_shipped("tinylm")
-    >>> found = approaches(runs, bs.fit(runs, seed=1), family="english", replicates=50)
-    >>> approaches_table(found).loc["isoflop parabola", "published_a"]
-    np.float64(0.49)
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.answers.approaches import approaches_table
+    >>> a = np.random.default_rng(1).normal(0.5, 0.02, (2, 50, 1))
+    >>> dims, coords = ("chain", "draw", "approach"), {"approach": ["parametric"], "compute": ("point", [1e21])}
+    >>> sizes = {"params": ((*dims, "point"), 1e9 * np.ones((2, 50, 1, 1)))}
+    >>> answer = xr.Dataset({"a": (dims, a), "b": (dims, 1 - a), **sizes}, coords)
+    >>> approaches_table(answer).loc["parametric", ["published_a", "N at 1e+21"]].tolist()
+    [0.46, 1000000000.0]
     """
     columns: dict[str, np.ndarray] = {}
     for name in ("a", "b"):
@@ -240,10 +242,24 @@ def approaches_table(answer: xr.Dataset, prob: float = PUBLISHED_BAND) -> pd.Dat
     for k, c in enumerate(answer["compute"].values):
         columns |= _columns(f"N at {c:.3g}", answer["params"].isel(point=k), prob)
     table = pd.DataFrame(columns, index=pd.Index(answer[APPROACH].values, name=APPROACH))
-    printed = published_table("exponents").set_index(["study", "setup", "method"]).loc[HOFFMANN]
-    for column in ("a", "a_low", "a_high", "b", "b_low", "b_high"):
-        table[f"published_{column}"] = [printed.loc[PUBLISHED[name], column] for name in table.index]
-    return table
+    return table.join(published_beside(table.index))
+
+
+def published_beside(names: Iterable[str]) -> pd.DataFrame:
+    """Return Hoffmann et al.'s own exponents of these approaches, with their 10th and 90th percentiles.
+
+    Examples
+    --------
+    >>> from bayescale.answers.approaches import published_beside
+    >>> published_beside(["parametric"])["published_a"].tolist()
+    [0.46]
+    """
+    study, setup = HOFFMANN
+    printed = published_table("exponents")
+    printed = printed[(printed["study"] == study) & (printed["setup"] == setup)].set_index("method")
+    index = pd.Index(list(names), name=APPROACH)
+    numbers = printed[["a", "a_low", "a_high", "b", "b_low", "b_high"]].add_prefix("published_")
+    return numbers.reindex([PUBLISHED[name] for name in index]).set_axis(index, axis=0)
 
 
 def _columns(name: str, draws: xr.DataArray, prob: float) -> dict[str, np.ndarray]:
