@@ -7,7 +7,7 @@ import pytest
 from _pytest.doctest import DoctestItem
 
 matplotlib.use("agg")
-SAMPLES = ("bs.fit(", "bs.backtest(")
+SAMPLES = ("bs.fit(", "bs.backtest(", "isoflop_fit(", "envelope_fit(", "ladder(", "approaches(")
 
 
 def pytest_collection_modifyitems(items):

@@ -11,6 +11,8 @@
 from importlib.metadata import version as _version
 
 from bayescale.answers import (
+    approaches,
+    approaches_table,
     best_epochs,
     better,
     bigger_or_longer,
@@ -24,16 +26,21 @@ from bayescale.answers import (
     fastest_and_cheapest,
     irreducible_by_domain,
     irreducible_loss,
+    isoflop_fit,
     kaplan_crossing,
     known_models,
     known_models_table,
+    ladder,
     loss_of_compute,
     loss_of_tokens,
+    non_embedding_frontier,
     off_optimal,
     optimal_split,
     reducible_loss,
     summary,
     time_and_compute,
+    to_non_embedding,
+    to_total,
     value_of_epochs,
 )
 from bayescale.compare import backtest, compare, score
@@ -49,7 +56,7 @@ from bayescale.inference import (
 )
 from bayescale.laws import LAWS, Law, Parameter, get_law, law
 from bayescale.modeling import Card, build_model, laws_for, list_cards, load_card, make_card, prior_predictive
-from bayescale.runs import describe_runs, findings, load_shipped, read_runs, shipped_logs
+from bayescale.runs import describe_runs, findings, isoflop_profiles, load_shipped, read_curves, read_runs, shipped_logs
 from bayescale.tables import published_law, published_table
 
 __version__ = _version("bayescale")
@@ -62,6 +69,8 @@ __all__ = [
     "Law",
     "Parameter",
     "Verdict",
+    "approaches",
+    "approaches_table",
     "backtest",
     "best_epochs",
     "better",
@@ -82,9 +91,12 @@ __all__ = [
     "get_law",
     "irreducible_by_domain",
     "irreducible_loss",
+    "isoflop_fit",
+    "isoflop_profiles",
     "kaplan_crossing",
     "known_models",
     "known_models_table",
+    "ladder",
     "law",
     "laws_for",
     "list_cards",
@@ -94,12 +106,14 @@ __all__ = [
     "loss_of_compute",
     "loss_of_tokens",
     "make_card",
+    "non_embedding_frontier",
     "off_optimal",
     "optimal_split",
     "prior_predictive",
     "prior_to_posterior",
     "published_law",
     "published_table",
+    "read_curves",
     "read_runs",
     "reducible_loss",
     "runs_of",
@@ -108,6 +122,8 @@ __all__ = [
     "shipped_logs",
     "summary",
     "time_and_compute",
+    "to_non_embedding",
+    "to_total",
     "value_of_epochs",
     "verdict",
 ]

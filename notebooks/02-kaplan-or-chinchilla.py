@@ -20,7 +20,6 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale import plots
-from bayescale.answers.approaches import approaches, approaches_table, ladder
 
 PUBLIC = Path("../../shared/data")  # public run logs, which may not be copied into the repository
 assert PUBLIC.is_dir(), "this notebook reads the public run logs in ../shared/data beside the project"
@@ -104,10 +103,10 @@ pd.DataFrame(rows)
 # the valley's own shape.
 
 # %%
-three = approaches(hoffmann, fits["chinchilla"], compute=[1e21, 5.76e23], seed=1)
+three = bs.approaches(hoffmann, fits["chinchilla"], compute=[1e21, 5.76e23], seed=1)
 for name, why in json.loads(three.attrs["left_out"]).items():
     print(f"left out, {name}: {why}")
-approaches_table(three)
+bs.approaches_table(three)
 
 # %%
 with plots.style():
@@ -156,7 +155,7 @@ def ladder_of(dataset, rungs, sources):
     said = published[(published["dataset"] == dataset) & published["source_file"].isin(sources)].set_index(PARTS[2:6])
     by = dict(iter(mine.groupby(PARTS[2:6])))
     experiments = {RUNGS[key]: experiment(by[key]) for key in rungs}
-    return ladder(experiments, published={RUNGS[key]: said.loc[key, "w_n_exponent"] for key in rungs}, seed=1)
+    return bs.ladder(experiments, published={RUNGS[key]: said.loc[key, "w_n_exponent"] for key in rungs}, seed=1)
 
 
 KEYS = list(RUNGS)
@@ -207,10 +206,8 @@ pd.DataFrame(rows)
 # billion), and fit a line as Kaplan did.
 
 # %%
-from bayescale.answers.embeddings import non_embedding_frontier
-
 total = hoffmann.assign_attrs(params_convention="total")  # as the paper counts
-view = non_embedding_frontier(bs.fit(total, "chinchilla", seed=1), list(np.geomspace(768, 1.5e9, 20)))
+view = bs.non_embedding_frontier(bs.fit(total, "chinchilla", seed=1), list(np.geomspace(768, 1.5e9, 20)))
 for name, what in (("a_total", "in total N"), ("a_fitted", "a line through Kaplan's range, N without embeddings")):
     low, mid, high = view[name].quantile([0.025, 0.5, 0.975]).values
     print(f"a, {what}: {mid:.2f} (95%: {low:.2f} to {high:.2f})")

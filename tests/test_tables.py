@@ -79,7 +79,7 @@ def test_the_broken_law_gives_the_ground_truth_of_its_repository():
 
 def test_every_published_law_can_be_evaluated():
     inputs = dict(params=1e9, tokens=2e10, compute=1e21, step=1e5, batch=5e5, unique_tokens=1e10)
-    inputs |= dict(experts=8.0, granularity=4.0, examples=600.0)
+    inputs |= dict(experts=8.0, granularity=4.0, examples=600.0, width=2048.0, depth=24.0)
     for law, fit in published_table("laws")[["law", "fit"]].drop_duplicates().itertuples(index=False):
         assert 0.3 < published_law(law, fit)(**inputs) < 4, (law, fit)
 

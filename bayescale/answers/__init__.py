@@ -1,10 +1,12 @@
 """From a posterior to answers: each an xarray.Dataset with its draws."""
 
+from bayescale.answers.approaches import agreement, approaches, approaches_table, envelope_fit, isoflop_fit, ladder
 from bayescale.answers.batch import critical_batch, time_and_compute
 from bayescale.answers.crossing import crossing, kaplan_crossing
 from bayescale.answers.deadline import cost_of_deadline, fastest_and_cheapest
 from bayescale.answers.dimension import data_dimension
 from bayescale.answers.domains import irreducible_by_domain, irreducible_by_image, loss_by_domain
+from bayescale.answers.embeddings import non_embedding_frontier, to_non_embedding, to_total
 from bayescale.answers.extrapolate import extrapolate
 from bayescale.answers.frontier import frontier_exponent, optimal_params
 from bayescale.answers.irreducible import irreducible_loss
@@ -37,6 +39,9 @@ from bayescale.answers.within import compute_to_within
 __all__ = [
     "BANDS",
     "PowerOf",
+    "agreement",
+    "approaches",
+    "approaches_table",
     "bands",
     "best_epochs",
     "better",
@@ -51,6 +56,7 @@ __all__ = [
     "critical_batch",
     "crossing",
     "data_dimension",
+    "envelope_fit",
     "expected_loss",
     "extrapolate",
     "families_of",
@@ -59,15 +65,18 @@ __all__ = [
     "irreducible_by_domain",
     "irreducible_by_image",
     "irreducible_loss",
+    "isoflop_fit",
     "kaplan_crossing",
     "known_models",
     "known_models_table",
+    "ladder",
     "law_of",
     "law_theta",
     "loss_by_domain",
     "loss_of_compute",
     "loss_of_tokens",
     "loss_unit",
+    "non_embedding_frontier",
     "off_optimal",
     "optimal_params",
     "optimal_split",
@@ -79,5 +88,7 @@ __all__ = [
     "summary",
     "theta_of",
     "time_and_compute",
+    "to_non_embedding",
+    "to_total",
     "value_of_epochs",
 ]

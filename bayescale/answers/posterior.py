@@ -114,8 +114,8 @@ def complete_inputs(law: Law, known: Mapping[str, Any], cost: CostModel) -> dict
         said = ", ".join(f"{name} ({scale_of(name).meaning})" for name in missing)
         raise QuestionError(
             f"say where: the law {law.name!r} takes {', '.join(law.inputs)}; not said: {said}; "
-            f"got {', '.join(known) or 'none of them'}. Two of params, tokens and compute give the third; anything else "
-            f"is given as at={{'name': value}}."
+            f"got {', '.join(known) or 'none of them'}. Two of params, tokens and compute give the third; anything "
+            f"else is given as at={{'name': value}}."
         )
     return values
 
@@ -153,8 +153,8 @@ def parse_compute(entry: Any, largest: float | None) -> float:
         )
     if multiple and largest is None:
         raise QuestionError(
-            f"compute {entry!r} is a multiple of the largest run, but the compute of these runs is not known. Give FLOP, "
-            "or what the law takes."
+            f"compute {entry!r} is a multiple of the largest run, but the compute of these runs is not known. Give "
+            "FLOP, or what the law takes."
         )
     return value * largest if multiple and largest is not None else value
 
@@ -175,7 +175,9 @@ def scale_points(fit: xr.DataTree, values: Any, name: str) -> xr.DataArray:
     numbers = []
     for entry in entries:
         if is_multiple(entry) and name not in seen(fit):
-            raise QuestionError(f"{name}: {entry!r} is a multiple of the largest run, but the law does not take {name}.")
+            raise QuestionError(
+                f"{name}: {entry!r} is a multiple of the largest run, but the law does not take {name}."
+            )
         largest = seen(fit)[name][1] if is_multiple(entry) else 1.0
         try:
             number = parse_number(str(entry).strip()[:-1] if is_multiple(entry) else entry) * largest

@@ -55,8 +55,8 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row for each variable and each remaining index (point, family, factor ...), columns ``median`` and, for each mass,
-        ``lower_95``, ``upper_95`` and so on, in the variable's unit.
+        A row for each variable and each remaining index (point, family, factor ...), columns ``median`` and, for each
+        mass, ``lower_95``, ``upper_95`` and so on, in the variable's unit.
 
     Examples
     --------

@@ -116,7 +116,12 @@ class Law:
     @property
     def has_split(self) -> bool:
         """Whether the law trades parameters against tokens, so that a budget can be split between them."""
-        return self.size_is_free and self.response != "accuracy" and "params" in self.inputs and not {"tokens", "step"}.isdisjoint(self.inputs)
+        return (
+            self.size_is_free
+            and self.response != "accuracy"
+            and "params" in self.inputs
+            and not {"tokens", "step"}.isdisjoint(self.inputs)
+        )
 
     def on(self, column: str) -> "Law":
         """Return a law in one variable as the law of that column."""
@@ -186,9 +191,7 @@ def E_floor(theta: Theta) -> Quantity:
 
 
 # What several laws share: the floor, and the two exponents.
-IRREDUCIBLE = Parameter(
-    "E", "irreducible loss: what is left with unlimited resources", "loss", typical=(0.5, 3.0)
-)
+IRREDUCIBLE = Parameter("E", "irreducible loss: what is left with unlimited resources", "loss", typical=(0.5, 3.0))
 ALPHA = Parameter("alpha", "how fast the loss owed to finite N falls as N grows", "1")
 BETA = Parameter("beta", "how fast the loss owed to finite D falls as D grows", "1")
 FROM_PARAMS = Parameter("from_params", "loss owed to finite N at the reference run", "loss", typical=(0.05, 3.0))

@@ -43,9 +43,7 @@ KAPLAN = Law(
     equation="L = [(N_c/N)^(alpha_N/alpha_D) + D_c/D]^alpha_D",
     source="Kaplan et al. 2020, Scaling Laws for Neural Language Models, arXiv 2001.08361, eq. 1.5",
     parameters=(
-        Parameter(
-            "loss_params", "loss of the reference-size model with unlimited tokens", "loss", typical=(0.5, 3.0)
-        ),
+        Parameter("loss_params", "loss of the reference-size model with unlimited tokens", "loss", typical=(0.5, 3.0)),
         Parameter(
             "loss_tokens", "loss of an unlimited model with the reference run's tokens", "loss", typical=(0.5, 3.0)
         ),

@@ -20,7 +20,7 @@ _BELIEFS: dict[str, dict[str, Any]] = {
     "a": dict(dist="Normal", mu=0.5, sigma=0.25),
     "level": dict(dist="Normal", mu=0.0, sigma=2.0),
     # how far the optima of single budgets stray from that line, in log N
-    "wander": dict(dist="LogNormal", median=0.05, sigma=0.8),
+    "wander": dict(dist="LogNormal", median=0.05, sigma=0.6),
     # log of the best loss over the lowest that was seen at the budget
     "depth": dict(dist="Normal", mu=0.0, sigma=0.1),
     # a size off by a factor e costs half of this share of the loss; how that changes with compute, as an exponent, and
@@ -32,7 +32,8 @@ _BELIEFS: dict[str, dict[str, Any]] = {
     "arms": dict(dist="LogNormal", median=0.05, sigma=1.0),
     "alpha": dict(dist="LogNormal", median=0.35, sigma=0.4),
     "beta": dict(dist="LogNormal", median=0.35, sigma=0.4),
-    # scatter of log loss
+    # scatter of log loss at the mean budget, and how it changes with compute, as an exponent: short runs scatter more
+    "sigma_slope": dict(dist="Normal", mu=0.0, sigma=0.2),
     "sigma": dict(dist="LogNormal", median=0.01, sigma=0.8),
     "nu": dict(dist="Gamma", alpha=2, beta=0.1),
 }
@@ -137,7 +138,7 @@ def build_isoflop(
     with pm.Model(coords={"budget": range(arrays["log_budget"].size)}) as model:
         data = {name: pm.Data(name, values, dims=_dims(name)) for name, values in arrays.items()}
         index = data["budget_index"]
-        names = ("a", "level", "wander", "arms", "sigma", "nu", *SHAPE_PARAMETERS[shape])
+        names = ("a", "level", "wander", "arms", "sigma", "sigma_slope", "nu", *SHAPE_PARAMETERS[shape])
         theta = {name: sampled(priors[name], name) for name in names}
         stray = theta["wander"] * pm.Normal("wander_offset", 0.0, 1.0, dims="budget")
         best = pt.exp(data["lowest"] + sampled(priors["depth"], "depth", "budget"))
@@ -149,7 +150,8 @@ def build_isoflop(
         u = data["log_n"] - theta["level"] - theta["a"] * data["log_c"] - stray[index]
         rise = rise_above_best(pt, shape, u, curvature[index], theta)
         known = {"relative_se": pt.sqrt(data["relative_se"] ** 2 + (theta["arms"] * pt.log1p(rise)) ** 2)}
-        NOISES["StudentT"].likelihood("log_loss", best[index] * (1 + rise), theta, known, observed=data["observed"])
+        noise = {"nu": theta["nu"], "sigma": theta["sigma"] * pt.exp(theta["sigma_slope"] * data["log_c"])}
+        NOISES["StudentT"].likelihood("log_loss", best[index] * (1 + rise), noise, known, observed=data["observed"])
         on_line = theta["level"] + theta["a"] * data["log_budget"]
         pm.Deterministic("params_opt", pt.exp(on_line + stray), dims="budget")
         pm.Deterministic("best_loss", best, dims="budget")

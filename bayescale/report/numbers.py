@@ -272,9 +272,7 @@ def _provenance(study: Study) -> Numbers:
         "versions": json.loads(first["versions"]),
         "cards": {name: card_of(fit).model_dump(mode="json") for name, fit in study.fits.items()},
         "laws": {name: law_of(fit).equation for name, fit in study.fits.items()},
-        "reference_run": {
-            name: reference_of(fit) for name, fit in study.fits.items()
-        },
+        "reference_run": {name: reference_of(fit) for name, fit in study.fits.items()},
         "families": {name: families_of(fit) for name, fit in study.fits.items()},
         "findings": [
             {"level": item["level"], "message": item["message"]} for item in json.loads(attrs.get("findings", "[]"))

@@ -1,5 +1,7 @@
 """Run logs in, one validated Dataset out."""
 
+from bayescale.runs.budgets import isoflop_profiles
+from bayescale.runs.curves import read_curves
 from bayescale.runs.describe import describe_runs
 from bayescale.runs.finding import Finding, findings
 from bayescale.runs.numbers import human_number, parse_number
@@ -12,8 +14,10 @@ __all__ = [
     "describe_runs",
     "findings",
     "human_number",
+    "isoflop_profiles",
     "load_shipped",
     "parse_number",
+    "read_curves",
     "read_runs",
     "shipped_logs",
 ]

@@ -7,7 +7,6 @@ from bayescale.answers import expected_loss, optimal_params, seen
 from bayescale.costs import PowerCost
 from bayescale.errors import QuestionError
 
-
 ONES = {"params": 1.0, "tokens": 1.0}
 
 

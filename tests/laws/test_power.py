@@ -64,6 +64,22 @@ def test_a_budget_never_reaches_the_converged_loss_of_its_best_size(domain):
         assert 0 < henighan(by_compute, budget) - henighan(by_params, (budget / c0) ** beta) < 0.4
 
 
+def test_best_size_of_a_petaflop_day_as_the_text_has_it():
+    # N_opt = (C / 4.8e-12)^0.75 for 16x16 images by Table 1; 2.8e8 C^0.74 in the text: one, as both are rounded.
+    assert (1 / 4.8e-12) ** 0.74 < 2.8e8 < (1 / 4.8e-12) ** 0.75
+
+
+@pytest.mark.parametrize("budget", [1e17, 1e18, 1e19])
+def test_frontiers_that_agree_on_the_runs_differ_in_their_floors(budget):
+    # Porian et al. 2024: L = 128.93 C^-0.106 + 2.01, and with one and two higher budgets more 97.27 C^-0.096 + 1.78 and
+    # 87.16 C^-0.092 + 1.68.
+    frontiers = ((128.93, 0.106, 2.01), (97.27, 0.096, 1.78), (87.16, 0.092, 1.68))
+    laws = [{"E": floor, "x_c": a ** (1 / alpha), "alpha": alpha} for a, alpha, floor in frontiers]
+    losses = [FLOORED.paper(np, law, x=budget) for law in laws]
+    assert losses[0] == pytest.approx(128.93 * budget**-0.106 + 2.01, rel=1e-12)
+    assert max(losses) - min(losses) < 0.03
+
+
 @pytest.mark.parametrize(
     ("domain", "tokens", "c0", "alpha", "floor"),
     [

@@ -111,6 +111,7 @@ def test_the_mean_is_exact_at_the_truth(profiles):
         "curvature_offset": np.concatenate([np.log(curvature), pad]),
         "curvature_level_log__": np.array(0.0),
         "curvature_slope_offset": np.array(0.0),
+        "sigma_slope_offset": np.array(0.0),
         "alpha_log__": np.log(0.34),
         "beta_log__": np.log(0.28),
         "sigma_log__": np.log(1e-4),
