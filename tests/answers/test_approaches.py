@@ -11,6 +11,7 @@ from pinned import BESIROGLU, FAILED, PASSED, ROUNDED, pinned_fit
 import bayescale as bs
 from bayescale.answers.approaches import (
     agreement,
+    approaches,
     approaches_table,
     isoflop_fit,
     ladder,
@@ -20,7 +21,7 @@ from bayescale.answers.approaches import (
     params_on_line,
     profile_curves,
 )
-from bayescale.answers.approaches.posterior import one_family, with_priors
+from bayescale.answers.approaches.posterior import one_family, require_all, with_priors
 from bayescale.errors import CardError, QuestionError, UnconvergedError
 from bayescale.modeling.isoflop import PRIORS
 from bayescale.runs.budgets import isoflop_profiles, profiles_of_curves
@@ -224,6 +225,32 @@ def test_the_table_stands_next_to_hoffmanns():
     assert (table["a_low"] < table["a"]).all()
     assert table["a_high"].to_numpy() - table["a_low"].to_numpy() == pytest.approx(2 * 1.2816 * 0.01, rel=0.2)
     assert "N at 1e+21" in table
+
+
+def test_one_posterior_that_failed_marks_the_whole_answer():
+    good, bad = line_fit(), line_fit(verdict=FAILED)
+    assert require_all([good, good], False) == "converged"
+    assert require_all([good, bad, good], True) == "NOT CONVERGED"
+    with pytest.raises(UnconvergedError):
+        require_all([good, bad], False)
+
+
+def test_approaches_that_the_runs_do_not_support_are_named_with_the_reason():
+    n, d = (x.ravel() for x in np.meshgrid([1e8, 1e9], np.geomspace(1e9, 1e11, 5)))
+    loss = bs.get_law("chinchilla").paper(np, BESIROGLU, params=n, tokens=d)
+    runs = bs.read_runs(pd.DataFrame({"params": n, "tokens": d, "loss": loss}))
+    answer = approaches(runs, pinned_fit(runs=runs, spread=0.01), compute=["1x", 1e22])
+    assert answer["approach"].values.tolist() == ["parametric"]
+    left_out = json.loads(answer.attrs["left_out"])
+    assert set(left_out) == {"envelope", "isoflop parabola", "isoflop corrected"}
+    assert "the best size changes at" in left_out["envelope"]
+    assert "0 IsoFLOP profiles among 10 runs" in left_out["isoflop corrected"]
+    assert "agreement" not in answer.attrs
+    assert answer.sizes["pair"] == 0
+    # N_opt at 1e22 FLOP by Besiroglu et al.'s coefficients, closed form: G (C/6)^a.
+    ratio = (0.3478 * 482.01 / (0.3658 * 2085.43)) ** (1 / 0.7136)
+    expected = ratio * (1e22 / 6) ** (0.3658 / 0.7136)
+    assert float(answer["params"].isel(point=1).median()) == pytest.approx(expected, rel=0.05)
 
 
 def test_one_family_is_asked_for_by_name():

@@ -9,6 +9,7 @@ from answers.test_approaches import LOPSIDED, designed
 
 import bayescale as bs
 from bayescale.answers.approaches import approaches, isoflop_fit, ladder, line_split
+from bayescale.inference.compiled import _compiled
 from bayescale.tables import published_table
 
 RUNGS = (
@@ -127,6 +128,9 @@ def test_porians_ladder_comes_down_step_by_step(porian_points):
     assert effects == pytest.approx(answer["published_effect"].values, abs=0.04)
     assert answer["left_out"].values.tolist() == [0] * 5
     assert answer["runs"].values.tolist() == [107, 131, 132, 88, 121]
+    # Experiments with 11 and 12 budgets, and 88 to 132 runs, share one compiled model.
+    shapes = [key[0] for key in _compiled if isinstance(key, tuple) and key[0][:2] == ("isoflop", "corrected")]
+    assert shapes.count(("isoflop", "corrected", 12)) == 1
 
 
 @pytest.mark.slow

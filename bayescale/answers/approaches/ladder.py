@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from bayescale.answers.approaches.isoflop import isoflop_fit
+from bayescale.answers.approaches.posterior import require_all
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable, verdict
+from bayescale.inference import verdict
 from bayescale.inference.sampling import SEED
 
 EXPERIMENT, RUNG = "experiment", "rung"
@@ -77,7 +78,7 @@ def ladder(
     for k, (name, runs) in enumerate(named.items()):
         own = int(np.random.default_rng([seed, k]).integers(2**31))
         fits[name] = isoflop_fit(runs, shape=shape, seed=own, **options)
-    quotable = max(require_quotable(fit, allow_unconverged) for fit in fits.values())
+    quotable = require_all(fits.values(), allow_unconverged)
     a = xr.concat([fit["posterior"]["a"].reset_coords(drop=True) for fit in fits.values()], dim=EXPERIMENT)
     a = a.assign_coords({EXPERIMENT: list(fits)}).transpose("chain", "draw", EXPERIMENT)
     rungs = [f"{one} -> {other}" for one, other in zip(list(fits)[:-1], list(fits)[1:], strict=True)]

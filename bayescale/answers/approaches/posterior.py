@@ -1,7 +1,7 @@
 """What the posteriors of approaches 1 and 2 are made of, and the questions that are asked of both."""
 
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import xarray as xr
 
 from bayescale.costs import cost_model
 from bayescale.errors import CardError, QuestionError, did_you_mean
+from bayescale.inference import require_quotable
 from bayescale.inference.sampling import sample_model
 from bayescale.modeling.card import Prior
 from bayescale.runs import content_hash
@@ -70,6 +71,12 @@ def sample_estimator(
         **about,
     )
     return tree
+
+
+def require_all(fits: Iterable[xr.DataTree], allow_unconverged: bool) -> str:
+    """Return ``"converged"`` where every posterior is, else what `require_quotable` says of the first that is not."""
+    said = [require_quotable(fit, allow_unconverged) for fit in fits]
+    return next((one for one in said if one != "converged"), "converged")
 
 
 def line_split(fit: xr.DataTree, compute: xr.DataArray) -> xr.Dataset:

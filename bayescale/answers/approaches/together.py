@@ -12,7 +12,7 @@ import xarray as xr
 from bayescale.answers.approaches.agreement import REPLICATES, agreement, counts_of
 from bayescale.answers.approaches.envelope import envelope_fit
 from bayescale.answers.approaches.isoflop import isoflop_fit
-from bayescale.answers.approaches.posterior import line_split, one_family
+from bayescale.answers.approaches.posterior import line_split, one_family, require_all
 from bayescale.answers.posterior import answer_attrs, compute_points, decades_beyond, seen
 from bayescale.answers.split import optimal_split
 from bayescale.answers.summary import bands
@@ -102,7 +102,7 @@ def approaches(
     >>> found["approach"].values.tolist()
     ['envelope', 'isoflop parabola', 'isoflop corrected', 'parametric']
     """
-    quotable = require_quotable(fit, allow_unconverged)
+    require_quotable(fit, allow_unconverged)
     mine = one_family(runs, family)
     points = compute_points(fit, list(compute) if isinstance(compute, tuple) else compute)
     sizes = fit["posterior"].sizes
@@ -121,8 +121,7 @@ def approaches(
             fits[f"isoflop {shape}"] = isoflop_fit(profiles, shape=shape, seed=seed + 2 + k, **sampling)
     except DesignError as error:
         left_out |= {f"isoflop {shape}": str(error) for shape in SHAPES}
-    for one in fits.values():
-        quotable = max(quotable, require_quotable(one, allow_unconverged))
+    quotable = require_all((fit, *fits.values()), allow_unconverged)
     splits = {name: line_split(one, points) for name, one in fits.items()}
     middle = _middle(profiles, fit)
     splits["parametric"] = _parametric(fit, points, middle, family, allow_unconverged)
