@@ -215,6 +215,26 @@ for name, what in (("a_total", "in total N"), ("a_fitted", "a line through Kapla
 # %% [markdown]
 # The same posterior, the same runs: about 0.51 seen with embeddings, and 0.7 to 0.8 in Kaplan's count over Kaplan's
 # range. The two papers disagreed about counting and tuning more than about language models.
+
+# %% [markdown]
+# ## Kaplan's own contradiction
+#
+# Kaplan et al. saw that their laws cannot both hold for ever. The best loss that compute C can give, L(C), falls faster
+# than the best loss that the data of such a run can give, L(D(C)); where the two cross, one of them must fail. They
+# put it at about 1e4 PF-days, 1e12 parameters, 1e12 tokens and 1.7 nats/token, "an order of magnitude in either
+# direction". The exponents differ within the paper: alpha_D is 0.095 or 0.103, alpha_C is 0.050 fitted or 0.054
+# predicted, D grows as C^0.26 or C^0.27. Errors of half of each difference are carried to the crossing:
+
+# %%
+contradiction = bs.kaplan_crossing(errors={"alpha_C": 0.002, "alpha_D": 0.004, "b": 0.005, "a": 0.01}, seed=1)
+print(contradiction.attrs["answer"])
+with plots.style():
+    fig, ax = plt.subplots(figsize=(5.6, 4.0), layout="constrained")
+    _ = plots.plot_crossing(contradiction, ax=ax)
+
+# %% [markdown]
+# Nearly two decades wide, from errors in the third digit of exponents. A joint law such as Chinchilla's has no such
+# contradiction: its L(C) can never fall below what its own data allow.
 #
 # ## Our own runs
 #

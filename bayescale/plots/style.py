@@ -1,7 +1,8 @@
 """The look of every figure in one place: colours, sizes, and how big numbers are written on an axis."""
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -63,8 +64,9 @@ _RC = {
 }
 
 
-def style() -> AbstractContextManager[Any]:
-    """Return the look as a context; outside it nothing is changed.
+@contextmanager
+def style() -> Iterator[None]:
+    """Give figures made within their look; outside it nothing is changed.
 
     Examples
     --------
@@ -76,7 +78,11 @@ def style() -> AbstractContextManager[Any]:
     >>> inside, mpl.rcParams["font.size"] == before
     (False, True)
     """
-    return mpl.rc_context(_RC)
+    with mpl.rc_context(_RC):
+        yield
+        interactive = mpl.is_interactive()
+    # A notebook's backend turns itself on at the first figure: undoing that would hide all later ones.
+    mpl.interactive(interactive)
 
 
 def loss_text(*values: float, width: float) -> list[str]:

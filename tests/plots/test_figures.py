@@ -180,3 +180,13 @@ def test_without_an_axes_a_new_figure_is_made(study):
     ax = plots.plot_forms(study.path)
     assert ax.figure.number in plt.get_fignums()
     plt.close(ax.figure)
+
+
+def test_a_notebook_that_became_interactive_at_its_first_figure_stays_so():
+    before = mpl.is_interactive()
+    try:
+        with plots.style():
+            mpl.interactive(True)  # what a notebook's backend does at the first figure
+        assert mpl.is_interactive()
+    finally:
+        mpl.interactive(before)
