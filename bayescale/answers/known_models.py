@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import arviz as az
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -17,6 +16,7 @@ from bayescale.answers.posterior import (
     loss_unit,
     scale_points,
 )
+from bayescale.answers.probability import probability
 from bayescale.answers.summary import bands
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError, did_you_mean
@@ -212,13 +212,7 @@ def better(
 def _share_below_zero(difference: xr.DataArray) -> xr.Dataset:
     # Draws that only another form has are missing in all families at once.
     draws = difference.dropna("draw", how="all").dropna("chain", how="all")
-    below = (draws < 0).astype(float)
-    effective = az.ess(below.rename("below").to_dataset(), method="mean")["below"]
-    share = below.mean(DRAW_DIMS)
-    success, failure = share * effective + 0.5, (1 - share) * effective + 0.5
-    total = success + failure
-    error = np.sqrt(success * failure / (total**2 * (total + 1)))
-    return xr.Dataset({"probability": share, "mc_error": error})
+    return probability(draws < 0)
 
 
 def _named(fits: Fits) -> dict[str, xr.DataTree]:
