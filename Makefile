@@ -29,7 +29,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws lock clean
+.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws calibration benchmark-trust learn-priors lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -65,6 +65,15 @@ notebooks-check: $(READY)  ## execute them, write nothing, and fail if a committ
 
 laws: $(READY)  ## write docs/laws.md and its pictures from the laws and their cards
 	$(RUN)/python docs/make_laws.py
+
+calibration: $(READY)  ## simulate from every card and fit it again, 200 times each; goes on where it stopped (hours)
+	$(RUN)/python docs/make_calibration.py $(ARGS)
+
+benchmark-trust: $(READY)  ## score all methods on the public runs in ../shared; goes on where it stopped (hours)
+	$(RUN)/python -m benchmarks.trust $(ARGS)
+
+learn-priors: $(READY)  ## what the public runs in ../shared say of drift and scatter, as priors (an hour)
+	$(RUN)/python -m benchmarks.learn_priors $(ARGS)
 
 clean:  ## remove the environment, the report and every cache in this folder
 	rm -rf .venv .tools dist build report .pytest_cache .ruff_cache .mypy_cache .hypothesis

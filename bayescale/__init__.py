@@ -43,7 +43,7 @@ from bayescale.answers import (
     to_total,
     value_of_epochs,
 )
-from bayescale.compare import backtest, compare, score
+from bayescale.compare import backtest, compare, forecast, score
 from bayescale.errors import BayescaleError
 from bayescale.inference import (
     Verdict,
@@ -55,9 +55,20 @@ from bayescale.inference import (
     verdict,
 )
 from bayescale.laws import LAWS, Law, Parameter, get_law, law
-from bayescale.modeling import Card, build_model, laws_for, list_cards, load_card, make_card, prior_predictive
+from bayescale.modeling import (
+    Card,
+    build_model,
+    identifiability,
+    laws_for,
+    list_cards,
+    load_card,
+    make_card,
+    prior_predictive,
+    unidentified,
+)
 from bayescale.runs import describe_runs, findings, isoflop_profiles, load_shipped, read_curves, read_runs, shipped_logs
 from bayescale.tables import published_law, published_table
+from bayescale.trust import calibrate, check_predictive, grade, influence, prior_sensitivity
 
 __version__ = _version("bayescale")
 
@@ -76,6 +87,8 @@ __all__ = [
     "better",
     "bigger_or_longer",
     "build_model",
+    "calibrate",
+    "check_predictive",
     "compare",
     "compute_to_within",
     "convergence_gap",
@@ -88,7 +101,11 @@ __all__ = [
     "fastest_and_cheapest",
     "findings",
     "fit",
+    "forecast",
     "get_law",
+    "grade",
+    "identifiability",
+    "influence",
     "irreducible_by_domain",
     "irreducible_loss",
     "isoflop_fit",
@@ -110,6 +127,7 @@ __all__ = [
     "off_optimal",
     "optimal_split",
     "prior_predictive",
+    "prior_sensitivity",
     "prior_to_posterior",
     "published_law",
     "published_table",
@@ -124,6 +142,7 @@ __all__ = [
     "time_and_compute",
     "to_non_embedding",
     "to_total",
+    "unidentified",
     "value_of_epochs",
     "verdict",
 ]

@@ -10,13 +10,15 @@ import xarray as xr
 import bayescale as bs
 from bayescale.answers import law_of, reference_of
 from bayescale.cli_ask import add_ask, ask, given_at
+from bayescale.cli_compare import add_backtest, add_forecast, backtest, compare, forecast
 from bayescale.cli_models import list_models, show_model
+from bayescale.cli_runs import read, read_and_warn, reading_options, runs_options
 from bayescale.errors import QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
 from bayescale.laws import scale_of
 from bayescale.report import check_writable, run_study, terminal_summary, write_report
-from bayescale.runs import findings, human_number
+from bayescale.runs import human_number
 from bayescale.terminal import band, by_family, err, out, print_answer, print_table, sampling_bar, steps
 
 INTERRUPTED, REFUSED = 130, 2
@@ -44,10 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(a: argparse.Namespace) -> None:
     check_writable(a.out)
-    runs = _read(a)
-    _print_problems(runs)
+    runs = read_and_warn(a)
     with steps() as say:
-        study = run_study(runs, model=a.model, against=a.against, at=a.at, seed=a.seed, progress=say)
+        study = run_study(runs, model=a.model, against=a.against, at=a.at, forms=a.forms, seed=a.seed, progress=say)
         say("drawing the figures and writing the page")
         page = write_report(study, a.out)
     out.print(terminal_summary(study), markup=False)
@@ -56,8 +57,7 @@ def _report(a: argparse.Namespace) -> None:
 
 def _fit(a: argparse.Namespace) -> None:
     check_can_save(a.output)
-    runs = _read(a)
-    _print_problems(runs)
+    runs = read_and_warn(a)
     with sampling_bar(a.model) as progress:
         fit = bs.fit(runs, a.model, seed=a.seed, draws=a.draws, tune=a.tune, chains=a.chains, progress=progress)
     bs.save_fit(fit, a.output)
@@ -93,31 +93,37 @@ def _extrapolate(a: argparse.Namespace) -> None:
     )
     response = law_of(fit).response
     given = [name for name in dict.fromkeys(("compute", "params", "tokens", *law_of(fit).inputs)) if name in answer]
-    rows = []
+    drift = ["share_drift"] if "share_drift" in answer else []
+    rows, grades = [], []
     for family, one in by_family(answer):
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
             low, middle, high = band(at[response])
+            grades.append(bs.grade(one, point=i))
             rows.append(
                 (
                     family,
                     *(f"{float(at[n]):.3g}" if n == "compute" else human_number(float(at[n])) for n in given),
                     f"{middle:.4g}",
                     f"{low:.4g} to {high:.4g}",
-                    f"{float(at['share_parameters']):.0%}",
+                    *(f"{float(at[share]):.0%}" for share in ("share_parameters", *drift)),
                     f"{float(at['decades_beyond']):+.1f}",
+                    grades[-1].letter,
                 )
             )
     unit = answer.attrs["loss_unit"]
     titles = {"compute": "C (FLOP)", "params": "N", "tokens": "D"}
     print_answer(
         f"{answer.attrs['question']} ({unit}), model {answer.attrs['model']}",
-        ["family", *(titles.get(n, n) for n in given), response, "95% band", "params' share", "beyond"],
+        ["family", *(titles.get(n, n) for n in given), response, "95% band", "params' share"]
+        + [f"{name.removeprefix('share_')}'s share" for name in drift]
+        + ["beyond", "grade"],
         rows,
         answer,
         f"params' share: of the band's squared width, the rest is run noise. beyond: decades of "
         f"{answer.attrs['distance_in']} past the largest run.\n"
-        "The band is that of this form alone; `bayescale report RUNS.csv` says how often such bands held on your runs.",
+        f"The band is that of this form alone; `bayescale forecast RUNS.csv` asks several, tested on your runs.\n"
+        f"Grade {max(grades, key=lambda g: g.letter).sentence}.",
     )
 
 
@@ -163,69 +169,12 @@ def _irreducible(a: argparse.Namespace) -> None:
     )
 
 
-def _compare(a: argparse.Namespace) -> None:
-    names = list(dict.fromkeys(a.models))
-    if len(names) < 2:
-        raise QuestionError(f"a comparison takes two different models. Shipped: {', '.join(bs.list_cards())}.")
-    cards = {bs.load_card(name).name: bs.load_card(name) for name in names}
-    runs = _read(a)
-    _print_problems(runs)
-    with steps() as say:
-        fits = {}
-        for name, card in cards.items():
-            say(f"{name}: compiling and sampling")
-            fits[name] = bs.fit(runs, card, seed=a.seed)
-        say("leaving one run out at a time")
-        table = bs.compare(fits, seed=a.seed, progress=say)
-        held = {name: bs.backtest(runs, card, seed=a.seed, progress=say) for name, card in cards.items()}
-    print_table(
-        "leave one run out (which form describes runs like these; higher is better)",
-        ["model", "elpd_loo", "se", "difference", "its se", "weight", "bad Pareto k", "refitted"],
-        [
-            (
-                str(m),
-                *(f"{float(table[v].sel(model=m)):.1f}" for v in ("elpd_loo", "se", "elpd_diff", "dse")),
-                f"{float(table['weight'].sel(model=m)):.2f}",
-                str(int(table["bad_k"].sel(model=m))),
-                str(int(table["refitted"].sel(model=m))),
-            )
-            for m in table["model"].values
-        ],
-    )
-    rows: list[tuple[str, ...]] = []
-    best: dict[str, dict[str, float]] = {}
-    for name, one in held.items():
-        for factor, s in bs.score(one).iterrows() if one.sizes["held_out"] else ():
-            rows.append(
-                (
-                    name,
-                    f"{factor:g}x",
-                    f"{s['inside']:.0f} of {s['runs']:.0f}",
-                    f"{s['elpd']:.1f}",
-                    f"{s['error']:.2f}%",
-                    f"{s['bias']:+.2f}%",
-                )
-            )
-            best.setdefault(f"{factor:g}x", {})[name] = s["elpd"]
-    print_table(
-        "leave the largest out (which form predicts larger runs)",
-        ["model", "beyond", "inside 90% band", "elpd", "error", "bias"],
-        rows,
-    )
-    for name, one in held.items():
-        if one.attrs["skipped"]:
-            out.print(f"not scored, {name}: {one.attrs['skipped']}", markup=False)
-    winners = {where: max(by, key=lambda m: by[m]) for where, by in best.items() if len(by) == len(cards)}
-    far = ", ".join(f"{where}: {name}" for where, name in winners.items()) or "too few runs to say"
-    out.print(f"Runs like these: {table['model'].values[0]}. Larger runs ({far}).", markup=False)
-
-
 def _check(a: argparse.Namespace) -> None:
-    out.print(bs.describe_runs(_read(a)), markup=False)
+    out.print(bs.describe_runs(read(a)), markup=False)
 
 
 def _models(a: argparse.Namespace) -> None:
-    runs = _read(a) if a.runs else None
+    runs = read(a) if a.runs else None
     if a.action == "show":
         show_model(a.name, runs, a.picture)
     elif a.picture:
@@ -240,31 +189,6 @@ def _data(a: argparse.Namespace) -> None:
 
 
 # ----------------------------------------------------------------------------------------------------------- helpers
-
-
-def _read(a: argparse.Namespace) -> xr.Dataset:
-    columns = {}
-    for pair in a.columns or []:
-        name, equals, column = pair.partition("=")
-        if not equals:
-            raise QuestionError(
-                f"--columns {pair!r}: write it as name=column, for example --columns params='model size'."
-            )
-        columns[name] = column or None
-    return bs.read_runs(
-        a.runs,
-        columns=columns or None,
-        loss_unit=a.loss_unit,
-        params_convention=a.params_convention,
-        family=a.family,
-        suspicious="keep" if a.keep_suspicious else "error",
-    )
-
-
-def _print_problems(runs: xr.Dataset) -> None:
-    for finding in findings(runs):
-        if finding.level != "info":
-            err.print(f"{finding.level}: {finding.message}", markup=False)
 
 
 def _reference(fit: xr.DataTree) -> str:
@@ -298,15 +222,16 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     p = command("report", _report, "the main job: three answers, a page with figures, the posteriors")
-    _runs_options(p)
-    p.add_argument("--model", default="chinchilla", help="model card: a shipped name or a path (default chinchilla)")
-    p.add_argument("--against", default="kaplan", help="the card it is held against (default kaplan)")
+    runs_options(p)
+    p.add_argument("--forms", nargs="+", metavar="MODEL", help="the cards that the first answer stacks")
+    p.add_argument("--model", default="chinchilla", help="the plain card of answers 2 and 3 (default chinchilla)")
+    p.add_argument("--against", default="kaplan", help="the plain card it is held against (default kaplan)")
     p.add_argument("--at", default="100x", help="where to: a multiple of the largest run, or FLOP (default 100x)")
     p.add_argument("--out", type=Path, default=Path("report"), help="folder for the report (default report/)")
     _seed(p)
 
     p = command("fit", _fit, "sample a posterior and save it")
-    _runs_options(p)
+    runs_options(p)
     p.add_argument("--model", default="chinchilla", help="model card: a shipped name or a path (default chinchilla)")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="FIT.nc", help="file for the posterior")
     for name, default in (("draws", DRAWS), ("tune", TUNE), ("chains", CHAINS)):
@@ -334,36 +259,34 @@ def _parser() -> argparse.ArgumentParser:
     _posterior_options(p)
     _at_option(p)
 
-    p = command("compare", _compare, "which form the runs support, by LOO and by predicting the largest runs")
-    _runs_options(p)
+    p = command("forecast", forecast, "the loss at larger compute by several forms, weighted by how well they predict")
+    add_forecast(p)
+    runs_options(p)
+    _at_option(p)
+    _seed(p)
+
+    p = command("backtest", backtest, "predict the largest runs from the smaller ones and count how often bands held")
+    add_backtest(p)
+    runs_options(p)
+    _seed(p)
+
+    p = command("compare", compare, "which form the runs support, by LOO and by predicting the largest runs")
+    runs_options(p)
     p.add_argument("models", nargs="+", metavar="MODEL", help="two or more model cards")
     _seed(p)
 
     p = command("check", _check, "what the reader understood of a run log, and what is wrong with it")
-    _runs_options(p)
+    runs_options(p)
 
     p = command("models", _models, "list the models by family; `models show NAME` prints and pictures one")
     p.add_argument("action", nargs="?", choices=["show"])
     p.add_argument("name", nargs="?", default="chinchilla", help="a shipped name, NAME:COLUMN, or a path")
     p.add_argument("--for", dest="runs", type=Path, metavar="RUNS", help="which suit these runs; with show: about them")
     p.add_argument("--picture", type=Path, metavar="FILE.png", help="with show: save the picture")
-    _reading_options(p)
+    reading_options(p)
 
     command("data", _data, "list the run logs that come with the package")
     return parser
-
-
-def _runs_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("runs", type=Path, metavar="RUNS", help="run log: csv, tsv, parquet or jsonl")
-    _reading_options(p)
-
-
-def _reading_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--columns", nargs="+", metavar="NAME=COLUMN", help="which column is what, for example params=size")
-    p.add_argument("--family", help="the column that names each run's family")
-    p.add_argument("--loss-unit", help="nats/token (default), bits/token, nats/byte or bits/byte")
-    p.add_argument("--params-convention", help="total, non-embedding or unknown")
-    p.add_argument("--keep-suspicious", action="store_true", help="keep rows that look like typing errors")
 
 
 def _fit_options(p: argparse.ArgumentParser) -> None:

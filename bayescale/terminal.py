@@ -22,9 +22,10 @@ def by_family(answer: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
         yield str(family), answer.sel(family=family)
 
 
-def band(draws: xr.DataArray) -> tuple[float, float, float]:
-    """Return the 95% band and the median: lower, median, upper."""
-    low, middle, high = draws.quantile([0.025, 0.5, 0.975], dim=("chain", "draw")).values.ravel()[:3]
+def band(draws: xr.DataArray, mass: float = 0.95) -> tuple[float, float, float]:
+    """Return the band of that mass and the median: lower, median, upper."""
+    ends = [0.5 - mass / 2, 0.5, 0.5 + mass / 2]
+    low, middle, high = draws.quantile(ends, dim=("chain", "draw")).values.ravel()[:3]
     return float(low), float(middle), float(high)
 
 

@@ -29,10 +29,15 @@ KAPLAN = {"alpha_N": 0.076, "alpha_D": 0.103, "N_c": 6.4e13, "D_c": 1.8e13}
 PASSED = Verdict(
     tuple(
         Check(name, value, limit, True, "E", "")
-        for name, value, limit in (("R-hat", 1.0, 1.01), ("bulk ESS", 4000.0, 400.0), ("divergences", 0.0, 0.0))
+        for name, value, limit in (
+            ("R-hat", 1.0, 1.01),
+            ("bulk ESS", 4000.0, 400.0),
+            ("tail ESS", 3000.0, 400.0),
+            ("divergences", 0.0, 0.0),
+        )
     )
 )
-FAILED = Verdict((*PASSED.checks[:2], Check("divergences", 7, 0.0, False, "all chains", "7 of 4000 draws diverged.")))
+FAILED = Verdict((*PASSED.checks[:3], Check("divergences", 7, 0.0, False, "all chains", "7 of 4000 draws diverged.")))
 
 
 def simulated_frame(

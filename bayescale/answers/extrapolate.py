@@ -16,12 +16,13 @@ from bayescale.answers.posterior import (
     cost_of,
     decades_beyond,
     distance_in,
-    expected_loss,
     law_of,
+    law_theta,
     loss_unit,
+    reference_of,
+    respond_at,
     same_length,
     scale_points,
-    theta_of,
 )
 from bayescale.answers.split import optimal_split
 from bayescale.errors import QuestionError
@@ -65,10 +66,11 @@ def extrapolate(
     Returns
     -------
     xarray.Dataset
-        ``expected_loss``, the law's loss, and ``loss``, that of one new run with its scatter, dims
-        ``(chain, draw, point[, family])``; ``share_parameters`` and ``share_noise``, how the width of the 90% band of
-        ``loss`` is made up (squared widths); coords ``params``, ``tokens``, ``compute``, whatever else was given, and
-        ``decades_beyond``. A law of a share gives ``expected_accuracy`` and ``accuracy`` (or ``error``) instead.
+        ``expected_loss``, without the scatter of runs, and ``loss``, that of one new run with it, dims
+        ``(chain, draw, point[, family])``; ``share_parameters``, ``share_noise`` and, where the card has a drift,
+        ``share_drift``: how the width of the 90% band of ``loss`` is made up (squared widths); coords ``params``,
+        ``tokens``, ``compute``, whatever else was given, and ``decades_beyond``. A law of a share gives
+        ``expected_accuracy`` and ``accuracy`` (or ``error``) instead.
 
     Raises
     ------
@@ -77,8 +79,9 @@ def extrapolate(
 
     Notes
     -----
-    The band is that of the fitted form: it does not know that the form may be wrong. `backtest` says how often such
-    bands held on the runs at hand.
+    The band is that of the fitted form. A plain card's does not know that its form may be wrong, and is too narrow far
+    from the runs; that of a card with a drift does (``bs.fit(runs, "chinchilla+drift")``), and `forecast` asks several
+    forms. `backtest` says how often such bands held on the runs at hand.
 
     Examples
     --------
@@ -92,19 +95,24 @@ def extrapolate(
     given = {"compute": compute, "params": params, "tokens": tokens, **(at or {})}
     inputs, how = _inputs(fit, {k: v for k, v in given.items() if v is not None}, family, allow_unconverged)
     law, noise = law_of(fit), card_of(fit).noise.family
-    expected = expected_loss(fit, inputs, family).transpose(*DRAW_DIMS, POINT, ...)
-    theta = theta_of(fit, family)
+    expected, theta = respond_at(fit, inputs, family)
+    expected = expected.transpose(*DRAW_DIMS, POINT, ...)
     response = draw_response(noise, expected, theta, np.random.default_rng([seed, 1]), no_error(noise))
     measure = (lambda y: y) if NOISES[noise].of_shares else xr.ufuncs.log
-    widths = [_width(measure(expected)) ** 2, _width(measure(response) - measure(expected)) ** 2]
+    by_law = law.at(np, inputs, law_theta(fit, family), reference_of(fit))
+    widths = {"parameters": _width(measure(by_law)) ** 2}
+    if card_of(fit).discrepancy:
+        widths["drift"] = _width(measure(expected) - measure(by_law)) ** 2
+    # A scatter with few degrees of freedom has draws whose loss rounds to zero; quantiles bear that.
+    with np.errstate(divide="ignore"):
+        widths["noise"] = _width(measure(response) - measure(expected)) ** 2
     unit, name = loss_unit(fit), law.response
     out = xr.Dataset(
         {
-            f"expected_{name}": expected.assign_attrs(units=unit, long_name=f"{name} by the law"),
+            f"expected_{name}": expected.assign_attrs(units=unit, long_name=f"{name} without the scatter of runs"),
             name: response.assign_attrs(units=unit, long_name=f"{name} of one new run"),
-            "share_parameters": widths[0] / (widths[0] + widths[1]),
-            "share_noise": widths[1] / (widths[0] + widths[1]),
         }
+        | {f"share_{part}": width / sum(widths.values()) for part, width in widths.items()}
     ).assign_coords(inputs | {"decades_beyond": decades_beyond(fit, inputs)})
     about = answer_attrs(fit, f"{name} {how}", quotable) | {"distance_in": distance_in(fit, inputs)}
     return out.assign_attrs(about)

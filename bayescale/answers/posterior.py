@@ -11,6 +11,7 @@ from bayescale.costs import CostModel, cost_model
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.laws import SCALES, Law, scale_of
 from bayescale.modeling import Card
+from bayescale.modeling.drift import Span, respond, sampled_names
 from bayescale.runs import parse_number
 
 DRAW_DIMS = ("chain", "draw")
@@ -61,7 +62,7 @@ def theta_of(fit: xr.DataTree, family: str | None = None) -> dict[str, xr.DataAr
         If the posterior has no such family.
     """
     posterior = fit["posterior"].to_dataset()
-    theta = {name: posterior[name] for name in card_of(fit).all_priors}
+    theta = {name: posterior[name] for name in sampled_names(card_of(fit))}
     if family is None:
         return theta
     known = families_of(fit)
@@ -81,12 +82,26 @@ def law_theta(fit: xr.DataTree, family: str | None = None) -> dict[str, xr.DataA
 
 
 def expected_loss(fit: xr.DataTree, inputs: Mapping[str, Any], family: str | None = None) -> xr.DataArray:
-    """Return what the law expects for every draw, without run noise, at `inputs` by column in their own units.
+    """Return what is expected for every draw, without run noise, at `inputs` by column in their own units.
 
-    Whatever follows from the inputs given is worked out: C from N and D, steps from tokens and batch.
+    Whatever follows from the inputs given is worked out: C from N and D, steps from tokens and batch. A card with a
+    discrepancy adds its drift to the law.
     """
-    law = law_of(fit)
-    return law.at(np, complete_inputs(law, inputs, cost_of(fit)), law_theta(fit, family), reference_of(fit))
+    return respond_at(fit, inputs, family)[0]
+
+
+def respond_at(
+    fit: xr.DataTree, inputs: Mapping[str, Any], family: str | None = None
+) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+    """Return what is expected for every draw at `inputs`, and the parameters as they hold there."""
+    card = card_of(fit)
+    inputs = complete_inputs(card.get_law(), inputs, cost_of(fit))
+    return respond(card, theta_of(fit, family), inputs, reference_of(fit), spans_of(fit))
+
+
+def spans_of(fit: xr.DataTree) -> dict[str, Span]:
+    """Return where the fitted runs lie along each scale of the drift; empty where the card has none."""
+    return {name: Span(*span) for name, span in json.loads(fit.attrs.get("spans", "{}")).items()}
 
 
 def complete_inputs(law: Law, known: Mapping[str, Any], cost: CostModel) -> dict[str, Any]:

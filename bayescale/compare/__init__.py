@@ -1,6 +1,23 @@
-"""Several forms on the same runs: leave-one-out, and leave-the-largest-out."""
+"""Several forms on the same runs: leave-one-out, leave-the-largest-out, and one answer from all of them."""
 
-from bayescale.compare.largest_out import FACTORS, HEADLINE, backtest, score
+from bayescale.compare.forecast import forecast, forecast_fits
+from bayescale.compare.forms import forms_for, shipped_forms
+from bayescale.compare.largest_out import FACTORS, FORECAST, HEADLINE, backtest, held_out, score
 from bayescale.compare.loo import compare
+from bayescale.compare.rehearse import LADDER, rehearse
 
-__all__ = ["FACTORS", "HEADLINE", "backtest", "compare", "score"]
+__all__ = [
+    "FACTORS",
+    "FORECAST",
+    "HEADLINE",
+    "LADDER",
+    "backtest",
+    "compare",
+    "forecast",
+    "forecast_fits",
+    "forms_for",
+    "held_out",
+    "rehearse",
+    "score",
+    "shipped_forms",
+]

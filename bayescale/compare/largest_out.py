@@ -1,33 +1,35 @@
 """Leave the largest runs out, predict them from the smaller ones, and count how often the bands held."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp
 
-from bayescale.answers import bands, theta_of
-from bayescale.errors import BayescaleError, QuestionError
-from bayescale.inference import by_run, fit, log_likelihood, verdict
+from bayescale.answers import bands
+from bayescale.compare.forms import forms_for
+from bayescale.compare.rehearse import LADDER, Say, rehearse
+from bayescale.compare.weights import form_weights, mixed
+from bayescale.errors import QuestionError
 from bayescale.inference.sampling import SEED
-from bayescale.modeling import Card, check_design, load_card, model_data
-from bayescale.modeling.noise import draw_response, known_of
+from bayescale.modeling import Card, load_card
 
-FACTORS = (10.0, 100.0)
+FACTORS = (3.0, 10.0, 30.0, 100.0)
 PROBS = (0.5, 0.8, 0.9, 0.95)
 HEADLINE = 0.9
+FORECAST = "forecast"
+QUANTILES = 200  # over which the CRPS is taken
 
 
 def backtest(
     runs: xr.Dataset,
-    model: "str | Path | Card" = "chinchilla",
+    model: "str | Path | Card | Mapping[str, float] | Iterable[str | Path | Card]" = FORECAST,
     factor: float | Iterable[float] = FACTORS,
     *,
     seed: int = SEED,
-    progress: Callable[[str], None] | None = None,
+    progress: Say | None = None,
 ) -> xr.Dataset:
     """Fit the runs at C <= Cmax / factor and score the prediction of all larger ones, for each factor.
 
@@ -35,8 +37,9 @@ def backtest(
     ----------
     runs : xarray.Dataset
         Validated runs, dims ``run``.
-    model : str, path or Card
-        The card.
+    model : str, path, Card, or several of them
+        What is tested: ``"forecast"``, several forms with weights as `forecast` has them; forms of your own choice, as
+        a list or with their weights as a mapping; or one card.
     factor : float or iterable of float
         How far the largest run lies beyond the fitted ones, in compute.
     seed : int
@@ -48,93 +51,100 @@ def backtest(
     -------
     xarray.Dataset
         Dims ``held_out``, one for each factor and run that was predicted, coords ``factor``, ``run``, ``family``,
-        ``params``, ``tokens``, ``compute``, ``decades_beyond`` (of the fitted runs): ``loss``, ``median``, ``lower``
-        and ``upper`` (dims ``prob``), ``elpd`` (log density of log loss). ``attrs["skipped"]`` says which factors could
-        not be scored and why. `score` sums it up.
+        ``params``, ``tokens``, ``compute``, ``fitted`` (how many runs), ``decades_beyond`` (of the fitted runs):
+        ``loss``, ``median``, ``lower`` and ``upper`` (dims ``prob``), ``elpd`` (log density of log loss), ``crps``;
+        and, of several forms, ``weight`` (dims ``form``). ``attrs["skipped"]`` says what could not be scored and why.
+        `score` sums it up, `plots.plot_backtest` draws it.
+
+    Raises
+    ------
+    CardError, DesignError, QuestionError
+        If there is no such form, or all runs together cannot identify it.
 
     Notes
     -----
-    A run whose measurement error is known is predicted with that error added.
+    A run whose measurement error is known is predicted with that error added. The weights that a forecast has at a
+    cut-off are those earned on the runs below it. A compiled model is used again at every cut-off.
 
     Examples
     --------
     >>> import bayescale as bs
-    >>> held = bs.backtest(bs.load_shipped("tinylm"), factor=10)
+    >>> held = bs.backtest(bs.load_shipped("tinylm"), "chinchilla", factor=10)
     >>> held.sizes["prob"]
     4
     """
-    card = load_card(model)
-    check_design(card, runs)
-    response = card.get_law().response
-    parts, skipped = [], []
-    for f in np.atleast_1d(np.asarray(factor, dtype=float)):
-        if progress:
-            progress(f"{card.name}: predicting the largest runs from those {f:g}x smaller")
-        try:
-            parts.append(_one(runs, card, float(f), seed))
-        except BayescaleError as error:
-            skipped.append(f"{f:g}x: {error}")
-    out = xr.concat(parts, dim="held_out") if parts else _empty(response)
-    attrs = {"model": card.name, "skipped": "\n".join(skipped), "response": response}
-    return out.assign_attrs(attrs, loss_unit=runs.attrs.get("loss_unit", "1"), measure=_measure(card, runs))
+    factors = [float(f) for f in np.atleast_1d(np.asarray(factor, dtype=float))]
+    if any(not f > 1 for f in factors):
+        raise QuestionError(f"factor: a cut-off lies below the largest run, so a factor is above 1; got {factors}.")
+    if isinstance(model, str | Path | Card) and model != FORECAST:
+        cards, weights = [load_card(model)], None
+    else:
+        named, weights = forms_for(runs, None if model == FORECAST else model)
+        cards = list(named.values())
+    rungs = factors if weights is None else sorted({*factors, *(r for r in LADDER if r > min(factors))})
+    rehearsed = rehearse(runs, cards, rungs, seed=seed, progress=progress)
+    return held_out(rehearsed, weights, factors, seed=seed)
 
 
-def _one(runs: xr.Dataset, card: Card, factor: float, seed: int) -> xr.Dataset:
-    size = runs[_measure(card, runs)]
-    # Rounding of C must not decide on which side the run at the cut falls.
-    cut = size.values.max() / factor * (1 + 1e-6)
-    train, test = runs.isel(run=size.values <= cut), runs.isel(run=size.values > cut)
-    if "family" in runs.coords:
-        known = np.isin(test["family"].values, train["family"].values)
-        test = test.isel(run=known)
-    posterior = fit(train, card, seed=seed, prior_draws=0)
-    if not (found := verdict(posterior)).passed:
-        raise BayescaleError(found.sentence)
-    # Held-out runs are measured from the reference run of the runs that were fitted.
-    data = model_data(card, train)
-    density = next(iter(log_likelihood(card, posterior["posterior"].to_dataset(), test, data).data_vars.values()))
-    elpd = logsumexp(density.values, axis=(0, 1)) - np.log(density.sizes["chain"] * density.sizes["draw"])
-    found_bands = bands(_predictive(posterior, card, test, data.reference, seed), PROBS)
-    response = card.get_law().response
-    columns: dict[str, Any] = {
-        response: ("held_out", test[response].values),
-        "median": ("held_out", found_bands["median"].values),
-        "lower": (("prob", "held_out"), found_bands["lower"].values),
-        "upper": (("prob", "held_out"), found_bands["upper"].values),
-        "elpd": ("held_out", elpd),
+def held_out(
+    rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factors: Sequence[float] = FACTORS, *, seed: int = SEED
+) -> xr.Dataset:
+    """Return what `backtest` does, from what every form said at every cut-off; of the first form without weights."""
+    found = [_at(rehearsed, weights, factor, seed) for factor in factors if factor in rehearsed["factor"].values]
+    parts = [part for part in found if part is not None]
+    response = rehearsed.attrs["response"]
+    out = xr.concat(parts, dim="held_out") if parts else _empty(rehearsed, weights)
+    name = FORECAST if weights is not None else str(rehearsed["form"].values[0])
+    return out.assign_attrs(rehearsed.attrs | {"model": name, "response": response})
+
+
+def _at(rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: float, seed: int) -> xr.Dataset | None:
+    """Return what the forms together said at one cut-off; None where none of them could be fitted."""
+    part = rehearsed.isel(held_out=rehearsed["factor"].values == factor)
+    names = [str(name) for name in part["form"].values if np.isfinite(part["log_density"].sel(form=name)).all()]
+    names = [name for name in names if weights is None or name in weights]
+    if not names:
+        return None
+    if weights is None:
+        weight = xr.DataArray(np.ones(1), dims="form", coords={"form": names[:1]})
+    else:
+        reach = float(np.log10(factor))
+        weight = form_weights({name: weights[name] for name in names}, rehearsed, factor, reach)["weight"]
+    mine = part.sel(form=weight["form"])
+    draws = mixed(mine["predicted"], weight, seed)
+    found, y = bands(draws, PROBS), part[rehearsed.attrs["response"]]
+    columns = {
+        y.name: y,
+        "median": found["median"],
+        "lower": found["lower"],
+        "upper": found["upper"],
+        "elpd": ("held_out", logsumexp(mine["log_density"].values + np.log(weight.values)[:, None], axis=0)),
+        "crps": ("held_out", _crps(draws, y)),
     }
-    wanted = ("run", *dict.fromkeys(("params", "tokens", "compute", *card.get_law().inputs)))
-    coords: dict[str, Any] = {name: ("held_out", test[name].values) for name in wanted if name in test} | {
-        "prob": list(PROBS),
-        "factor": ("held_out", np.full(test.sizes["run"], factor)),
-        "fitted": ("held_out", np.full(test.sizes["run"], train.sizes["run"])),
-        "family": ("held_out", test["family"].values if "family" in test.coords else np.full(test.sizes["run"], "all")),
-        "decades_beyond": ("held_out", np.log10(test[size.name].values / train[size.name].values.max())),
-    }
-    return xr.Dataset(columns, coords=coords)
+    if weights is not None:
+        every = weight.reindex(form=list(weights), fill_value=0.0)
+        columns["weight"] = every.expand_dims(held_out=part.sizes["held_out"]).transpose("held_out", "form")
+    return xr.Dataset(columns)
 
 
-def _measure(card: Card, runs: xr.Dataset) -> str:
-    """Return the column by which runs are large: their compute, or the first quantity that the law takes."""
-    return "compute" if "compute" in runs else card.get_law().inputs[0]
+def _crps(draws: xr.DataArray, y: xr.DataArray) -> np.ndarray:
+    """Return the continuous ranked probability score of each run: twice the mean pinball loss over the quantiles.
+
+    Over quantiles rather than draws, as the exponential of heavy-tailed scatter has no mean.
+    """
+    level = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    q = draws.quantile(level, dim=("chain", "draw"), method="inverted_cdf")
+    return np.asarray(2 * ((q["quantile"] - (y < q)) * (y - q)).mean("quantile").values)
 
 
-def _predictive(
-    posterior: xr.DataTree, card: Card, test: xr.Dataset, reference: Mapping[str, float], seed: int
-) -> xr.DataArray:
-    labels = test["family"] if "family" in test.coords else None
-    theta = by_run(theta_of(posterior), labels)
-    law, family = card.get_law(), card.noise.family
-    mean = law.at(np, {name: test[name] for name in law.inputs}, theta, reference).transpose("chain", "draw", "run")
-    return draw_response(family, mean, theta, np.random.default_rng([seed, 2]), known_of(family, test, law.response))
-
-
-def _empty(response: str) -> xr.Dataset:
-    names = ("run", "params", "tokens", "compute", "factor", "fitted", "family", "decades_beyond")
-    flat = {name: ("held_out", np.array([], dtype=object if name in ("run", "family") else float)) for name in names}
+def _empty(rehearsed: xr.Dataset, weights: Mapping[str, float] | None) -> xr.Dataset:
+    response, rehearsed = rehearsed.attrs["response"], rehearsed.isel(held_out=slice(0))
     band = {name: (("prob", "held_out"), np.zeros((len(PROBS), 0))) for name in ("lower", "upper")}
-    values = {name: ("held_out", np.zeros(0)) for name in (response, "median", "elpd")}
-    return xr.Dataset(values | band, coords=flat | {"prob": list(PROBS)})
+    values = {name: ("held_out", np.zeros(0)) for name in (response, "median", "elpd", "crps")}
+    share = {} if weights is None else {"weight": (("held_out", "form"), np.zeros((0, len(weights))))}
+    coords = {name: rehearsed[name] for name in rehearsed.coords if rehearsed[name].dims == ("held_out",)}
+    out = xr.Dataset(values | band | share, coords={"prob": list(PROBS)} | coords)
+    return out if weights is None else out.assign_coords(form=list(weights))
 
 
 def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADLINE) -> pd.DataFrame:
@@ -153,9 +163,8 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
     -------
     pandas.DataFrame
         Columns ``runs``, ``inside`` (count), ``coverage`` (share), ``winkler`` (interval score, mean), ``width``
-        (median)
-        and ``error`` (median absolute), ``bias`` (mean, positive where the prediction is too high), all in % of the
-        loss, and ``elpd`` (sum).
+        (median) and ``error`` (median absolute), ``bias`` (mean, positive where the prediction is too high), all in %
+        of the loss, ``crps`` (mean, in % of the loss) and ``elpd`` (sum).
 
     Notes
     -----
@@ -165,7 +174,7 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
     Examples
     --------
     >>> import bayescale as bs
-    >>> held = bs.backtest(bs.load_shipped("tinylm"), factor=10)
+    >>> held = bs.backtest(bs.load_shipped("tinylm"), "chinchilla", factor=10)
     >>> bool(bs.score(held)["coverage"].between(0, 1).all())
     True
     """
@@ -183,6 +192,7 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
             "width": (100 * (high - low) / y).values,
             "error": (100 * abs(held["median"] / y - 1)).values,
             "bias": (100 * (held["median"] / y - 1)).values,
+            "crps": (100 * held["crps"] / y).values,
             "elpd": held["elpd"].values,
         }
     )
@@ -196,6 +206,7 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
             "width": grouped["width"].median(),
             "error": grouped["error"].median(),
             "bias": grouped["bias"].mean(),
+            "crps": grouped["crps"].mean(),
             "elpd": grouped["elpd"].sum(),
         }
     )

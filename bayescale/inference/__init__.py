@@ -1,11 +1,23 @@
 """From a model and runs to a posterior, and whether it may be quoted."""
 
-from bayescale.inference.diagnostics import Check, Verdict, prior_to_posterior, require_quotable, verdict
+from bayescale.inference.diagnostics import (
+    COUNTED,
+    QUOTED,
+    Check,
+    Limits,
+    Verdict,
+    prior_to_posterior,
+    require_quotable,
+    verdict,
+)
 from bayescale.inference.sampling import by_run, fit, log_likelihood, runs_of, sample_model
 from bayescale.inference.store import check_can_save, load_fit, save_fit
 
 __all__ = [
+    "COUNTED",
+    "QUOTED",
     "Check",
+    "Limits",
     "Verdict",
     "by_run",
     "check_can_save",

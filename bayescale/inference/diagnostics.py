@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import arviz as az
 import numpy as np
@@ -40,9 +41,10 @@ class Verdict:
     def sentence(self) -> str:
         """The verdict in one sentence."""
         if self.passed:
-            rhat, bulk = self.checks[0], self.checks[1]
+            rhat, bulk, diverged = self.checks[0], self.checks[1], int(self.checks[3].value)
+            divergences = f"{diverged} divergences" if diverged else "no divergences"
             return (
-                f"Converged: R-hat {rhat.value:.3f} at worst, {bulk.value:.0f} effective draws or more, no divergences."
+                f"Converged: R-hat {rhat.value:.3f} at worst, {bulk.value:.0f} effective draws or more, {divergences}."
             )
         return "Not converged: " + " ".join(check.sentence for check in self.checks if not check.passed)
 
@@ -56,12 +58,20 @@ class Verdict:
         return cls(tuple(Check(**check) for check in json.loads(text)))
 
 
+class Limits(NamedTuple):
+    """What a posterior must keep to; divergences and saturated trajectories as shares of the draws."""
+
+    rhat: float
+    ess: float
+    divergences: float
+    bfmi: float
+    saturated: float
+
+
 # Thresholds of Vehtari et al. 2021 (R-hat, ESS: arXiv 1903.08008) and Betancourt 2016 (E-BFMI: arXiv 1604.00695).
-MAX_RHAT = 1.01
-MIN_ESS = 400.0
-MAX_DIVERGENCES = 0.0
-MIN_BFMI = 0.3
-MAX_SATURATED = 0.01
+QUOTED = Limits(rhat=1.01, ess=400, divergences=0.0, bfmi=0.3, saturated=0.01)
+# Of a posterior whose bands are counted, not quoted: whether a run lies within one does not hang on a second digit.
+COUNTED = Limits(rhat=1.05, ess=100, divergences=0.005, bfmi=0.2, saturated=0.05)
 
 
 def _worst(ds: xr.Dataset, largest: bool) -> tuple[float, str]:
@@ -78,7 +88,7 @@ def _worst(ds: xr.Dataset, largest: bool) -> tuple[float, str]:
     return found
 
 
-def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Verdict:
+def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset, limits: Limits = QUOTED) -> Verdict:
     """Check a posterior's draws: R-hat, bulk and tail ESS, divergences, E-BFMI, tree depth.
 
     Parameters
@@ -87,6 +97,8 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Verdict:
         Draws, dims ``(chain, draw, ...)``.
     sample_stats : xarray.Dataset
         ``diverging``, ``energy`` and ``reached_max_treedepth``, dims ``(chain, draw)``.
+    limits : Limits
+        What is asked of it: ``QUOTED``, of a posterior whose numbers are quoted, or ``COUNTED``.
 
     Returns
     -------
@@ -103,32 +115,34 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset) -> Verdict:
     bfmi_values = np.atleast_1d(np.asarray(bfmi["energy"] if isinstance(bfmi, xr.Dataset) else bfmi, dtype=float))
     saturated = float(sample_stats["reached_max_treedepth"].mean())
     total = int(sample_stats["diverging"].size)
+    allowed = int(limits.divergences * total)
+    fewest, most = f"at least {limits.ess:.0f}", f"at most {limits.saturated:.0%}"
     return Verdict(
         (
             Check(
-                "R-hat", rhat, MAX_RHAT, rhat <= MAX_RHAT, rhat_at,
-                f"R-hat of {rhat_at} is {rhat:.3f} (limit {MAX_RHAT}): the chains do not agree.",
+                "R-hat", rhat, limits.rhat, rhat <= limits.rhat, rhat_at,
+                f"R-hat of {rhat_at} is {rhat:.3f} (limit {limits.rhat}): the chains do not agree.",
             ),
             Check(
-                "bulk ESS", bulk, MIN_ESS, bulk >= MIN_ESS, bulk_at,
-                f"{bulk_at} has {bulk:.0f} effective draws in the bulk (at least {MIN_ESS:.0f}): its centre is noisy.",
+                "bulk ESS", bulk, limits.ess, bulk >= limits.ess, bulk_at,
+                f"{bulk_at} has {bulk:.0f} effective draws in the bulk ({fewest}): its centre is noisy.",
             ),
             Check(
-                "tail ESS", tail, MIN_ESS, tail >= MIN_ESS, tail_at,
-                f"{tail_at} has {tail:.0f} effective draws in the tails (at least {MIN_ESS:.0f}): its band is noisy.",
+                "tail ESS", tail, limits.ess, tail >= limits.ess, tail_at,
+                f"{tail_at} has {tail:.0f} effective draws in the tails ({fewest}): its band is noisy.",
             ),
             Check(
-                "divergences", divergences, MAX_DIVERGENCES, divergences <= MAX_DIVERGENCES, "all chains",
-                f"{divergences} of {total} draws diverged (none allowed): part of the posterior was not explored.",
+                "divergences", divergences, allowed, divergences <= allowed, "all chains",
+                f"{divergences} of {total} draws diverged ({allowed or "none"} allowed): part was not explored.",
             ),
             Check(
-                "E-BFMI", float(bfmi_values.min()), MIN_BFMI, bool(bfmi_values.min() >= MIN_BFMI),
+                "E-BFMI", float(bfmi_values.min()), limits.bfmi, bool(bfmi_values.min() >= limits.bfmi),
                 f"chain {int(bfmi_values.argmin())}",
-                f"E-BFMI is {bfmi_values.min():.2f} (at least {MIN_BFMI}): the tails were not explored.",
+                f"E-BFMI is {bfmi_values.min():.2f} (at least {limits.bfmi}): the tails were not explored.",
             ),
             Check(
-                "tree depth", saturated, MAX_SATURATED, saturated <= MAX_SATURATED, "all chains",
-                f"{saturated:.1%} of the draws hit the depth limit (at most {MAX_SATURATED:.0%}): the sampler is slow.",
+                "tree depth", saturated, limits.saturated, saturated <= limits.saturated, "all chains",
+                f"{saturated:.1%} of the draws hit the depth limit ({most}): the sampler is slow.",
             ),
         )
     )  # fmt: skip

@@ -12,9 +12,10 @@ import pymc as pm
 import xarray as xr
 
 from bayescale.inference.compiled import Compiled, compile_for, compile_once, name_families, sample, sample_prior
-from bayescale.inference.diagnostics import Verdict, diagnose
+from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
 from bayescale.modeling import Card, check_design, load_card
 from bayescale.modeling.build import ModelData
+from bayescale.modeling.drift import STEP, respond, sampled_names, with_steps_beyond
 from bayescale.modeling.noise import known_of, log_density, observed_name
 from bayescale.runs import content_hash
 
@@ -38,6 +39,7 @@ def fit(
     chains: int = CHAINS,
     prior_draws: int = PRIOR_DRAWS,
     tries: int = len(ATTEMPTS),
+    limits: Limits = QUOTED,
     progress: Progress | None = None,
 ) -> xr.DataTree:
     """Sample the posterior of a model card given runs.
@@ -58,6 +60,8 @@ def fit(
         Draws from the prior kept for comparison; 0 for none.
     tries : int
         How often to sample at most, each time more carefully, until the verdict passes.
+    limits : Limits
+        What the verdict asks for; ``COUNTED`` where bands are counted and nothing is quoted.
     progress : callable, optional
         Called with (draws done, draws in all) while sampling.
 
@@ -85,11 +89,11 @@ def fit(
     check_design(card, runs)
     compiled, data = compile_for(card, runs)
     posterior, stats, verdict, settings = _sample_until_sound(
-        compiled, data.arrays, seed, draws, tune, chains, tries, progress
+        compiled, data.arrays, seed, draws, tune, chains, tries, limits, progress
     )
     posterior = name_families(posterior, data)
     names = [name for name in posterior.data_vars if not str(name).endswith("_offset")]
-    posterior = _with_fixed_and_paper_parameters(card, posterior[names], data)
+    posterior = with_steps_beyond(_with_fixed_and_paper_parameters(card, posterior[names], data), data.spans, seed)
     response = card.get_law().response
     constant = runs.drop_vars(response)
     groups = {
@@ -100,7 +104,8 @@ def fit(
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
     if prior_draws:
-        groups["prior"] = sample_prior(compiled, data, [str(n) for n in names], prior_draws, seed)
+        shown = [str(name) for name in names if name != STEP]
+        groups["prior"] = sample_prior(compiled, data, shown, prior_draws, seed)
     tree = xr.DataTree.from_dict({name: _bare(ds) for name, ds in groups.items()})
     tree.attrs.update(_provenance(card, runs, data, verdict, settings))
     return tree
@@ -114,6 +119,7 @@ def _sample_until_sound(
     tune: int,
     chains: int,
     tries: int,
+    limits: Limits,
     progress: Progress | None,
 ) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
     """Sample, and where the verdict fails sample again more carefully; return the last try, sound or not."""
@@ -128,7 +134,7 @@ def _sample_until_sound(
             target_accept=target_accept,
             progress=progress,
         )
-        verdict = diagnose(posterior, stats)
+        verdict = diagnose(posterior, stats, limits)
         if verdict.passed:
             break
     settings = {"draws": draws, "thin": thin, "tune": tune * longer, "chains": chains, "target_accept": target_accept}
@@ -168,7 +174,8 @@ def sample_model(
     tuple
         Posterior and sample statistics, dims ``(chain, draw, ...)``; the verdict; the settings.
     """
-    return _sample_until_sound(compile_once(key, build), arrays, seed, draws, tune, chains, tries, progress)
+    compiled = compile_once(key, build)
+    return _sample_until_sound(compiled, arrays, seed, draws, tune, chains, tries, QUOTED, progress)
 
 
 def _with_fixed_and_paper_parameters(card: Card, posterior: xr.Dataset, data: ModelData) -> xr.Dataset:
@@ -191,8 +198,9 @@ def log_likelihood(card: Card, posterior: xr.Dataset, runs: xr.Dataset, data: Mo
     """Return the log density of each run's response under each draw; the runs need not be those that were fitted."""
     law, family = card.get_law(), card.noise.family
     labels = runs["family"] if "family" in runs.coords else None
-    theta = by_run({name: posterior[name] for name in card.all_priors}, labels)
-    mean = law.at(np, {name: runs[name] for name in law.inputs}, theta, data.reference)
+    theta = by_run({name: posterior[name] for name in sampled_names(card)}, labels)
+    inputs = {name: runs[name] for name in (*law.inputs, *data.spans)}
+    mean, theta = respond(card, theta, inputs, data.reference, data.spans)
     density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
     ordered = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
     return ordered.to_dataset(name=observed_name(family, law.response))
@@ -220,6 +228,7 @@ def _provenance(
         "card": json.dumps(card.model_dump(mode="json")),
         "reference": json.dumps(data.reference),
         "seen": json.dumps(_seen(card, runs)),
+        "spans": json.dumps(data.spans),
         "families": json.dumps(list(data.families)),
         "runs": runs.sizes["run"],
         "response": observed_name(card.noise.family, card.get_law().response),

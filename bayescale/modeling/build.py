@@ -1,6 +1,6 @@
 """From a card and runs to a `pm.Model`: the only place that knows both the law and PyMC."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 from bayescale.laws import Law, symbols
 from bayescale.modeling.card import Card, Prior
 from bayescale.modeling.design import check_design
+from bayescale.modeling.drift import CELL, SIDE, STEP, Spans, drift_arrays, spans_of
 from bayescale.modeling.noise import NOISES, known_of, observed_name
 from bayescale.modeling.priors import DISTRIBUTIONS
 
@@ -20,12 +21,13 @@ INPUT = "input_"
 
 @dataclass(frozen=True)
 class ModelData:
-    """What the model is conditioned on: arrays by name, the reference run and the families' names."""
+    """What the model is conditioned on: arrays by name, the reference run, the families' names, where the runs lie."""
 
     arrays: dict[str, np.ndarray]
     reference: dict[str, float]
     families: tuple[str, ...]
     centred: bool
+    spans: Spans = field(default_factory=dict)
 
 
 # Runs for each parameter of the law in every family, from which on a family's own runs pin its parameters.
@@ -54,7 +56,8 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
         if prior.of:
             arrays[of_name(prior)] = _of_scale(prior, runs["loss"].values.astype(float), index)
     centred = len(families) > 1 and bool(np.bincount(index).min() >= CENTRED_FROM * len(law.parameters))
-    return ModelData(arrays, reference, families, centred)
+    spans = spans_of(card, runs)
+    return ModelData(arrays | drift_arrays(card, runs, spans), reference, families, centred, spans)
 
 
 def of_name(prior: Prior) -> str:
@@ -142,12 +145,26 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     check_design(card, runs)
     given = model_data(card, runs)
     law, noise = card.get_law(), NOISES[card.noise.family]
-    coords = {"family": list(given.families)} if len(given.families) > 1 else {}
+    coords: dict[str, list[Any]] = {"family": list(given.families)} if len(given.families) > 1 else {}
+    if given.spans:
+        coords[CELL] = list(range(2 * SIDE * len(given.spans)))
     with pm.Model(coords=coords) as model:
         data: dict[str, Any] = {name: pm.Data(name, values) for name, values in given.arrays.items()}
         x = {name.removeprefix(INPUT): value for name, value in data.items() if name.startswith(INPUT)}
         theta = {name: _parameter(name, card, law, given, data) for name in card.all_priors}
         known = {name: data[name] for name in noise.known}
+        mean = law.mean(pt, x, theta)
+        if given.spans:
+            mean = mean * pt.exp(_drift(theta, given, data))
+            theta["sigma"] = theta["sigma"] * pt.exp(theta["sigma_growth"] * data["run_below"])
         name = observed_name(card.noise.family, law.response)
-        noise.likelihood(name, law.mean(pt, x, theta), theta, known, observed=data["observed"])
+        noise.likelihood(name, mean, theta, known, observed=data["observed"])
     return model
+
+
+def _drift(theta: dict[str, Any], given: ModelData, data: dict[str, Any]) -> Any:
+    """Return by how much log loss departs from the law at each run: each family drifts on its own."""
+    many = len(given.families) > 1
+    steps = pm.Normal(STEP, 0.0, 1.0, dims=("family", CELL) if many else (CELL,))
+    steps = (steps[data["family_index"]] if many else steps) * pt.exp(theta["tau_growth"] * data["drift_below"])
+    return theta["tau"] * pt.sum(data["drift_basis"] * steps, axis=-1)

@@ -93,6 +93,30 @@ class NoiseCard(BaseModel):
         return {name: getattr(self, name) for name in NOISES[self.family].parameters}
 
 
+class Drift(BaseModel):
+    """How the law may be wrong: `bayescale.modeling.drift`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["drift"] = "drift"
+    along: tuple[str, ...] | None = None
+    tau: Prior
+    tau_growth: Prior
+    sigma_growth: Prior
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the drift's parameters by name."""
+        return {name: getattr(self, name) for name in DRIFT_MEANINGS}
+
+
+# Every parameter of the drift, with what it means.
+DRIFT_MEANINGS = {
+    "tau": "how fast the slope of log loss in log10 compute wanders about the law's, per decade, at the largest run",
+    "tau_growth": "how much faster it wanders for each decade below the largest run, on the log",
+    "sigma_growth": "how much larger the run-to-run scatter is for each decade below the largest run, on the log",
+}
+
+
 class Expression(BaseModel):
     """A law of the user's own, written as an expression."""
 
@@ -122,6 +146,8 @@ class Card(BaseModel):
         that are not named; and ``spread``, the prior of how much families differ on the log scale.
     noise : NoiseCard
         Scatter of a run about the law.
+    discrepancy : Drift, optional
+        How the law may be wrong; None for a card that takes its law as exact.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -132,6 +158,7 @@ class Card(BaseModel):
     priors: dict[str, Prior]
     noise: NoiseCard
     pooling: dict[str, str | Prior] = Field(default_factory=dict)
+    discrepancy: Drift | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -147,6 +174,7 @@ class Card(BaseModel):
             raise ValueError(f"priors: no prior for {', '.join(missing)}.")
         self._supports_fit(law)
         self._pooling_is_understood(names)
+        self._drift_fits(law)
         if NOISES[self.noise.family].of_shares != (law.response != "loss"):
             fitting = [name for name, noise in NOISES.items() if noise.of_shares == (law.response != "loss")]
             raise ValueError(
@@ -169,6 +197,21 @@ class Card(BaseModel):
         for name, prior in self.noise.priors.items():
             if prior.scipy.support()[0] < 0:
                 raise ValueError(f"noise.{name}: {prior} allows negative values; it must be positive.")
+
+    def _drift_fits(self, law: Law) -> None:
+        if self.discrepancy is None:
+            return
+        if NOISES[self.noise.family].of_shares:
+            raise ValueError(f"discrepancy: a drift is of log loss; this law predicts {law.response}.")
+        along, accepted = self.discrepancy.along, dict.fromkeys(("compute", *law.inputs))
+        for column in () if along is None else along:
+            if column not in accepted or not SCALES[column].relative:
+                raise ValueError(
+                    f"discrepancy.along: {column!r} is no scale that the law takes.{did_you_mean(column, accepted)} "
+                    f"Accepted: {', '.join(name for name in accepted if SCALES[name].relative)}."
+                )
+        if along == ():
+            raise ValueError("discrepancy.along: name at least one scale, such as compute.")
 
     def _pooling_is_understood(self, names: tuple[str, ...]) -> None:
         poolable = (*names, *self.noise.priors)
@@ -225,7 +268,8 @@ class Card(BaseModel):
         """Return how a parameter is pooled over families."""
         if self.all_priors[parameter].dist == "Fixed":
             return "complete"
-        default = "complete" if parameter in self.noise.priors else self.pooling.get("default", "complete")
+        shared = parameter not in self.priors
+        default = "complete" if shared else self.pooling.get("default", "complete")
         found = _POOLING.fullmatch(str(self.pooling.get(parameter, default)))
         return found[1] if found else "complete"  # type: ignore[return-value]
 
@@ -238,8 +282,9 @@ class Card(BaseModel):
 
     @property
     def all_priors(self) -> dict[str, Prior]:
-        """Priors of the law's and the noise's parameters, in order."""
-        return {name: self.priors[name] for name in self.get_law().parameter_names} | self.noise.priors
+        """Priors of the law's, the noise's and the drift's parameters, in order."""
+        of_law = {name: self.priors[name] for name in self.get_law().parameter_names}
+        return of_law | self.noise.priors | (self.discrepancy.priors if self.discrepancy else {})
 
     @property
     def fixed(self) -> dict[str, float]:

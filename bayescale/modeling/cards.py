@@ -10,6 +10,7 @@ from bayescale.modeling.card import Card, parse_card
 from bayescale.shipped_files import shipped_path
 
 DEFAULTS = "defaults"
+DRIFTING = "+drift"  # ends the name of a card whose law may be wrong
 
 
 def list_cards() -> list[str]:
@@ -24,7 +25,8 @@ def load_card(model: "str | Path | Card") -> Card:
     ----------
     model : str, path or Card
         A shipped card's name; the path of a card of your own, ending in ``.toml``; either with a column after a colon
-        for a law in one variable, such as ``"power:tokens"``; or a card.
+        for a law in one variable, such as ``"power:tokens"``; any of them with ``"+drift"`` at its end for the same
+        card with a discrepancy; or a card.
 
     Raises
     ------
@@ -38,13 +40,29 @@ def load_card(model: "str | Path | Card") -> Card:
     'chinchilla'
     >>> bs.load_card("power:tokens").x
     'tokens'
+    >>> bs.load_card("chinchilla+drift").discrepancy.kind
+    'drift'
     """
     if isinstance(model, Card):
         return model
-    name, _, column = str(model).partition(":")
+    name, _, column = str(model).removesuffix(DRIFTING).partition(":")
     path = _path(name, name)
     card = make_card(_content(path), path.stem, str(path))
-    return card.on(column) if column else card
+    card = card.on(column) if column else card
+    return drifting(card) if str(model).endswith(DRIFTING) else card
+
+
+def drifting(card: Card) -> Card:
+    """Return the card with the shipped discrepancy, where it has none of its own."""
+    if card.discrepancy is not None:
+        return card
+    name = card.name + DRIFTING
+    content = card.model_dump(mode="json", exclude={"name"}) | {"discrepancy": _defaults()["discrepancy"]}
+    return parse_card(content, name, name)
+
+
+def _defaults() -> dict[str, Any]:
+    return _content(shipped_path("models") / f"{DEFAULTS}.toml")
 
 
 def make_card(content: dict[str, Any], name: str = "card", where: str | None = None) -> Card:
@@ -128,11 +146,20 @@ def _own_law(law: Any, folder: Path) -> str | None:
 
 
 def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
-    defaults = _content(shipped_path("models") / f"{DEFAULTS}.toml")
-    law = content.get("law")
+    defaults, law = _defaults(), content.get("law")
     try:
         response = law_by_name(law).response if isinstance(law, str) else (law or {}).get("response", "loss")
     except (BayescaleError, ValueError, AttributeError):
         response = "loss"  # an unknown law is refused, with its reason, where the card is checked
     noise = defaults["noise"]["loss" if response == "loss" else "share"]
-    return {"noise": noise, "pooling": defaults["pooling"]} | content
+    return {"noise": noise, "pooling": defaults["pooling"]} | content | _discrepancy(content, defaults)
+
+
+def _discrepancy(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the discrepancy of a card: none, the shipped one by its name, or a table over the shipped one."""
+    given = content.get("discrepancy", "none")
+    if given == "none":
+        return {"discrepancy": None}
+    if given == "drift":
+        return {"discrepancy": defaults["discrepancy"]}
+    return {"discrepancy": defaults["discrepancy"] | given} if isinstance(given, dict) else {}

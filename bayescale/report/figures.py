@@ -1,43 +1,15 @@
-"""All figures of the page: which there are, what to look at, and their PNG."""
+"""All figures of the page: which there are, and what to look at."""
 
-import io
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from collections.abc import Iterator
 
 from bayescale import plots
 from bayescale.answers import card_of
 from bayescale.inference import prior_to_posterior
-from bayescale.plots.style import SIZE
+from bayescale.report.figures_stack import stack_check_plates, stack_plates
 from bayescale.report.numbers import Numbers
+from bayescale.report.panels import Drawer, Panel, Plate, panel
 from bayescale.report.study import Study
 from bayescale.runs.numbers import scientific
-
-MOST_FAMILIES = 6
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One PNG: its file name, its title, what a reader who cannot see it is told, and the bytes."""
-
-    file: str
-    title: str
-    alt: str
-    png: bytes
-
-
-@dataclass(frozen=True)
-class Plate:
-    """One figure of the page: a heading, what to look at, and its panels."""
-
-    key: str
-    heading: str
-    caption: str
-    panels: tuple[Panel, ...]
-    left_out: str = ""
 
 
 def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:
@@ -57,69 +29,23 @@ def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:
     return list(_plates(study, numbers))
 
 
-def _panel(file: str, title: str, alt: str, draw: Callable[[Axes], object], height: float = SIZE[1]) -> Panel:
-    with plots.style():
-        figure = Figure(figsize=(SIZE[0], height), layout="constrained")
-        ax = figure.subplots()
-        draw(ax)
-        if title:
-            ax.set_title(title)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", metadata={"Software": None})
-    return Panel(f"{re.sub(r'[^A-Za-z0-9_.-]+', '_', file)}.png", title, alt, buffer.getvalue())
-
-
 def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
     q = n["question"]
     model, against, at = q["model"], q["against"], scientific(q["compute_flop"])
-    families = [(f, None if len(study.families) == 1 else f) for f in study.families[:MOST_FAMILIES]]
-    more = len(study.families) - len(families)
-    left_out = f"{more} more families are not drawn; their numbers are in the table." if more > 0 else ""
-
-    def each(
-        key: str, alt: str, draw: Callable[[Axes, str | None], object], height: float = SIZE[1]
-    ) -> tuple[Panel, ...]:
-        return tuple(
-            _panel(
-                key if named is None else f"{key}-{i}-{name}",
-                "" if named is None else name,
-                alt if named is None else f"{name}: {alt}",
-                lambda ax, named=named: draw(ax, named),  # type: ignore[misc]
-                height,
-            )
-            for i, (name, named) in enumerate(families, 1)
-        )
-
-    held = study.held[model]
-    yield Plate(
-        "loss",
-        "Loss against compute",
-        f"The band is the predicted loss of one run at the split that {model} recommends. Look at how it opens to the "
-        "right of the dashed line, where there are no runs. Runs above the band had another split of N and D. Ringed "
-        "runs were left out and predicted in the backtest.",
-        each(
-            "loss_against_compute",
-            f"predicted loss with bands against compute, up to {at} FLOP, with the runs",
-            lambda ax, f: plots.plot_loss_against_compute(
-                study.path[model],
-                study.runs,
-                held=held,
-                floor=study.floor[model],
-                truth=_truth(study, f),
-                family=f,
-                ax=ax,
-            ),
-        ),
-        left_out,
-    )
+    drawer = Drawer(study.families)
+    each, families, left_out = drawer.each, drawer.families, drawer.left_out
+    if study.stack is not None:
+        yield from stack_plates(study, study.stack, drawer, at)
+    else:
+        yield _plain_loss(study, drawer, at)
     yield Plate(
         "backtest",
-        "The largest runs, predicted from the smaller ones",
-        "The same kind of prediction, where the outcome is known. Nine points in ten should lie within their 90% band. "
-        "Where they do not, the bands above are too narrow as well. Zero is the predicted loss; below it, the run "
-        "did better. The shaded runs lie about as far out as the test is named for; the others are nearer.",
+        f"The largest runs, predicted by {model} and by {against} from the smaller ones",
+        "The same kind of prediction by one form alone, where the outcome is known. Nine points in ten should lie "
+        "within their 90% band. Where they do not, that form is too sure of itself. Zero is the predicted loss; below "
+        "it, the run did better. The shaded runs lie about as far out as the test is named for; the others are nearer.",
         tuple(
-            _panel(
+            panel(
                 f"backtest-{name}-{factor:g}x",
                 f"{name}, {factor:g}x out",
                 f"left-out runs against the 90% bands that {name} predicted from runs {factor:g}x smaller",
@@ -128,7 +54,9 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
             for name in study.fits
             for factor in sorted(set(study.held[name]["factor"].values.tolist()), reverse=True)
         ),
-        " ".join(f"{name}: {h.attrs['skipped']}" for name, h in study.held.items() if h.attrs.get("skipped")),
+        " ".join(
+            f"{name}: {study.held[name].attrs['skipped']}" for name in study.fits if study.held[name].attrs["skipped"]
+        ),
     )
     yield Plate(
         "isoflop",
@@ -172,7 +100,7 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
                 "irreducible_loss",
                 f"prior and posterior density of the irreducible loss by {with_floor[0]}",
                 lambda ax, f: plots.plot_irreducible(
-                    study.floor[with_floor[0]], truth=_truth(study, f), family=f, ax=ax
+                    study.floor[with_floor[0]], truth=study.truth_of(f), family=f, ax=ax
                 ),
             ),
             left_out,
@@ -207,10 +135,10 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         "Points should scatter about zero without a pattern. A bend at the largest compute, or colours that "
         "separate, means that the form is wrong in a way that grows beyond the data.",
         tuple(
-            panel
+            one
             for name in study.fits
-            for panel in (
-                _panel(
+            for one in (
+                panel(
                     f"residuals-{name}-{family}",
                     f"{name}" if named is None else f"{name}, {family}",
                     f"residuals of {name} against compute",
@@ -221,6 +149,8 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         ),
         left_out,
     )
+    if study.stack is not None:
+        yield from stack_check_plates(study.stack, drawer)
     yield Plate(
         "learned",
         "What the runs taught",
@@ -235,17 +165,17 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         "Every check must end left of the limit. Beside them, the ranks of the worst parameter by chain: chains that "
         "agree are level.",
         tuple(
-            panel
+            one
             for name, fit in study.fits.items()
-            for panel in (
-                _panel(
+            for one in (
+                panel(
                     f"diagnostics-{name}",
                     f"{name}: checks",
                     f"convergence checks of {name} against their limits",
                     lambda ax, fit=fit: plots.plot_diagnostics(fit, ax=ax),  # type: ignore[misc]
                     3.2,
                 ),
-                _panel(
+                panel(
                     f"ranks-{name}",
                     f"{name}: chains",
                     f"rank histogram of the worst parameter of {name} by chain",
@@ -257,18 +187,39 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
     )
 
 
+def _plain_loss(study: Study, drawer: Drawer, at: str) -> Plate:
+    model = study.model
+    return Plate(
+        "loss",
+        "Loss against compute",
+        f"The band is the predicted loss of one run at the split that {model} recommends. Look at how it opens to the "
+        "right of the dashed line, where there are no runs. Runs above the band had another split of N and D. Ringed "
+        "runs were left out and predicted in the backtest.",
+        drawer.each(
+            "loss_against_compute",
+            f"predicted loss with bands against compute, up to {at} FLOP, with the runs",
+            lambda ax, f: plots.plot_loss_against_compute(
+                study.path[model],
+                study.runs,
+                held=study.held[model],
+                floor=study.floor[model],
+                truth=study.truth_of(f),
+                family=f,
+                ax=ax,
+            ),
+        ),
+        drawer.left_out,
+    )
+
+
 def _learned(study: Study, model: str, family: str, named: str | None) -> Panel:
     fit = study.fits[model]
     learned = prior_to_posterior(fit)
     known = [str(p) for p in learned["parameter"].values]
     names = [p for name in card_of(fit).all_priors for p in known if p.partition("[")[0] == name]
-    return _panel(
+    return panel(
         f"prior_posterior-{model}-{family}",
         model if named is None else f"{model}, {family}",
         f"prior and posterior of each parameter of {model}",
         lambda ax: plots.plot_prior_posterior(learned.sel(parameter=names), family=named, ax=ax),
     )
-
-
-def _truth(study: Study, family: str | None) -> float | None:
-    return study.truth.get(family or study.families[0])

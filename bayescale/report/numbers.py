@@ -8,9 +8,10 @@ import xarray as xr
 
 import bayescale
 from bayescale.answers import bands, card_of, families_of, law_of, reference_of, seen
-from bayescale.compare import FACTORS, HEADLINE, score
+from bayescale.compare import FACTORS, FORECAST, HEADLINE, score
 from bayescale.inference import verdict
-from bayescale.report.study import Study
+from bayescale.report.numbers_stack import Numbers, banded, of_family, sensitivity_numbers, stack_numbers
+from bayescale.report.study import PLAIN_FACTORS, Study
 
 # 80% is where a band that promises 90% is called too narrow; fewer runs than this are too few to say.
 FAILED_BELOW = 0.8
@@ -20,8 +21,6 @@ SMALL_ELPD, CLEAR_ERRORS = 4.0, 2.0
 # A backtest by a factor of 100 predicts every run beyond the cut, most of them just beyond it: those that lie within
 # half a decade of the factor itself, or farther, are what tests a step of that size.
 AT_DISTANCE = 0.5
-
-Numbers = dict[str, Any]
 
 
 def collect_numbers(study: Study) -> Numbers:
@@ -65,14 +64,21 @@ def collect_numbers(study: Study) -> Numbers:
             "cost": study.runs.attrs.get("cost", ""),
         },
         "question": question,
-        "convergence": {name: _convergence(fit) for name, fit in study.fits.items()},
+        "forecast": stack_numbers(study),
+        "convergence": {name: _convergence(fit) for name, fit in every_fit(study).items()},
         "extrapolation": {name: _extrapolation(study, name) for name in study.fits},
-        "backtest": {name: _backtest(held) for name, held in study.held.items()},
+        "backtest": {name: _backtest(name, held) for name, held in study.held.items()},
         "forms": _forms(study),
+        "prior_sensitivity": {name: sensitivity_numbers(found) for name, found in study.leans.items()},
         "irreducible_loss": {name: _floor(study, name) for name in study.fits},
         "provenance": _provenance(study),
     }
     return dict(_strict(found))
+
+
+def every_fit(study: Study) -> dict[str, xr.DataTree]:
+    """Return the posteriors of a report: the two plain models, then the forms that were stacked."""
+    return study.fits | {k: fit for k, fit in (study.stack.fits if study.stack else {}).items() if k not in study.fits}
 
 
 def _strict(value: Any) -> Any:
@@ -88,18 +94,6 @@ def _strict(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value if value is None else str(value)
-
-
-def _one(answer: xr.Dataset, family: str) -> xr.Dataset:
-    return answer.sel(family=family, drop=True) if "family" in answer.dims else answer
-
-
-def _banded(draws: xr.DataArray) -> Numbers:
-    found = bands(draws)
-    limits = {
-        f"{100 * p:g}": [float(found[side].sel(prob=p)) for side in ("lower", "upper")] for p in found["prob"].values
-    }
-    return {"median": float(found["median"]), "bands": limits}
 
 
 def _own_distance(runs: xr.Dataset, family: str, compute: float) -> float:
@@ -119,31 +113,35 @@ def _convergence(fit: xr.DataTree) -> Numbers:
 def _extrapolation(study: Study, model: str) -> Numbers:
     out = {}
     for family in study.families:
-        far = _one(study.far[model], family).isel(point=0)
-        split = _one(study.split[model], family).isel(point=-1)
+        far = of_family(study.far[model], family).isel(point=0)
+        split = of_family(study.split[model], family).isel(point=-1)
         out[family] = {
             "params": float(far["params"]),
             "tokens": float(far["tokens"]),
-            "loss": _banded(far["loss"]),
-            "expected_loss": _banded(far["expected_loss"]),
+            "loss": banded(far["loss"]),
+            "expected_loss": banded(far["expected_loss"]),
             "share_parameters": float(far["share_parameters"]),
             "share_noise": float(far["share_noise"]),
-            "optimal": {name: _banded(split[name]) for name in ("params", "tokens", "tokens_per_param")}
-            | {"exponent_params": _banded(split["a"]), "exponent_tokens": _banded(split["b"])},
+            "optimal": {name: banded(split[name]) for name in ("params", "tokens", "tokens_per_param")}
+            | {"exponent_params": banded(split["a"]), "exponent_tokens": banded(split["b"])},
         }
     return out
 
 
-def _backtest(held: xr.Dataset) -> Numbers:
-    out: Numbers = {"band": HEADLINE, "asked": [f"{f:g}" for f in FACTORS], "skipped": held.attrs.get("skipped", "")}
-    out["by_factor"] = _scores(held)
+def _backtest(name: str, held: xr.Dataset) -> Numbers:
+    asked = [f"{f:g}" for f in (FACTORS if name == FORECAST else PLAIN_FACTORS)]
+    out: Numbers = {"band": HEADLINE, "asked": asked, "skipped": held.attrs.get("skipped", "")}
+    out["by_factor"] = scores_by_factor(held)
     families = sorted(set(held["family"].values.tolist())) if held.sizes["held_out"] else []
     if len(families) > 1:
-        out["by_family"] = {name: _scores(held.isel(held_out=held["family"].values == name)) for name in families}
+        out["by_family"] = {
+            name: scores_by_factor(held.isel(held_out=held["family"].values == name)) for name in families
+        }
     return out
 
 
-def _scores(held: xr.Dataset) -> Numbers:
+def scores_by_factor(held: xr.Dataset) -> Numbers:
+    """Return the scores of a backtest by its factors, of all runs and of those about as far out as the factor says."""
     if not held.sizes["held_out"]:
         return {}
     out = {}
@@ -170,6 +168,7 @@ def _score(held: xr.Dataset) -> Numbers:
         "median_width_percent": row["width"],
         "median_error_percent": row["error"],
         "mean_bias_percent": row["bias"],
+        "mean_crps_percent": row["crps"],
         "elpd": row["elpd"],
     }
 
@@ -183,7 +182,7 @@ def _forms(study: Study) -> Numbers:
     best, other = table[0], table[1]
     gap = abs(other["elpd_loo"] - best["elpd_loo"])
     loo_clear = gap > SMALL_ELPD and gap > CLEAR_ERRORS * other["dse"]
-    ahead = {f"{factor:g}": _ahead(study, factor) for factor in FACTORS}
+    ahead = {f"{factor:g}": _ahead(study, factor) for factor in PLAIN_FACTORS}
     tested = [found for found in reversed(ahead.values()) if found]
     ahead_says = next((t["better"] for t in tested[:1]), None)
     return {
@@ -231,8 +230,8 @@ def _floor(study: Study, model: str) -> Numbers:
         "families": {},
     }
     for family in study.families:
-        one = _one(answer, family)
-        found = _banded(one["irreducible_loss"]) | {
+        one = of_family(answer, family)
+        found = banded(one["irreducible_loss"]) | {
             "lowest_seen": float(one["lowest_seen"]),
             "identified": bool(one["identified"]) if "identified" in one else None,
             "learned": float(one["learned"]) if "learned" in one else None,
@@ -244,7 +243,7 @@ def _floor(study: Study, model: str) -> Numbers:
             found |= {"truth": float(truth), "truth_inside_95": bool(low <= truth <= high)}
         out["families"][family] = found
     if "population" in answer:
-        out["population"] = _banded(answer["population"])
+        out["population"] = banded(answer["population"])
     return out
 
 
@@ -262,7 +261,8 @@ def _prior(draws: xr.DataArray) -> Numbers:
 def _provenance(study: Study) -> Numbers:
     attrs = study.runs.attrs
     first = study.fits[study.model].attrs
-    settings = {name: json.loads(fit.attrs["settings"]) for name, fit in study.fits.items()}
+    fits = every_fit(study)
+    settings = {name: json.loads(fit.attrs["settings"]) for name, fit in fits.items()}
     return {
         "source": attrs.get("source", ""),
         "licence": attrs.get("licence", ""),
@@ -270,10 +270,10 @@ def _provenance(study: Study) -> Numbers:
         "seed": settings[study.model].get("seed"),
         "settings": settings,
         "versions": json.loads(first["versions"]),
-        "cards": {name: card_of(fit).model_dump(mode="json") for name, fit in study.fits.items()},
-        "laws": {name: law_of(fit).equation for name, fit in study.fits.items()},
-        "reference_run": {name: reference_of(fit) for name, fit in study.fits.items()},
-        "families": {name: families_of(fit) for name, fit in study.fits.items()},
+        "cards": {name: card_of(fit).model_dump(mode="json") for name, fit in fits.items()},
+        "laws": {name: law_of(fit).equation for name, fit in fits.items()},
+        "reference_run": {name: reference_of(fit) for name, fit in fits.items()},
+        "families": {name: families_of(fit) for name, fit in fits.items()},
         "findings": [
             {"level": item["level"], "message": item["message"]} for item in json.loads(attrs.get("findings", "[]"))
         ],

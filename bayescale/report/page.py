@@ -1,15 +1,15 @@
 """The page: words, figures and tables into one self-contained HTML file."""
 
 import base64
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bayescale.plots.style import loss_text
+from bayescale.report.card_text import card_text
 from bayescale.report.figures import Plate
 from bayescale.report.numbers import Numbers
+from bayescale.report.tables_stack import losses, sensitivity_table, stack_tables, table
 from bayescale.report.words import Answer
 from bayescale.runs import human_number
 from bayescale.runs.numbers import scientific
@@ -55,20 +55,22 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
     """Yield the tables: a title, the head, rows."""
     q, unit = n["question"], n["units"]["loss"]
     target = f"{scientific(q['compute_flop'])} FLOP"
+    yield from stack_tables(n)
     far = [(model, family, f) for model, by in n["extrapolation"].items() for family, f in by.items()]
-    yield _table(
-        f"Loss at {q['times_largest_run']:.3g}x the largest run, {target}",
+    yield table(
+        f"By the two plain forms, each as if it were right: loss at {q['times_largest_run']:.3g}x the largest run, "
+        f"{target}",
         f"form|family|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|from parameters|from noise|decades beyond",
         [
             [
-                *(model, family, human_number(f["params"]), human_number(f["tokens"]), *_losses(f["loss"])),
+                *(model, family, human_number(f["params"]), human_number(f["tokens"]), *losses(f["loss"])),
                 *(f"{100 * f[share]:.0f}%" for share in ("share_parameters", "share_noise")),
                 f"{q['family_decades_beyond'][family]:.1f}",
             ]
             for model, family, f in far
         ],
     )
-    yield _table(
+    yield table(
         f"Compute-optimal split at {target}: median and 95% band",
         "form|family|N (parameters)|D (tokens)|tokens per parameter|N grows as C to the|D grows as C to the",
         [
@@ -80,12 +82,12 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
             for model, family, f in far
         ],
     )
-    yield _table(
+    yield table(
         f"Irreducible loss ({unit})",
         "form|family|median|50%|80%|95%|prior 95%|lowest loss seen|prior's spread removed|known",
         [
             [
-                *(model, family, *_losses(f)),
+                *(model, family, *losses(f)),
                 _range(f["prior"]["bands"]["95"]) if "prior" in f else "",
                 f"{f['lowest_seen']:.4f}",
                 "" if f["learned"] is None else f"{100 * max(f['learned'], 0):.0f}%",
@@ -96,7 +98,7 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
             for family, f in found["families"].items()
         ],
     )
-    yield _table(
+    yield table(
         "Leaving out one run (log density of log loss, higher is better)",
         "form|elpd|its error|against the best|its error|effective parameters|stacking weight|high Pareto k|refitted",
         [
@@ -109,12 +111,14 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
             for r in n["forms"]["loo"]["table"]
         ],
     )
-    yield _table(
+    yield table(
         "Leaving out the largest runs (90% bands; misses in % of the loss)",
-        "form|cut|family|fitted|left out|inside|about that far out|band width|median miss|mean bias|elpd",
+        "form|cut|family|fitted|left out|inside|about that far out|band width|interval score|CRPS|median miss|mean bias"
+        "|elpd",
         list(_backtest_rows(n)),
     )
-    yield _table(
+    yield sensitivity_table(n)
+    yield table(
         "Convergence",
         "form|check|worst|limit|where|passed",
         [
@@ -125,25 +129,12 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
     )
 
 
-def _table(title: str, head: str, rows: list[list[str]]) -> dict[str, Any]:
-    return {"title": title, "head": head.split("|"), "rows": rows}
-
-
 def _one_digit(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
 
 def _short(value: float | None) -> str:
     return "not a number" if value is None else f"{value:.4g}"
-
-
-def _losses(found: Numbers) -> list[str]:
-    low, high = found["bands"]["95"]
-    width = high - low
-    return [
-        loss_text(found["median"], width=width)[0],
-        *(" to ".join(loss_text(*found["bands"][p], width=width)) for p in ("50", "80", "95")),
-    ]
 
 
 def _range(limits: list[float]) -> str:
@@ -170,7 +161,8 @@ def _backtest_rows(n: Numbers) -> Iterator[list[str]]:
                     str(s["held_out_runs"]),
                     f"{s['inside']} ({100 * s['coverage']:.0f}%)",
                     f"{distant['inside']} of {distant['held_out_runs']}",
-                    f"{s['median_width_percent']:.1f}%",
+                    *(f"{s[k]:.1f}%" for k in ("median_width_percent", "mean_interval_score_percent")),
+                    f"{s['mean_crps_percent']:.2f}%",
                     f"{s['median_error_percent']:.1f}%",
                     f"{s['mean_bias_percent']:+.1f}%",
                     f"{s['elpd']:.1f}",
@@ -197,21 +189,3 @@ def _facts(n: Numbers) -> Iterator[tuple[str, str]]:
     for model, settings in p["settings"].items():
         yield f"Sampler, {model}", "NUTS (nutpie), " + ", ".join(f"{k} {v}" for k, v in settings.items() if k != "seed")
     yield "Versions", ", ".join(f"{name} {version}" for name, version in p["versions"].items())
-
-
-def card_text(card: Numbers) -> str:
-    """Write a model card as a person would write it in TOML."""
-    lines = [f"law   = {json.dumps(card['law'])}", f"title = {json.dumps(card['title'])}", "", "[priors]"]
-    lines += [f"{name} = {_inline(prior)}" for name, prior in card["priors"].items()]
-    if card["pooling"]:
-        lines += ["", "[pooling]"]
-        lines += [f"{name} = {_inline(how)}" for name, how in card["pooling"].items()]
-    lines += ["", "[noise]"]
-    lines += [f"{name} = {_inline(value)}" for name, value in card["noise"].items() if value is not None]
-    return "\n".join(lines)
-
-
-def _inline(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {_inline(v)}" for k, v in value.items() if v is not None) + " }"
-    return json.dumps(value, ensure_ascii=False)

@@ -1,21 +1,25 @@
 """The main job: everything that the report shows, computed once and kept together."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split, parse_compute, seen
-from bayescale.compare import FACTORS, backtest, compare
-from bayescale.errors import QuestionError
+from bayescale.compare import FORECAST, backtest, compare, forms_for
+from bayescale.errors import BayescaleError, QuestionError
 from bayescale.inference import fit, require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, load_card
+from bayescale.report.stack import Stack, stack_forms
+from bayescale.trust import prior_sensitivity
 
 FRONTIER_POINTS = 25
+# Two cut-offs tell which of the two plain forms predicts larger runs; the forecast is tested at more.
+PLAIN_FACTORS = (10.0, 100.0)
 # The IsoFLOP view: budgets as multiples of the largest run, and how far N goes either way from its optimum.
 BUDGETS = (0.01, 0.1, 1.0)
 SIZES_EACH_WAY, REACH = 10, 25.0
@@ -23,7 +27,7 @@ SIZES_EACH_WAY, REACH = 10, 25.0
 
 @dataclass(frozen=True)
 class Study:
-    """The results of one report; mappings are by model, the headline model first.
+    """The results of one report; mappings are by plain model, the first of the two first.
 
     Attributes
     ----------
@@ -47,9 +51,15 @@ class Study:
     loo : xarray.Dataset
         `compare`.
     held : dict of str to xarray.Dataset
-        `backtest`.
+        `backtest`; under ``"forecast"`` that of the stacked forms, where there are any.
     truth : dict of str to float
         Known entropy rates by family, where the run log's card states them.
+    leans : dict of str to xarray.Dataset
+        `prior_sensitivity`.
+    stack : Stack or None
+        The headline: several forms, one answer. None where no form could be fitted.
+    not_stacked : str
+        Why not, then.
     """
 
     runs: xr.Dataset
@@ -63,21 +73,28 @@ class Study:
     loo: xr.Dataset
     held: dict[str, xr.Dataset]
     truth: dict[str, float]
+    leans: dict[str, xr.Dataset] = field(default_factory=dict)
+    stack: Stack | None = None
+    not_stacked: str = ""
 
     @property
     def model(self) -> str:
-        """The headline model."""
+        """The first of the two plain models."""
         return next(iter(self.fits))
 
     @property
     def against(self) -> str:
-        """The model it is held against."""
+        """The plain model that it is held against."""
         return list(self.fits)[1]
 
     @property
     def families(self) -> list[str]:
         """Families by name; one unnamed where the runs have none."""
         return families_of(self.fits[self.model])
+
+    def truth_of(self, family: str | None) -> float | None:
+        """Return the known entropy rate of a family, of the only one for None, where there is one."""
+        return self.truth.get(family or self.families[0])
 
 
 def run_study(
@@ -86,19 +103,22 @@ def run_study(
     model: "str | Path | Card" = "chinchilla",
     against: "str | Path | Card" = "kaplan",
     at: str = "100x",
+    forms: "Iterable[str | Path | Card] | None" = None,
     seed: int = SEED,
     progress: Callable[[str], None] | None = None,
 ) -> Study:
-    """Fit both models and answer the three questions.
+    """Stack the forms for the first question, fit both plain models for the other two, and answer all three.
 
     Parameters
     ----------
     runs : xarray.Dataset
         Validated runs.
     model, against : str, path or Card
-        The headline model, and the one that it is held against.
+        The two plain models that are held against each other.
     at : str
         Compute to extrapolate to: a multiple of the largest run, or FLOP.
+    forms : iterable of str, path or Card, optional
+        The forms that the first answer stacks; by default those of `forecast`.
     seed : int
         Seed of everything that draws.
     progress : callable, optional
@@ -120,6 +140,8 @@ def run_study(
                 f"the report splits a budget between N and D; the model {name!r} takes {', '.join(law.inputs)}. "
                 f"Use `bayescale fit` and ask it what it can tell."
             )
+    forms = None if forms is None else list(forms)
+    forms_for(runs, forms)  # a name that is not understood is refused here, not after minutes
     fits = {}
     for name, card in cards.items():
         say(f"{name}: compiling and sampling")
@@ -137,11 +159,18 @@ def run_study(
     split = {name: optimal_split(tree, list(grid)) for name, tree in fits.items()}
     isoflop = {name: isoflop_curves(tree, target, seed) for name, tree in fits.items()}
     floor = {name: irreducible_loss(tree) for name, tree in fits.items()}
+    leans = {name: prior_sensitivity(tree, compute=at) for name, tree in fits.items()}
     say("leaving one run out at a time")
     loo = compare(fits, seed=seed, progress=progress)
-    held = {name: backtest(runs, card, FACTORS, seed=seed, progress=progress) for name, card in cards.items()}
+    held = {name: backtest(runs, card, PLAIN_FACTORS, seed=seed, progress=progress) for name, card in cards.items()}
+    stack, why = None, ""
+    try:
+        stack = stack_forms(runs, {"compute": list(grid)}, at=at, forms=forms, seed=seed, say=say)
+        held[FORECAST] = stack.held
+    except BayescaleError as error:  # the plain models answer alone, and the report says so
+        why = str(error)
     truth = json.loads(runs.attrs.get("truth", "{}"))
-    return Study(runs, at, fits, far, path, split, isoflop, floor, loo, held, truth)
+    return Study(runs, at, fits, far, path, split, isoflop, floor, loo, held, truth, leans, stack, why)
 
 
 def isoflop_curves(fit: xr.DataTree, target: float, seed: int = SEED) -> xr.Dataset:

@@ -1,25 +1,30 @@
 """The three answers in a dozen lines, for a terminal."""
 
+from bayescale.compare import FORECAST
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.study import Study
 from bayescale.report.words import (
+    alone_text,
     band_text,
     farthest_test,
+    grade_text,
     held_text,
     judgement,
+    left_out,
     nearest_test,
     place_text,
+    record_text,
     verdict_on_form,
 )
 from bayescale.runs import human_number
 
 WIDTH = 100
-# Families that are listed: in the first and the last answer, and in the second.
+# Families that are listed: in the first and the last answer, and where each takes a line more.
 LISTED, LISTED_SPLITS = 3, 2
 
 
 def terminal_summary(study: Study) -> str:
-    """Return the three answers in at most fourteen lines of a hundred characters.
+    """Return the three answers in at most sixteen lines of a hundred characters.
 
     Parameters
     ----------
@@ -31,7 +36,8 @@ def terminal_summary(study: Study) -> str:
     str
     """
     n = collect_numbers(study)
-    lines = [*_far_lines(n), *_form_lines(n), *_floor_lines(n), _converged_line(n)]
+    first = _stacked_lines(n) if n["forecast"]["possible"] else _far_lines(n)
+    lines = [*first, *_form_lines(n), *_floor_lines(n), _converged_line(n)]
     return "\n".join(line if len(line) <= WIDTH else f"{line[: WIDTH - 4].rsplit(' ', 1)[0]} ..." for line in lines)
 
 
@@ -44,6 +50,22 @@ def _families(n: Numbers, listed: int = LISTED) -> list[tuple[str, str]]:
 def _more(n: Numbers, listed: int = LISTED) -> str:
     left = len(n["families"]) - listed
     return f" (and {left} more on the page)" if left > 0 else ""
+
+
+def _stacked_lines(n: Numbers) -> list[str]:
+    lines = [f"1. Loss at {place_text(n)}, {n['units']['loss']}{_more(n)}:"]
+    for family, start in _families(n):
+        f = n["forecast"]["families"][family]
+        size = f"N = {human_number(f['params'])}, D = {human_number(f['tokens'])}"
+        lines.append(f"   {start}{band_text(f['loss'])} at {size}; grade {f['grade']['letter']}")
+    if len(n["families"]) <= LISTED_SPLITS:
+        for family, start in _families(n):
+            whose = f"{start.removesuffix(': ')} by form" if start else "By form"
+            lines.append(f"   {whose}: {alone_text(n, family, LISTED)}")
+    lines.append(_held_line(n, FORECAST))
+    if held_back := grade_text(n):
+        lines.append(f"   The grade is held back by {held_back}.")
+    return lines
 
 
 def _far_lines(n: Numbers) -> list[str]:
@@ -62,6 +84,8 @@ def _far_lines(n: Numbers) -> list[str]:
             for family, start in _families(n)
         )
         lines.append(f"   The other form, {against}, says {other}")
+    if n["forecast"]["why_not"]:
+        lines.append(f"   NOT STACKED: no other form could be had; this is {model}'s alone, as if it were right.")
     return [*lines, _held_line(n, model)]
 
 
@@ -69,7 +93,8 @@ def _held_line(n: Numbers, model: str) -> str:
     found, say = nearest_test(n, model), judgement(n, model)
     if found is None:
         return "   UNTESTED: the runs do not allow a test of such bands."
-    text = f"n your runs 90% bands held {held_text(*found)}"
+    record = (record_text(n) if model == FORECAST else "") or held_text(*found)
+    text = f"n your runs 90% bands held {record}"
     if say == "failed":
         return f"   TOO NARROW: o{text}."
     return f"   O{text}{': too few to say' if say == 'few' else ''}."
@@ -111,9 +136,12 @@ def _floor_lines(n: Numbers) -> list[str]:
 
 
 def _converged_line(n: Numbers) -> str:
-    bad = [name for name, found in n["convergence"].items() if not found["passed"]]
+    found = n["convergence"]
+    bad = [name for name, one in found.items() if not one["passed"]]
     if bad:
         return f"   NOT CONVERGED: {', '.join(bad)}."
-    checks = [check for found in n["convergence"].values() for check in found["checks"]]
-    rhat = max(check["value"] for check in checks if check["check"] == "R-hat")
-    return f"   Both fits converged (R-hat {rhat:.3f} at worst)."
+    rhat = max(check["value"] for one in found.values() for check in one["checks"] if check["check"] == "R-hat")
+    left = left_out(n) if n["forecast"]["possible"] else []
+    without = f"; left out: {', '.join(left)}" if left else ""
+    fits = "Both" if len(found) == 2 else f"All {len(found)}"
+    return f"   {fits} fits converged (R-hat {rhat:.3f} at worst){without}."

@@ -7,8 +7,9 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import bayescale as bs
-from bayescale.compare import loo
+from bayescale.compare import loo, shipped_forms
 from bayescale.compare.largest_out import PROBS
+from bayescale.errors import QuestionError
 from bayescale.inference import log_likelihood
 from bayescale.modeling import load_card, model_data
 
@@ -73,7 +74,7 @@ def held():
     # 8 x 8 runs of the law itself over four decades of compute.
     lines = []
     runs = simulated_runs(sizes=8, ratios=8, noise=0.005, seed=11)
-    out = bs.backtest(runs, factor=[10, 100, 1e6], seed=1, progress=lines.append)
+    out = bs.backtest(runs, "chinchilla", factor=[10, 100, 1e6], seed=1, progress=lines.append)
     return runs, out, lines
 
 
@@ -91,8 +92,9 @@ def test_a_backtest_predicts_every_larger_run(held):
         where = runs.sel(run=part["run"].values)
         np.testing.assert_array_equal(part["loss"], where["loss"])
     assert out["prob"].values.tolist() == list(PROBS)
-    assert len(lines) == 3
-    assert all("chinchilla" in line for line in lines)
+    assert [line.partition(":")[0] for line in lines] == ["chinchilla"] * 2
+    assert "weight" not in out
+    assert out.attrs["model"] == "chinchilla"
 
 
 def test_bands_are_nested_about_the_median(held):
@@ -108,7 +110,7 @@ def test_a_factor_that_leaves_too_few_runs_is_skipped_with_its_reason(held):
     skipped = out.attrs["skipped"].splitlines()
     assert len(skipped) == 1
     assert skipped[0].startswith("1e+06x: ")
-    assert "cannot fit the 5 parameters" in skipped[0]
+    assert skipped[0].endswith("runs are that small; it takes 8.")
 
 
 def test_bands_hold_about_as_often_as_they_say(held):
@@ -127,8 +129,44 @@ def test_bands_hold_about_as_often_as_they_say(held):
     assert table.loc[10.0, "elpd"] / table.loc[10.0, "runs"] > 2
 
 
+def test_the_crps_lies_between_none_and_the_error(held):
+    _, out, _ = held
+    # Of a band that is as wide as its error it is about a quarter of a standard deviation; of a far miss, the error.
+    assert bool((out["crps"] > 0).all())
+    width = (out["upper"] - out["lower"]).sel(prob=0.5)
+    assert bool((out["crps"] < abs(out["loss"] - out["median"]) + width / 2).all())
+
+
 def test_runs_too_few_for_any_factor_give_an_empty_table():
-    out = bs.backtest(simulated_runs(sizes=3, ratios=2), factor=1000)
+    out = bs.backtest(simulated_runs(sizes=3, ratios=2), "chinchilla", factor=1000)
     assert out.sizes["held_out"] == 0
     assert "1000x: " in out.attrs["skipped"]
     assert len(bs.score(out)) == 0
+
+
+def test_a_backtest_is_of_the_forecast_unless_told():
+    few = simulated_runs(sizes=3, ratios=3)
+    out = bs.backtest(few, factor=1e5)
+    assert out.attrs["model"] == "forecast"
+    assert out["form"].values.tolist() == list(shipped_forms())
+    assert out["weight"].sizes == {"held_out": 0, "form": 5}
+    # What nine runs cannot identify is left out and said so; the rest is asked.
+    assert "farseer" in out.attrs["skipped"]
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5, [10, -1], np.nan])
+def test_a_cut_off_at_or_above_the_largest_run_is_refused(factor):
+    with pytest.raises(QuestionError, match="a factor is above 1"):
+        bs.backtest(simulated_runs(sizes=3, ratios=3), "chinchilla", factor=factor)
+
+
+def test_forms_of_ones_own_choice_are_weighed():
+    runs = simulated_runs(sizes=7, ratios=7, noise=0.005, seed=2)
+    out = bs.backtest(runs, {"power-floor:compute": 3, "power:compute": 1}, factor=[100, 300])
+    assert out["form"].values.tolist() == ["power-floor:compute", "power:compute"]
+    np.testing.assert_allclose(out["weight"].sum("form"), 1)
+    # Weights are those earned below the cut: one set for each.
+    for factor in (100, 300):
+        part = out["weight"].isel(held_out=(out["factor"] == factor).values)
+        assert float(part.std("held_out").max()) < 1e-12
+    assert float(abs(out["weight"].isel(held_out=0, form=0) - 0.75)) > 0.01, "a rehearsal moves what was believed"

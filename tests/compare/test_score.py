@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 import bayescale as bs
-from bayescale.compare.largest_out import PROBS, _empty
+from bayescale.compare import held_out
+from bayescale.compare.largest_out import PROBS
 from bayescale.errors import QuestionError
 
 
@@ -18,6 +20,7 @@ def held():
         "lower": (("prob", "held_out"), np.stack([lower, lower - 0.5])),
         "upper": (("prob", "held_out"), np.stack([upper, upper + 0.5])),
         "elpd": ("held_out", np.array([1.0, 2.0, 3.0, -4.0])),
+        "crps": ("held_out", np.array([0.01, 0.03, 0.02, 0.23])),
     }
     coords = {
         "prob": [0.9, 0.95],
@@ -29,7 +32,8 @@ def held():
 
 def test_scores_are_those_worked_by_hand(held):
     table = bs.score(held)
-    assert list(table.columns) == ["runs", "inside", "coverage", "winkler", "width", "error", "bias", "elpd"]
+    columns = ["runs", "inside", "coverage", "winkler", "width", "error", "bias", "crps", "elpd"]
+    assert list(table.columns) == columns
     near, far = table.loc[10.0], table.loc[100.0]
     assert (near["runs"], near["inside"], near["coverage"]) == (2, 2, 1.0)
     assert (far["runs"], far["inside"], far["coverage"]) == (2, 1, 0.5)
@@ -43,6 +47,9 @@ def test_scores_are_those_worked_by_hand(held):
     assert near["bias"] == pytest.approx(0.0, abs=1e-12)
     assert far["bias"] == pytest.approx(-5.0), "a prediction under the loss has a negative bias"
     assert far["error"] == pytest.approx(5.0)
+    # 0.01 and 0.03 on a loss of 2; 0.02 on 2 and 0.23 on 2.3.
+    assert near["crps"] == pytest.approx(1.0)
+    assert far["crps"] == pytest.approx((1 + 10) / 2)
     assert near["elpd"] == 3.0
     assert far["elpd"] == -1.0
 
@@ -70,10 +77,78 @@ def test_groups_may_be_families(held):
     assert bs.score(held, by=("factor", "family")).loc[(100.0, "b"), "inside"] == 0
 
 
-def test_nothing_held_out_is_an_empty_table():
-    empty = _empty("loss")
+def rehearsed(draws, y, density=None, forms=("a",), factor=10.0):
+    """What forms said of some runs at one cut-off, from draws of dims (form, sample, run)."""
+    draws = np.asarray(draws, dtype=float)
+    places = {name: ("held_out", np.full(len(y), value)) for name, value in (("factor", factor), ("compute", 1e22))}
+    values = {
+        "predicted": (("form", "chain", "draw", "held_out"), draws[:, None]),
+        "log_density": (("form", "held_out"), np.zeros(draws[:, 0].shape) if density is None else np.array(density)),
+        "loss": ("held_out", np.asarray(y, dtype=float)),
+    }
+    out = xr.Dataset(values, coords=places | {"form": list(forms), "family": ("held_out", ["all"] * len(y))})
+    return out.assign_attrs(response="loss", measure="compute", skipped="", largest=1e22)
+
+
+@pytest.mark.parametrize("z", [-2.5, -1.0, 0.0, 0.3, 4.0])
+def test_the_crps_of_a_normal_is_its_closed_form(z):
+    # Gneiting and Raftery 2007, eq. 21: sigma (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)).
+    mu, sigma, count = 2.0, 0.05, 20_000
+    closed = sigma * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+    draws = mu + sigma * np.random.default_rng(1).standard_normal((1, count, 1))
+    found = float(held_out(rehearsed(draws, [mu + sigma * z]), None, [10.0])["crps"].item())
+    # Four standard errors of the mean of |x - y|; and 200 quantiles for the integral.
+    assert found == pytest.approx(closed, abs=sigma * (4 / np.sqrt(count) + 1 / 400))
+
+
+def test_the_crps_of_a_prediction_that_is_certain_is_its_error():
+    found = held_out(rehearsed(np.full((1, 400, 3), 2.0), [2.0, 2.5, 1.9]), None, [10.0])["crps"]
+    np.testing.assert_allclose(found, [0.0, 0.5, 0.1], atol=1e-12)
+
+
+def test_a_few_draws_without_bound_do_not_make_the_crps_endless():
+    draws = 2.0 + 0.05 * np.random.default_rng(1).standard_normal((1, 4000, 1))
+    wild = draws.copy()
+    wild[0, :3] = np.inf
+    calm, found = (float(held_out(rehearsed(x, [2.1]), None, [10.0])["crps"].item()) for x in (draws, wild))
+    assert found == pytest.approx(calm, rel=0.02)
+
+
+def test_the_bands_and_the_density_are_those_of_the_mixture():
+    rng = np.random.default_rng(2)
+    draws = np.stack([rng.normal(2.0, 0.01, (4000, 2)), rng.normal(3.0, 0.01, (4000, 2))])
+    prior = {"a": 3.0, "b": 1.0}
+    held = held_out(rehearsed(draws, [2.0, 3.0], [[1.0, -4.0], [0.0, 2.0]], ("a", "b")), prior, [10.0])
+    # No rehearsal lies below the only cut-off: 3 : 1.
+    np.testing.assert_allclose(held["weight"].isel(held_out=0), [0.75, 0.25])
+    mixed = np.log(0.75 * np.exp([1.0, -4.0]) + 0.25 * np.exp([0.0, 2.0]))
+    np.testing.assert_allclose(held["elpd"], mixed)
+    # Quarters lie about 3: the median of all is the two-thirds quantile of a, the upper end of 80% the 0.6 one of b.
+    np.testing.assert_allclose(held["median"], stats.norm.ppf(0.5 / 0.75, 2.0, 0.01), atol=2e-3)
+    np.testing.assert_allclose(held["upper"].sel(prob=0.8), stats.norm.ppf(0.6, 3.0, 0.01), atol=2e-3)
+    assert held.attrs["model"] == "forecast"
+
+
+def test_a_form_that_failed_at_the_cut_has_no_weight_there():
+    draws = np.stack([np.full((100, 2), 2.0), np.full((100, 2), np.nan)])
+    given = rehearsed(draws, [2.0, 2.0], [[0.0, 0.0], [np.nan, np.nan]], ("a", "b"))
+    held = held_out(given, {"a": 0.1, "b": 0.9}, [10.0])
+    np.testing.assert_array_equal(held["weight"], [[1.0, 0.0]] * 2)
+    assert held["form"].values.tolist() == ["a", "b"]
+    np.testing.assert_allclose(held["median"], 2.0)
+
+
+@pytest.mark.parametrize("weights", [None, {"a": 1.0, "b": 1.0}])
+def test_nothing_held_out_is_an_empty_table(weights):
+    # At the cut-off that was asked for nothing could be predicted, at a farther one it could.
+    given = rehearsed(np.ones((2, 10, 3)), [2.0, 2.0, 2.0], forms=("a", "b"), factor=300.0)
+    empty = held_out(given, weights, [10.0])
+    assert empty.sizes["held_out"] == 0
     assert empty["prob"].values.tolist() == list(PROBS)
-    assert len(bs.score(empty)) == 0
+    assert ("weight" in empty) == (weights is not None)
+    table = bs.score(empty)
+    assert len(table) == 0
+    assert "crps" in table
 
 
 def test_a_mass_that_was_not_kept_is_refused(held):

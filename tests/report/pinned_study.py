@@ -1,5 +1,6 @@
 """A study made by hand: pinned posteriors, a backtest and a comparison with chosen outcomes, no sampling."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -7,9 +8,11 @@ import xarray as xr
 from pinned import BESIROGLU, KAPLAN, pinned_fit
 
 import bayescale as bs
-from bayescale.compare.largest_out import PROBS, _empty
+from bayescale.compare.largest_out import PROBS
 from bayescale.report import Study
+from bayescale.report.stack import Stack, _checked
 from bayescale.report.study import isoflop_curves
+from bayescale.trust import grade, prior_sensitivity
 
 POINTS = 4
 FLAT = {"english": BESIROGLU, "source": BESIROGLU | {"E": 1.5}}
@@ -19,7 +22,8 @@ STEEP = {"english": KAPLAN, "source": KAPLAN | {"alpha_N": 0.08}}
 def pinned_held(model, runs, *, inside, of, factors=(10.0, 100.0), skipped="", elpd=0.0):
     """A backtest in which the bands held `inside` of `of` times for each factor, all of them that far out."""
     if not factors:
-        return _empty("loss").assign_attrs(model=model, skipped=skipped, loss_unit="nats/token")
+        some = pinned_held(model, runs, inside=inside, of=of, skipped=skipped)
+        return some.isel(held_out=np.zeros(some.sizes["held_out"], dtype=bool))
     size = of * len(factors)
     loss = np.full(size, 2.0)
     missed = np.tile(np.arange(of) >= inside, len(factors))
@@ -41,6 +45,7 @@ def pinned_held(model, runs, *, inside, of, factors=(10.0, 100.0), skipped="", e
         "median": ("held_out", np.full(size, 2.0)),
         "lower": (("prob", "held_out"), 2.0 - width),
         "upper": (("prob", "held_out"), 2.0 + width),
+        "crps": ("held_out", np.full(size, 0.04)),
         "elpd": ("held_out", np.full(size, 3.0 + elpd) + 0.01 * np.arange(size)),
     }
     return xr.Dataset(values, coords=coords).assign_attrs(model=model, skipped=skipped, loss_unit="nats/token")
@@ -62,6 +67,33 @@ def pinned_loo(runs, *, kaplan_by):
     return out.assign_coords(run=runs["run"].values)
 
 
+def pinned_rehearsal(runs, *, by):
+    """What two forms said of the largest runs from those 10x smaller: the first ahead by that much a run."""
+    compute = runs["compute"].values
+    which = np.flatnonzero(compute > compute.max() / 10)
+    coords = {name: ("held_out", runs[name].values[which]) for name in ("run", "compute")}
+    coords |= {"factor": ("held_out", np.full(which.size, 10.0)), "form": ["chinchilla", "kaplan"]}
+    density = np.array([[2.0 + by], [2.0]]) * np.ones(which.size)
+    attrs = {"skipped": "", "response": "loss", "measure": "compute", "loss_unit": "nats/token"}
+    return xr.Dataset({"log_density": (("form", "held_out"), density)}, coords, attrs)
+
+
+def pinned_stack(runs, fits, grid, at, held, *, checks, left_out):
+    """The two pinned forms stacked, under the names of cards with a drift: 2 to 1 after they were worth the same."""
+    path = bs.forecast(
+        runs, grid, models=["chinchilla", "kaplan"], fits=fits, rehearsed=pinned_rehearsal(runs, by=2 * np.log(2))
+    )
+    names = {name: f"{name}+drift" for name in fits}
+    path = path.assign_coords(form=list(names.values()))
+    path.attrs |= {"forms": ", ".join(names.values()), "skipped": "\n".join(f"{name}: too slow." for name in left_out)}
+    stack = Stack((*names.values(), *left_out), {names[name]: fit for name, fit in fits.items()}, path, held, {})
+    if checks:
+        return _checked(stack, at, seed=1)
+    families = path["family"].values if "family" in path.dims else ["all"]
+    named = {f: f if "family" in path.dims else None for f in families}
+    return dataclasses.replace(stack, grades={f: grade(stack.far, held, family=name) for f, name in named.items()})
+
+
 def pinned_study(
     *,
     families=False,
@@ -75,9 +107,13 @@ def pinned_study(
     truth=None,
     prior_spread=0.5,
     spread=0.02,
+    stacked=True,
+    not_stacked="",
+    checks=False,
+    left_out=(),
 ):
     """A study whose posteriors, backtest and comparison say what the arguments say."""
-    options = {"spread": spread, "prior_spread": prior_spread, "draws": 50}
+    options = {"spread": spread, "prior_spread": prior_spread, "draws": 300}
     fits = {
         "chinchilla": pinned_fit("chinchilla", families=FLAT if families else None, **options),
         "kaplan": pinned_fit("kaplan", KAPLAN, families=STEEP if families else None, **options),
@@ -90,6 +126,8 @@ def pinned_study(
     target = float(far["chinchilla"]["compute"].values[0])
     grid = list(np.geomspace(float(runs["compute"].min()), target, POINTS))
     held = {"inside": inside, "of": of, "factors": factors, "skipped": skipped}
+    together = pinned_held("forecast", runs, **held)
+    stack = pinned_stack(runs, fits, grid, at, together, checks=checks, left_out=left_out) if stacked else None
     return Study(
         runs=runs,
         at=at,
@@ -103,18 +141,22 @@ def pinned_study(
         held={
             "chinchilla": pinned_held("chinchilla", runs, **held),
             "kaplan": pinned_held("kaplan", runs, **held, elpd=kaplan_ahead),
-        },
+        }
+        | ({"forecast": together} if stacked else {}),
         truth=truth or {},
+        leans={name: prior_sensitivity(fit, compute=at) for name, fit in fits.items()} if checks else {},
+        stack=stack,
+        not_stacked=not_stacked,
     )
 
 
 @functools.cache
 def study_that_held():
     """One family, bands that hold."""
-    return pinned_study(truth={"all": 1.8172})
+    return pinned_study(truth={"all": 1.8172}, checks=True)
 
 
 @functools.cache
 def study_that_missed():
     """Two families, bands that do not hold."""
-    return pinned_study(families=True, inside=12, truth={"source": 1.2})
+    return pinned_study(families=True, inside=12, truth={"source": 1.2}, checks=True)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -71,3 +72,40 @@ def test_what_is_not_a_number_is_nothing(study):
     loo["dse"][1] = np.nan
     changed = type(study)(**{**vars(study), "loo": loo})
     assert collect_numbers(changed)["forms"]["loo"]["table"][1]["dse"] is None
+
+
+def test_the_stacked_numbers_are_those_of_the_forecast(family_study):
+    found = collect_numbers(family_study)["forecast"]
+    far = family_study.stack.far
+    for family in ("english", "source"):
+        one = found["families"][family]
+        assert one["loss"]["median"] == pytest.approx(far["loss"].sel(family=family).median().item())
+        assert sum(one["shares"].values()) == pytest.approx(1)
+        assert one["grade"]["letter"] in "ABCD"
+        assert len(one["grade"]["parts"]) == 5
+    assert found["leading"] == "chinchilla+drift"
+    assert found["rehearsals"] == pytest.approx([10])
+    alone = found["forms"]["kaplan+drift"]["loss"]["source"]["bands"]["95"]
+    draws = far["form_loss"].sel(form="kaplan+drift", family="source")
+    assert alone == pytest.approx([draws.quantile(q).item() for q in (0.025, 0.975)])
+
+
+def test_the_headline_is_the_last_point_of_the_path(study):
+    assert study.stack.far["loss"].identical(study.stack.path["loss"].isel(point=[-1]))
+    assert study.stack.far["compute"].item() == pytest.approx(study.far["chinchilla"]["compute"].item())
+
+
+def test_the_forecast_is_tested_at_its_own_factors_and_convergence_is_of_all_fits(study):
+    found = collect_numbers(study)
+    assert found["backtest"]["forecast"]["asked"] == ["3", "10", "30", "100"]
+    assert found["backtest"]["kaplan"]["asked"] == ["10", "100"]
+    assert [*found["convergence"]] == ["chinchilla", "kaplan", "chinchilla+drift", "kaplan+drift"]
+
+
+def test_what_could_not_be_checked_is_said(study):
+    stack = dataclasses.replace(study.stack, sensitivity=None, moved=None, checked=None, not_checked=("priors: no",))
+    found = collect_numbers(dataclasses.replace(study, stack=stack))["forecast"]
+    assert found["prior_sensitivity"] == []
+    assert found["single_runs"] == {"sentence": "", "most": []}
+    assert found["predicted_without"] == []
+    assert found["not_checked"] == ["priors: no"]

@@ -61,8 +61,7 @@ def test_the_folder_holds_the_page_the_figures_the_posteriors_and_the_answers(wr
         "index.html",
         "answers.json",
         "figures",
-        "chinchilla.nc",
-        "kaplan.nc",
+        *(f"{name}.nc" for name in ("chinchilla", "kaplan", "chinchilla+drift", "kaplan+drift")),
     }
     figures = list((written / "figures").glob("*.png"))
     assert len(figures) > 15
@@ -86,7 +85,8 @@ def test_the_page_needs_nothing_else(written, page):
 
 
 def test_the_sections_stand_in_order(page):
-    order = ["extrapolation", "form", "irreducible_loss", "loss", "isoflop", "irreducible", "forms", "residuals"]
+    order = ["extrapolation", "form", "irreducible_loss", "loss", "forecast", "backtest_forecast", "backtest"]
+    order += ["isoflop", "irreducible", "forms", "residuals", "priors", "single_runs", "predicted_without"]
     order += ["diagnostics", "numbers", "made"]
     assert [name for name in page.ids if name in order] == order
 
@@ -114,9 +114,13 @@ def test_the_card_on_the_page_is_the_card(family_study):
 
     from bayescale.modeling.card import parse_card
     from bayescale.report import collect_numbers
-    from bayescale.report.page import card_text
+    from bayescale.report.card_text import card_text
 
-    for name, card in collect_numbers(family_study)["provenance"]["cards"].items():
+    cards = collect_numbers(family_study)["provenance"]["cards"]
+    assert [*cards] == ["chinchilla", "kaplan", "chinchilla+drift", "kaplan+drift"]
+    # The pinned forms have no drift of their own; a card that has one is written as well.
+    drifting = bs.load_card("chinchilla+drift").model_dump(mode="json")
+    for name, card in {"chinchilla": cards["chinchilla"], "chinchilla+drift": drifting}.items():
         assert parse_card(tomllib.loads(card_text(card)), name, "page") == bs.load_card(name)
 
 

@@ -10,14 +10,17 @@ from bayescale.report.words.phrases import (
     Point,
     band_text,
     between_text,
+    by_weight,
     coverage_text,
     farthest_test,
     held_text,
     judgement,
     nearest_test,
     place_text,
+    short_names,
     verdict_on_form,
 )
+from bayescale.report.words.stacked import alone_text, grade_text, left_out, record_text, stacked_answer
 
 
 def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
@@ -35,20 +38,28 @@ def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
     list of Answer
     """
     n = numbers or collect_numbers(study)
-    return [far_answer(n), form_answer(n), floor_answer(n)]
+    first = stacked_answer(n) if n["forecast"]["possible"] else far_answer(n)
+    return [first, form_answer(n), floor_answer(n)]
 
 
 __all__ = [
     "Answer",
     "Point",
+    "alone_text",
     "band_text",
     "between_text",
+    "by_weight",
     "coverage_text",
     "farthest_test",
+    "grade_text",
     "held_text",
     "judgement",
+    "left_out",
     "nearest_test",
     "place_text",
+    "record_text",
+    "short_names",
+    "stacked_answer",
     "three_answers",
     "verdict_on_form",
 ]

@@ -1,4 +1,4 @@
-"""The first answer in words: how uncertain is an extrapolation?"""
+"""The first answer in words where no form could be stacked: the extrapolation by one plain form."""
 
 import math
 
@@ -28,8 +28,6 @@ def far_answer(n: Numbers) -> Answer:
     q, unit = n["question"], n["units"]["loss"]
     model, against = q["model"], q["against"]
     found, other = n["extrapolation"][model], n["extrapolation"][against]
-    at = str(q["at"])
-    how_far = f"{'an' if at.startswith('8') else 'a'} {at}{'-compute' if at[-1:] in 'xX×' else ' FLOP'}"
     times = f"{q['times_largest_run']:.3g}x"
     headline = tuple(
         f"{named(n, name)}{'At' if len(found) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} and "
@@ -46,7 +44,7 @@ def far_answer(n: Numbers) -> Answer:
             f"the loss of one new run at {place_text(n)}, at the split of N and D that {model}'s form recommends: the "
             "median and the 95% credible band.",
         ),
-        Point("Narrower bands", listed(n, {name: _narrower(f["loss"]) for name, f in found.items()}) + "."),
+        Point("Narrower bands", listed(n, {name: narrower(f["loss"]) for name, f in found.items()}) + "."),
         Point("What makes the width", listed(n, shares) + "."),
         Point(
             "What is not in it",
@@ -60,7 +58,7 @@ def far_answer(n: Numbers) -> Answer:
     )
     return Answer(
         "extrapolation",
-        f"How uncertain is {how_far} extrapolation?",
+        far_question(n),
         headline,
         tuple(_far_warnings(n, model, against)),
         points,
@@ -68,7 +66,15 @@ def far_answer(n: Numbers) -> Answer:
     )
 
 
-def _narrower(loss: Numbers) -> str:
+def far_question(n: Numbers) -> str:
+    """Return the first question as the user asked it."""
+    at = str(n["question"]["at"])
+    how_far = f"{'an' if at.startswith('8') else 'a'} {at}{'-compute' if at[-1:] in 'xX×' else ' FLOP'}"
+    return f"How uncertain is {how_far} extrapolation?"
+
+
+def narrower(loss: Numbers) -> str:
+    """Write the 50 and the 80% band."""
     low, high = loss["bands"]["95"]
     each = (" to ".join(loss_text(*loss["bands"][p], width=high - low)) + f" ({p}%)" for p in ("50", "80"))
     return ", ".join(each)
@@ -76,6 +82,11 @@ def _narrower(loss: Numbers) -> str:
 
 def _far_warnings(n: Numbers, model: str, against: str) -> list[str]:
     out = []
+    if why_not := n["forecast"]["why_not"]:
+        out.append(
+            f"Several forms that may be wrong could not be stacked ({why_not.rstrip('.')}). This is {model}'s form "
+            "alone, as if it were known to be right."
+        )
     found, say = nearest_test(n, model), judgement(n, model)
     if found is None:
         out.append(

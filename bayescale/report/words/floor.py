@@ -1,7 +1,17 @@
 """The third answer in words: how low can the loss go?"""
 
 from bayescale.report.numbers import Numbers
-from bayescale.report.words.phrases import Answer, Point, band_text, between_text, judgement, listed, named, sureness_of
+from bayescale.report.words.phrases import (
+    Answer,
+    Point,
+    band_text,
+    between_text,
+    judgement,
+    leaning,
+    listed,
+    named,
+    sureness_of,
+)
 
 
 def floor_answer(n: Numbers) -> Answer:
@@ -57,12 +67,13 @@ def floor_answer(n: Numbers) -> Answer:
     if "population" in found:
         text = f"{band_text(found['population'], unit)} for a family of this kind that was not seen."
         points.append(Point("Another family", text))
+    points += leaning(n["prior_sensitivity"].get(shown, []), "irreducible_loss")
     points += [Point("The other form", text) for text in none]
     warnings = [found["warning"]] if found["warning"] else []
     if judgement(n, shown) == "failed":
         warnings.append(
             f"This band rests on {shown}'s form holding all the way down, and its bands did not hold on the largest "
-            "of your runs (answer 1). The true floor may well lie outside."
+            "of your runs. The true floor may well lie outside."
         )
     return Answer(
         "irreducible_loss",

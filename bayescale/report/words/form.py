@@ -1,7 +1,15 @@
 """The second answer in words: which form do the runs support, and what does that do to the split?"""
 
 from bayescale.report.numbers import Numbers
-from bayescale.report.words.phrases import Answer, Point, farthest_test, judgement, sureness_of, verdict_on_form
+from bayescale.report.words.phrases import (
+    Answer,
+    Point,
+    farthest_test,
+    judgement,
+    leaning,
+    sureness_of,
+    verdict_on_form,
+)
 from bayescale.runs import human_number
 
 # A factor in N below which the two splits count as the same.
@@ -27,6 +35,11 @@ def form_answer(n: Numbers) -> Answer:
             *(
                 Point(f"The split{'' if len(n['families']) == 1 else ', ' + f}", _split_text(n, f))
                 for f in n["families"]
+            ),
+            *(
+                Point(f"{point.about}, {name}", point.text)
+                for name in (model, against)
+                for point in leaning(n["prior_sensitivity"].get(name, []), "params", "a")
             ),
         ),
         sureness_of(n, model, against),
@@ -59,8 +72,8 @@ def _ahead_text(n: Numbers) -> str:
             out.append(f"from runs {factor}x smaller: not tested for both forms.")
             continue
         errors = " and ".join(
-            f"{found['by_factor'][factor]['median_error_percent']:.1f}% by {name}"
-            for name, found in n["backtest"].items()
+            f"{n['backtest'][name]['by_factor'][factor]['median_error_percent']:.1f}% by {name}"
+            for name in (n["question"]["model"], n["question"]["against"])
         )
         out.append(
             f"from runs {factor}x smaller, over the {test['runs']} larger ones, {_lead(test)} (median miss {errors})."
@@ -77,7 +90,9 @@ def _which_text(n: Numbers) -> str:
     if test is None or test[1]["better"] == loo["better"]:
         return text
     if loo["clear"] or test[1]["clear"]:
-        return f"{text} They point apart: for the first answer, {test[1]['better']} has the better claim."
+        claim = f"to predict larger runs, {test[1]['better']} has the better claim"
+        weighed = ", and such tests are what the first answer weighs its forms by" if n["forecast"]["possible"] else ""
+        return f"{text} They point apart: {claim}{weighed}."
     return f"{text} They point apart, neither of them clearly."
 
 

@@ -1,9 +1,11 @@
 """The pieces that the three answers are put together from."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+from bayescale.modeling.cards import DRIFTING
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import FAILED_BELOW, TOO_FEW, Numbers
 from bayescale.runs.numbers import scientific
@@ -137,9 +139,14 @@ def coverage_text(n: Numbers, model: str) -> str:
             f"No such test was possible on your runs, so whether bands like this hold is not known ({why(n, model)})."
         )
     parts = [held_text(f, s) for f, s in sorted(scores.items(), key=lambda item: -float(item[0]))]
-    text = f"On your runs, 90% bands held {', and '.join(parts)}."
+    text = f"On your runs, 90% bands held {series(parts)}."
     missing = [f"{f}x" for f in n["backtest"][model]["asked"] if f not in scores]
-    return text + (f" Not tested: {' and '.join(missing)} out ({why(n, model)})." if missing else "")
+    return text + (f" Not tested: {series(missing)} out ({why(n, model)})." if missing else "")
+
+
+def series(texts: list[str]) -> str:
+    """Join as in a sentence: ``a, b and c``."""
+    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
 
 
 def why(n: Numbers, model: str) -> str:
@@ -148,11 +155,11 @@ def why(n: Numbers, model: str) -> str:
     return "; ".join(lines) or "the runs do not span enough compute"
 
 
-def listed(n: Numbers, texts: dict[str, str]) -> str:
-    """Join what is said of each family; nameless where there is one."""
+def listed(n: Numbers, texts: dict[str, str], after: str = "") -> str:
+    """Join what is said of each family, with `after` after its name; nameless where there is one."""
     if len(n["families"]) == 1:
         return next(iter(texts.values()))
-    return "; ".join(f"{name} {text}" for name, text in texts.items())
+    return "; ".join(f"{name}{after} {text}" for name, text in texts.items())
 
 
 def named(n: Numbers, family: str) -> str:
@@ -164,6 +171,12 @@ def sureness_of(n: Numbers, *models: str) -> tuple[Point, ...]:
     """Return how sure an answer is: convergence, distance from the data, and the record of such bands."""
     several = len(models) > 1
     converged = " ".join(f"{m.capitalize() + ': ' if several else ''}{n['convergence'][m]['sentence']}" for m in models)
+    record = " ".join(f"{m.capitalize() + ': ' if several else ''}{coverage_text(n, m)}" for m in models)
+    return (Point("Sampler", converged), Point("Distance", distance_text(n)), Point("Record", record))
+
+
+def distance_text(n: Numbers) -> str:
+    """Say how far the question lies from the runs, and from those of its own family."""
     decades = n["question"]["decades_beyond"]
     away = (
         "The question lies within the compute of the runs."
@@ -173,5 +186,22 @@ def sureness_of(n: Numbers, *models: str) -> tuple[Point, ...]:
     own = {f: d for f, d in n["question"]["family_decades_beyond"].items() if d > decades + LONGER}
     if own:
         away += f" From the largest run of its own family: {listed(n, {f: f'{d:.1f}' for f, d in own.items()})}."
-    record = " ".join(f"{m.capitalize() + ': ' if several else ''}{coverage_text(n, m)}" for m in models)
-    return (Point("Sampler", converged), Point("Distance", away), Point("Record", record))
+    return away
+
+
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the forms' names without what all of them end in: that each may drift is said once."""
+    given = list(names)
+    drift = all(name.endswith(DRIFTING) for name in given)
+    return {name: name.removesuffix(DRIFTING) if drift else name for name in given}
+
+
+def by_weight(n: Numbers) -> list[str]:
+    """Return the stacked forms, the one that weighs most first."""
+    forms = n["forecast"]["forms"]
+    return sorted(forms, key=lambda name: -forms[name]["weight"])
+
+
+def leaning(rows: list[Numbers], *quantities: str) -> list[Point]:
+    """Return a point for each of these quantities that leans on a prior."""
+    return [Point("Priors", row["sentence"]) for row in rows if row["leans"] and row["quantity"] in quantities]

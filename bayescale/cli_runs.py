@@ -1,0 +1,55 @@
+"""What the commands that read a run log share: its options, and the reading."""
+
+import argparse
+from pathlib import Path
+
+import xarray as xr
+
+import bayescale as bs
+from bayescale.errors import QuestionError
+from bayescale.runs import findings
+from bayescale.terminal import err
+
+
+def runs_options(p: argparse.ArgumentParser) -> None:
+    """Add the run log, and how it is to be read."""
+    p.add_argument("runs", type=Path, metavar="RUNS", help="run log: csv, tsv, parquet or jsonl")
+    reading_options(p)
+
+
+def reading_options(p: argparse.ArgumentParser) -> None:
+    """Add how a run log is to be read."""
+    p.add_argument("--columns", nargs="+", metavar="NAME=COLUMN", help="which column is what, for example params=size")
+    p.add_argument("--family", help="the column that names each run's family")
+    p.add_argument("--loss-unit", help="nats/token (default), bits/token, nats/byte or bits/byte")
+    p.add_argument("--params-convention", help="total, non-embedding or unknown")
+    p.add_argument("--keep-suspicious", action="store_true", help="keep rows that look like typing errors")
+
+
+def read(a: argparse.Namespace) -> xr.Dataset:
+    """Return the run log that was named."""
+    columns = {}
+    for pair in a.columns or []:
+        name, equals, column = pair.partition("=")
+        if not equals:
+            raise QuestionError(
+                f"--columns {pair!r}: write it as name=column, for example --columns params='model size'."
+            )
+        columns[name] = column or None
+    return bs.read_runs(
+        a.runs,
+        columns=columns or None,
+        loss_unit=a.loss_unit,
+        params_convention=a.params_convention,
+        family=a.family,
+        suspicious="keep" if a.keep_suspicious else "error",
+    )
+
+
+def read_and_warn(a: argparse.Namespace) -> xr.Dataset:
+    """Return the run log that was named, and print what is wrong with it."""
+    runs = read(a)
+    for finding in findings(runs):
+        if finding.level != "info":
+            err.print(f"{finding.level}: {finding.message}", markup=False)
+    return runs

@@ -1,0 +1,368 @@
+"""What these runs can teach of a law's parameters, worked out in a second and before anything is sampled."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.optimize import least_squares, minimize
+from scipy.special import expit, logit, ndtr, ndtri
+
+from bayescale.errors import DesignError
+from bayescale.laws import Law
+from bayescale.modeling.build import ModelData, model_data, of_name
+from bayescale.modeling.card import Card
+from bayescale.modeling.cards import load_card
+from bayescale.modeling.design import check_design
+from bayescale.modeling.drift import Spans, basis, below_top, decades_below, spans_of
+from bayescale.modeling.further_runs import ADDED, Further, further_runs
+from bayescale.modeling.noise import NOISES, known_of, no_error
+
+# Below this the posterior is at least half the prior's, as in the answers.
+LEARNED = 0.5
+# Rounds of the point fit, each with the scatter of the last, and the most steps of one.
+ROUNDS, STEPS = 3, 60
+# Draws of each run's noise, from which is worked out how much it says.
+DRAWS = 200
+# Half the width of a numeric derivative, in standard deviations of the prior and in the response.
+WIDTH, NARROW = 1e-4, 1e-5
+# What a run says where it says nothing, so that it can be divided by.
+NOTHING = 1e-12
+# No prior is followed further out than this, in standard deviations.
+FAR = 8.0
+
+Array = NDArray[Any]
+# Where a parameter's level stands among the latents, and where its families' effects, under partial pooling.
+Places = dict[str, tuple[slice, slice | None]]
+
+
+def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla") -> xr.Dataset:
+    """Say what these runs can teach of a card's parameters, and which further runs would teach more, without sampling.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs, dims ``run``.
+    model : str, path or Card
+        The card.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``parameter``, those that the card leaves free, and ``family`` where the runs have families. ``learned``,
+        how much of the prior's spread would go, as in `prior_to_posterior`; ``estimate``, a point fit;
+        ``correlation``, dims ``(parameter, other)``; ``direction``, the combination of parameters that would be learned
+        least, its parts in standard deviations of the prior; ``direction_learned``, how much of its spread would go.
+        Over ``further``, sets of three runs that could be added: ``direction_learned_with`` them;
+        ``compute_factor``, the compute of the largest relative to the largest run; ``place``, dims
+        ``(further, input, added)``, where they are. ``attrs`` carry the noise of the point fit.
+
+    Raises
+    ------
+    CardError, DesignError
+        If there is no such card, or the runs lack what its law takes or leave one input the same throughout.
+
+    Notes
+    -----
+    Linear and Gaussian about a point fit, with the run-to-run scatter that the fit leaves; the spread between families,
+    and how fast a law may drift, are held at the medians of their priors. ``learned`` agreed within 0.1 with posteriors
+    that were sampled; where parameters trade against one another freely, or the law may drift but does not, it may be
+    0.2 too low. Further runs are judged as if the law held where they are: one much smaller than all others is cheap,
+    but may follow another law.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.modeling.identify import identifiability
+    >>> found = identifiability(bs.load_shipped("tinylm"), "chinchilla")
+    >>> found["learned"].sizes["parameter"], bool((found["learned"] > 0.5).all())
+    (5, True)
+    """
+    card = load_card(model)
+    check_design(card, runs)
+    problem = _problem(card, runs)
+    if not problem.places:
+        raise DesignError(f"the model {card.name!r} holds every parameter of its law: there is nothing to learn.")
+    point = _point_fit(problem, runs[problem.law.response].values.astype(float))
+    found = [_of_family(problem, point, runs, family) for family in range(len(problem.given.families))]
+    out = xr.concat(found, xr.Variable("family", list(problem.given.families)), join="outer")
+    out = out if "family" in runs.coords else out.isel(family=0, drop=True)
+    scatter = {f"noise_{name}": value for name, value in point.noise.items()}
+    return out.assign_attrs(model=card.name, law=problem.law.name, runs=runs.sizes["run"], **scatter)
+
+
+class _Where(NamedTuple):
+    """A set of runs, at hand or not: what the law takes of them, their families, and how each may scatter and drift."""
+
+    inputs: dict[str, Array]
+    family: Array
+    known: dict[str, Any]
+    drift: Array
+    scatter: Array
+
+
+class _Problem(NamedTuple):
+    """A card and what it is conditioned on. Its latents are standard normal by the prior: one is a prior's spread."""
+
+    card: Card
+    law: Law
+    given: ModelData
+    places: Places
+    spans: Spans
+    at_hand: _Where
+
+    @property
+    def parameters(self) -> int:
+        """How many latents the law's parameters take; after them come the steps of the drift."""
+        level, effects = list(self.places.values())[-1]
+        return int((effects or level).stop)
+
+    @property
+    def latents(self) -> int:
+        """How many there are."""
+        return self.parameters + self.at_hand.drift.shape[-1]
+
+
+class _Point(NamedTuple):
+    """A point fit: the latents, the noise, and how uncertain these runs would leave the latents."""
+
+    latent: Array
+    noise: dict[str, float]
+    covariance: Array
+
+
+def _problem(card: Card, runs: xr.Dataset) -> _Problem:
+    law, given, spans = card.get_law(), model_data(card, runs), spans_of(card, runs)
+    inputs = {name: runs[name].values.astype(float) for name in law.inputs}
+    known = {name: one.values for name, one in known_of(card.noise.family, runs, law.response).items()}
+    scales = {name: runs[name].values.astype(float) for name in spans}
+    at_hand = _Where(inputs, given.arrays["family_index"], known, *_off_law(card, spans, scales, runs.sizes["run"]))
+    return _Problem(card, law, given, _places(card, len(given.families)), spans, at_hand)
+
+
+def _places(card: Card, families: int) -> Places:
+    places: Places = {}
+    start = 0
+    for name in card.get_law().parameter_names:
+        if name in card.fixed:
+            continue
+        pool = card.pool(name) if families > 1 else "complete"
+        level = slice(start, start + (families if pool == "none" else 1))
+        effects = slice(level.stop, level.stop + families) if pool == "partial" else None
+        places[name] = level, effects
+        start = (effects or level).stop
+    return places
+
+
+def _off_law(card: Card, spans: Spans, scales: dict[str, Array], count: int) -> tuple[Array, Array]:
+    """Return what each step of the drift adds to log loss at these scales, and by how much the scatter grows there.
+
+    The drift's own parameters are held at their priors' medians: what they are is not known before sampling.
+    """
+    if card.discrepancy is None:
+        return np.zeros((count, 0)), np.ones(count)
+    middle = {name: float(prior.scipy.ppf(0.5)) for name, prior in card.discrepancy.priors.items()}
+    rate = {name: middle["tau"] * np.exp(middle["tau_growth"] * below_top(span)) for name, span in spans.items()}
+    steps = np.concatenate([basis(scales[name], span) * rate[name] for name, span in spans.items()], axis=-1)
+    first = next(iter(spans))
+    return steps, np.exp(middle["sigma_growth"] * decades_below(scales[first], spans[first]))
+
+
+# From latents to what the law expects ---------------------------------------------------------------------------------
+
+
+def _theta(problem: _Problem, latent: Array) -> dict[str, Array]:
+    """Return each parameter as each family has it, dims (..., family), from latents of dims (..., latent)."""
+    card, shape = problem.card, (*latent.shape[:-1], len(problem.given.families))
+    support = {parameter.name: parameter.support for parameter in problem.law.parameters}
+    theta = {name: np.full(shape, value) for name, value in card.fixed.items() if name in card.priors}
+    for name, (level, effects) in problem.places.items():
+        prior = card.priors[name]
+        value = prior.scipy.ppf(ndtr(np.clip(latent[..., level], -FAR, FAR)))
+        value = value * problem.given.arrays[of_name(prior)] if prior.of else value
+        if effects is not None:
+            # They sum to zero, as in the model; the spread is not known before sampling.
+            effect = latent[..., effects] - latent[..., effects].mean(axis=-1, keepdims=True)
+            value = _apart(support[name], value, float(card.spread.scipy.ppf(0.5)) * effect)
+        theta[name] = np.broadcast_to(value, shape)
+    return theta
+
+
+def _apart(support: str, level: Array, effect: Array) -> Array:
+    """Return how a family differs from the level, as in the model."""
+    if support == "positive":
+        return level * np.exp(effect)
+    return level + effect if support == "real" else expit(logit(level) + effect)
+
+
+def _mean(problem: _Problem, latent: Array, where: _Where) -> Array:
+    """Return the response that is expected of runs, the drift included, dims (..., run)."""
+    theta = {name: value[..., where.family] for name, value in _theta(problem, latent).items()}
+    with np.errstate(all="ignore"):
+        mean = problem.law.at(np, where.inputs, theta, problem.given.reference)
+        mean = mean * np.exp(latent[..., problem.parameters :] @ where.drift.T)
+    highest = 1 - NARROW * 2 if NOISES[problem.card.noise.family].of_shares else 1e30
+    # The fit may try latents at which a law has no value: they are bad, not fatal.
+    return np.clip(np.nan_to_num(mean, nan=highest, posinf=highest), NARROW * 2, highest)
+
+
+def _seen(problem: _Problem, response: Array) -> Array:
+    """Return a response as its scatter is measured: by its logarithm; a share as it is."""
+    return response if NOISES[problem.card.noise.family].of_shares else np.log(response)
+
+
+def _slopes(function: Any, latent: Array) -> Array:
+    """Return the derivatives of a function of the latents, dims (..., latent)."""
+    steps = WIDTH * np.eye(len(latent))
+    return np.moveaxis((function(latent + steps) - function(latent - steps)) / (2 * WIDTH), 0, -1)
+
+
+# The point fit --------------------------------------------------------------------------------------------------------
+
+
+def _point_fit(problem: _Problem, response: Array) -> _Point:
+    """Fit the latents by robust least squares with their priors, and the noise to what is left, in turn."""
+    count, where = len(response), problem.at_hand
+    noise = {name: float(prior.scipy.ppf(0.5)) for name, prior in problem.card.noise.priors.items()}
+    latent, seen = np.zeros(problem.latents), _seen(problem, response)
+
+    def expected(at: Array) -> Array:
+        return _seen(problem, _mean(problem, at, where))
+
+    for _ in range(ROUNDS):
+        root = np.sqrt(_information(problem, _mean(problem, latent, where), noise, where))
+        latent = least_squares(
+            lambda at, root=root: np.append((expected(at) - seen) * root, at),
+            latent,
+            jac=lambda at, root=root: np.vstack([_slopes(expected, at) * root[:, None], np.eye(len(at))]),
+            loss=lambda squares: _soft(squares, count),
+            max_nfev=STEPS,
+            tr_solver="lsmr",
+        ).x
+        noise = _noise_fit(problem, _mean(problem, latent, where))
+    slopes = _slopes(expected, latent)
+    said = (slopes.T * _information(problem, _mean(problem, latent, where), noise, where)) @ slopes
+    # What the fit has used up of the runs makes the scatter about it look smaller than it is.
+    used = np.trace(np.linalg.solve(np.eye(len(latent)) + said, said))
+    precision = np.eye(len(latent)) + said * max(1 - used / count, 1 / count)
+    return _Point(latent, noise, np.linalg.inv(precision))
+
+
+def _soft(squares: Array, count: int) -> Array:
+    """Return the loss of squared residuals with its derivatives: linear far out for the runs, square for the priors."""
+    out = np.stack([squares, np.ones_like(squares), np.zeros_like(squares)])
+    far = 1 + squares[:count]
+    out[:, :count] = 2 * (np.sqrt(far) - 1), far**-0.5, -0.5 * far**-1.5
+    return out
+
+
+def _noise_fit(problem: _Problem, mean: Array) -> dict[str, float]:
+    """Return the noise's parameters that the runs and their priors make likeliest."""
+    kind, priors = NOISES[problem.card.noise.family], problem.card.noise.priors
+    observed = problem.given.arrays["observed"]
+
+    def noise(at: Array) -> dict[str, float]:
+        places = ndtr(np.clip(at, -FAR, FAR))
+        return {name: float(prior.scipy.ppf(p)) for p, (name, prior) in zip(places, priors.items(), strict=True)}
+
+    def cost(at: Array) -> float:
+        here = _scattered(noise(at), problem.at_hand)
+        return float(0.5 * at @ at - kind.logpdf(observed, mean, here, problem.at_hand.known).sum())
+
+    return noise(minimize(cost, np.zeros(len(priors)), options={"gtol": 0.01}).x) if priors else {}
+
+
+def _scattered(noise: dict[str, float], where: _Where) -> dict[str, Any]:
+    """Return the noise as it is at each run."""
+    return noise | {"sigma": noise["sigma"] * where.scatter} if "sigma" in noise else dict(noise)
+
+
+def _information(problem: _Problem, mean: Array, noise: dict[str, float], where: _Where) -> Array:
+    """Return how much each run says about its mean: the variance of the slope of its log density, over draws."""
+    kind, here = NOISES[problem.card.noise.family], _scattered(noise, where)
+    full = {name: np.full((DRAWS, *mean.shape), value) for name, value in here.items()}
+    drawn = kind.draw(np.random.default_rng(1), np.broadcast_to(mean, (DRAWS, *mean.shape)), full, where.known)
+    observed = kind.observe(drawn, where.known)
+    up, down = (mean + NARROW, mean - NARROW) if kind.of_shares else (mean * np.exp(NARROW), mean * np.exp(-NARROW))
+    slope = kind.logpdf(observed, up, here, where.known) - kind.logpdf(observed, down, here, where.known)
+    return np.asarray(((slope / (2 * NARROW)) ** 2).mean(axis=0))
+
+
+# What would be learned ------------------------------------------------------------------------------------------------
+
+
+def _of_family(problem: _Problem, point: _Point, runs: xr.Dataset, family: int) -> xr.Dataset:
+    """Return one family's part of the answer."""
+    names, theta = list(problem.places), _theta(problem, point.latent)
+    way = _way(problem, point.latent, family)
+    covariance = way @ point.covariance @ way.T
+    spread = np.sqrt(np.diag(covariance))
+    size, ways = np.linalg.eigh(covariance)
+    direction = ways[:, -1] * np.sign(ways[np.argmax(np.abs(ways[:, -1])), -1])
+    mine = runs.isel(run=problem.at_hand.family == family)
+    further = further_runs(problem.law, mine, problem.given.reference)
+    told = _told_by(problem, point, further, family, point.covariance @ way.T @ direction)
+    places = np.array([[*one.inputs.values()] for one in further]).reshape(len(further), len(problem.law.inputs), -1)
+    return xr.Dataset(
+        {
+            "learned": ("parameter", 1 - spread),
+            "estimate": ("parameter", [float(theta[name][family]) for name in names]),
+            "correlation": (("parameter", "other"), covariance / np.outer(spread, spread)),
+            "direction": ("parameter", direction),
+            "direction_learned": 1 - np.sqrt(size[-1]),
+            "direction_learned_with": ("further", 1 - np.sqrt(np.maximum(size[-1] - told, 0))),
+            "compute_factor": ("further", [one.compute_factor for one in further]),
+            "place": (("further", "input", "added"), places),
+        },
+        {
+            "parameter": names,
+            "other": names,
+            "further": [one.words for one in further],
+            "input": list(problem.law.inputs),
+        },
+    )
+
+
+def _way(problem: _Problem, latent: Array, family: int) -> Array:
+    """Return how a family's parameters follow the latents, dims (parameter, latent), in spreads of their priors.
+
+    What cannot be negative is looked at on its logarithm, and a spread is 0.74 of the interquartile range.
+    """
+    support = {parameter.name: parameter.support for parameter in problem.law.parameters}
+
+    def scaled(at: Array) -> Array:
+        theta = _theta(problem, at)
+        values = {name: theta[name][..., family] for name in problem.places}
+        return np.stack([v if support[name] == "real" else np.log(v) for name, v in values.items()], axis=-1)
+
+    quartile = ndtri(0.75)
+    upper, lower = (scaled(np.full(problem.latents, at)) for at in (quartile, -quartile))
+    slopes = _slopes(scaled, latent)
+    effects = [slice(0) if place[1] is None else place[1] for place in problem.places.values()]
+    apart = np.array([np.sum(slopes[k, place] ** 2) for k, place in enumerate(effects)])
+    return slopes / np.sqrt(((upper - lower) / (2 * quartile)) ** 2 + apart)[:, None]
+
+
+def _told_by(problem: _Problem, point: _Point, further: list[Further], family: int, along: Array) -> Array:
+    """Return how much of the variance along a direction each set of further runs would remove.
+
+    ``along`` is the covariance of the latents with the direction.
+    """
+    if not further:
+        return np.zeros(0)
+    inputs = {name: np.concatenate([one.inputs[name] for one in further]) for name in problem.law.inputs}
+    count = ADDED * len(further)
+    known = {name: np.full(count, value) for name, value in no_error(problem.card.noise.family).items()}
+    scales = {"compute": np.concatenate([one.compute for one in further])} | inputs
+    off_law = _off_law(problem.card, problem.spans, scales, count)
+    where = _Where(inputs, np.full(count, family), known, *off_law)
+    information = _information(problem, _mean(problem, point.latent, where), point.noise, where)
+    slopes = _slopes(lambda at: _seen(problem, _mean(problem, at, where)), point.latent)
+    told = []
+    for k in range(len(further)):
+        rows = slice(ADDED * k, ADDED * (k + 1))
+        noise = np.diag(1 / np.maximum(information[rows], NOTHING))
+        expected = slopes[rows] @ point.covariance @ slopes[rows].T + noise
+        told.append(float(slopes[rows] @ along @ np.linalg.solve(expected, slopes[rows] @ along)))
+    return np.array(told)

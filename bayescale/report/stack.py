@@ -1,0 +1,140 @@
+"""The first answer: several forms stacked, tested on the user's own runs, checked and graded."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from bayescale.answers import families_of
+from bayescale.compare import FACTORS, forecast, forecast_fits, forms_for, held_out, rehearse
+from bayescale.errors import BayescaleError, UnconvergedError
+from bayescale.inference import verdict
+from bayescale.modeling import Card
+from bayescale.trust import Grade, check_predictive, grade, influence, prior_sensitivity
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What several forms say together, and how far that can be believed.
+
+    Attributes
+    ----------
+    asked : tuple of str
+        The forms that were asked.
+    fits : dict of str to xarray.DataTree
+        Posteriors by form, those whose prediction may be quoted.
+    path : xarray.Dataset
+        `forecast` at rising compute; its last point is the question.
+    held : xarray.Dataset
+        The same way to predict, tested on the largest of these runs: what `backtest` returns.
+    grades : dict of str to Grade
+        By family.
+    sensitivity, moved, checked : xarray.Dataset or None
+        `prior_sensitivity`, `influence` and `check_predictive` of the form with the largest weight.
+    not_checked : tuple of str
+        Which of these could not be had, and why.
+    """
+
+    asked: tuple[str, ...]
+    fits: dict[str, xr.DataTree]
+    path: xr.Dataset
+    held: xr.Dataset
+    grades: dict[str, Grade]
+    sensitivity: xr.Dataset | None = None
+    moved: xr.Dataset | None = None
+    checked: xr.Dataset | None = None
+    not_checked: tuple[str, ...] = ()
+
+    @property
+    def far(self) -> xr.Dataset:
+        """The answer itself, one point: the same draws as the path's last, so that figure and sentence agree."""
+        return self.path.isel(point=[-1])
+
+    @property
+    def leading(self) -> str:
+        """The form with the largest weight."""
+        return str(self.path["form"].values[int(self.path["weight"].argmax("form"))])
+
+
+def stack_forms(
+    runs: xr.Dataset,
+    asked: Mapping[str, Any],
+    *,
+    at: str | None = None,
+    forms: "Iterable[str | Path | Card] | None" = None,
+    seed: int,
+    say: Say,
+) -> Stack:
+    """Fit every form once to all runs and once below each cut-off, and answer, test, check and grade from that.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs.
+    asked : mapping of str
+        The question as `forecast` takes it; the last point is the one that is checked and graded.
+    at : str, optional
+        That point as the user asked it; by default as a multiple of the largest run.
+    forms : iterable of str, path or Card, optional
+        The forms; by default those of `forecast`.
+    seed : int
+        Seed of everything that draws.
+    say : callable
+        Called with a line at each step.
+
+    Returns
+    -------
+    Stack
+
+    Raises
+    ------
+    BayescaleError
+        If no form gave a posterior that may be quoted, or the question is not understood.
+    """
+    forms = None if forms is None else list(forms)
+    cards, prior = forms_for(runs, forms)
+    failed: list[str] = []
+    every = forecast_fits(runs, cards, seed=seed, skipped=failed, progress=say)
+    fits = {name: fit for name, fit in every.items() if verdict(fit).passed}
+    failed += [f"{name}: {verdict(fit).sentence}" for name, fit in every.items() if name not in fits]
+    if not fits:
+        raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + "\n  ".join(failed))
+    rehearsed = rehearse(runs, [cards[name] for name in fits], FACTORS, seed=seed, progress=say)
+    say("stacking the forms, testing and checking the answer")
+    path = forecast(runs, **asked, models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
+    path.attrs["skipped"] = "\n".join(filter(None, [*failed, path.attrs["skipped"]]))
+    # Of a form whose posterior may be quoted, the prediction this far out may still not.
+    names = [str(name) for name in path["form"].values]
+    held = held_out(rehearsed.sel(form=names), {name: prior[name] for name in names}, FACTORS, seed=seed)
+    return _checked(Stack(tuple(cards), {name: fits[name] for name in names}, path, held, {}), at, seed)
+
+
+def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
+    """Return the stack with its grades and the checks of the form that weighs most."""
+    fit, far, name = stack.fits[stack.leading], stack.far, stack.leading
+    place = at or f"{10 ** float(far['decades_beyond'].max()):.4g}x"
+    said = far["form_loss"].sel(form=name).isel(point=0).reset_coords(drop=True)
+    said = said.assign_attrs(long_name=f"loss at {place} by {name}", units=far.attrs["loss_unit"])
+    missing: list[str] = []
+
+    def attempt(what: str, check: Callable[[], xr.Dataset]) -> xr.Dataset | None:
+        try:
+            return check()
+        except BayescaleError as error:
+            missing.append(f"{what}: {error}")
+            return None
+
+    sensitivity = attempt("prior sensitivity", lambda: prior_sensitivity(fit, compute=place))
+    moved = attempt("single runs", lambda: influence(fit, answer=said))
+    checked = attempt("check of the runs", lambda: check_predictive(fit, seed=seed))
+    grades = {
+        family: grade(far, stack.held, sensitivity, family=family if "family" in far.dims else None)
+        for family in (map(str, far["family"].values) if "family" in far.dims else families_of(fit))
+    }
+    return replace(
+        stack, grades=grades, sensitivity=sensitivity, moved=moved, checked=checked, not_checked=tuple(missing)
+    )

@@ -1,0 +1,210 @@
+"""The first answer in words: how uncertain is an extrapolation, if nobody knows the form?"""
+
+import math
+
+from bayescale.compare import FORECAST
+from bayescale.plots.style import loss_text
+from bayescale.report.numbers import Numbers
+from bayescale.report.words.far import far_question, narrower
+from bayescale.report.words.phrases import (
+    LONGER,
+    Answer,
+    Point,
+    between_text,
+    by_weight,
+    coverage_text,
+    distance_text,
+    held_text,
+    judgement,
+    leaning,
+    listed,
+    named,
+    nearest_test,
+    place_text,
+    series,
+    short_names,
+)
+from bayescale.runs import human_number
+
+# How the parts of the width are called, in the order in which they are told.
+SHARES = {
+    "form": "the forms' disagreement",
+    "parameters": "not knowing the parameters",
+    "drift": "that a form may drift from the truth",
+    "noise": "run noise",
+}
+# What the parts of a grade are called on the page.
+CONVERGENCE, DISTANCE, BACKTEST, AGREEMENT, PRIORS = "convergence", "distance", "backtest", "agreement", "priors"
+NEAREST = 10.0
+
+
+def stacked_answer(n: Numbers) -> Answer:
+    """Return the loss at larger compute by all forms together, with what must be read beside it."""
+    unit, found = n["units"]["loss"], n["forecast"]["families"]
+    times = f"{n['question']['times_largest_run']:.3g}x"
+    headline = tuple(
+        f"{named(n, name)}{'At' if len(found) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} and "
+        f"D = {human_number(f['tokens'])} should reach {between_text(f['loss'], unit)}. Grade {f['grade']['letter']}."
+        for name, f in found.items()
+    )
+    return Answer("extrapolation", far_question(n), headline, tuple(_warnings(n)), tuple(_points(n)), _sureness(n))
+
+
+def _points(n: Numbers) -> list[Point]:
+    stacked, forms = n["forecast"], n["forecast"]["forms"]
+    found = stacked["families"]
+    shares = {
+        name: ", ".join(f"{100 * f['shares'][part]:.0f}% {text}" for part, text in SHARES.items())
+        for name, f in found.items()
+    }
+    points = [
+        Point(
+            "What it is",
+            f"the loss of one new run at {place_text(n)}: the median and the 95% credible band of {_count(forms)}, "
+            "each allowed to be wrong and weighted by how well it predicted your larger runs from the smaller ones. N "
+            "and D are the middle of the splits that they recommend.",
+        ),
+        Point("Narrower bands", listed(n, {name: narrower(f["loss"]) for name, f in found.items()}) + "."),
+        Point("What each form says alone", listed(n, {name: alone_text(n, name) for name in found}, ":") + "."),
+        Point("How the forms are weighted", _weights_text(n)),
+        Point("What makes the width", listed(n, shares, ":") + "."),
+        Point("One form as if it were right", _plain_text(n)),
+    ]
+    if stacked["single_runs"]["sentence"]:
+        points.append(Point("Single runs", stacked["single_runs"]["sentence"]))
+    points += leaning(stacked["prior_sensitivity"], "expected_loss")
+    if missing := [*stacked["skipped"], *stacked["not_checked"]]:
+        points.append(Point("What could not be done", "; ".join(line.rstrip(".") for line in missing) + "."))
+    return points
+
+
+def _count(forms: Numbers) -> str:
+    return "one form" if len(forms) == 1 else f"{len(forms)} forms together"
+
+
+def alone_text(n: Numbers, family: str, most: int | None = None) -> str:
+    """Say what each form says alone, with its weight: ``coupled 1.02 (72%), chinchilla 1.25 (10%)``."""
+    forms, short = n["forecast"]["forms"], short_names(n["forecast"]["forms"])
+    low, high = n["forecast"]["families"][family]["loss"]["bands"]["95"]
+    each = [
+        f"{short[name]} {loss_text(forms[name]['loss'][family]['median'], width=high - low)[0]} "
+        f"({100 * forms[name]['weight']:.0f}%)"
+        for name in by_weight(n)
+    ]
+    more = len(each) - most if most else 0
+    return ", ".join(each[:most] + ([f"{more} more"] if more > 0 else []))
+
+
+def _weights_text(n: Numbers) -> str:
+    forms, short = n["forecast"]["forms"], short_names(n["forecast"]["forms"])
+    each = "; ".join(
+        f"{short[name]} {100 * forms[name]['prior_weight']:.0f}% before, {100 * forms[name]['weight']:.0f}% now"
+        for name in by_weight(n)
+    )
+    tests = series([f"{factor:.3g}x" for factor in n["forecast"]["rehearsals"]])
+    if not tests:
+        return f"{each}. Your runs allowed no test of them, so the weights are those of the public runs."
+    counts = n["forecast"]["evidence"]
+    partly = "" if counts > 0.995 else f" As that is short of the question, the scores count {100 * counts:.0f}%."
+    return f"{each}. By how well they predicted your larger runs from those {tests} smaller.{partly}"
+
+
+def _plain_text(n: Numbers) -> str:
+    texts = []
+    for model, families in n["extrapolation"].items():
+        said = listed(n, {name: "{1} to {2}".format(*_ends(f["loss"])) for name, f in families.items()})
+        test = nearest_test(n, model)
+        record = f"; such bands held {held_text(*test)}" if test else "; untested"
+        texts.append(f"{model}, without a drift and at its own split, would say {said} (95%){record}")
+    return ". ".join(text[0].upper() + text[1:] for text in texts) + "."
+
+
+def _ends(loss: Numbers) -> list[str]:
+    low, high = loss["bands"]["95"]
+    return loss_text(loss["median"], low, high, width=high - low)
+
+
+def _warnings(n: Numbers) -> list[str]:
+    out = []
+    found, say = nearest_test(n, FORECAST), judgement(n, FORECAST)
+    if found is None:
+        out.append(f"This band is untested. {coverage_text(n, FORECAST)}")
+    else:
+        factor, score = found
+        if say == "failed":
+            shown = score["at_distance"] if score["at_distance"]["held_out_runs"] else score
+            side = "high" if shown["mean_bias_percent"] > 0 else "low"
+            out.append(
+                "Do not take this band at its word: on your runs, such bands were too narrow. When the largest of them "
+                f"were predicted from runs {factor}x smaller, 90% bands held {held_text(factor, score)}, not 9 in 10. "
+                f"That far out the predictions missed by {shown['median_error_percent']:.1f}% of the loss (median) and "
+                f"were too {side} on average."
+            )
+        elif say == "few":
+            out.append(f"Too few runs could test such bands to say that they hold: {held_text(factor, score)}.")
+        if n["question"]["decades_beyond"] > math.log10(float(factor)) + LONGER:
+            out.append(
+                f"The longest test on your runs reaches {factor}x; the question is "
+                f"{n['question']['times_largest_run']:.3g}x. Nothing in these runs tests so long a step."
+            )
+    if left := left_out(n):
+        out.append(f"Not among the forms: {', '.join(left)}. See below why.")
+    return out
+
+
+def left_out(n: Numbers) -> list[str]:
+    """Return the forms that were asked and could not be quoted."""
+    return [name for name in n["forecast"]["asked"] if name not in n["forecast"]["forms"]]
+
+
+def _sureness(n: Numbers) -> tuple[Point, ...]:
+    grades = {name: f["grade"]["letter"] for name, f in n["forecast"]["families"].items()}
+    letters = next(iter(grades.values())) if len(set(grades.values())) == 1 else listed(n, grades)
+    return (
+        Point("Grade", f"{letters}, of A to D; made of the five below."),
+        Point("Sampler", _part(n, CONVERGENCE)),
+        Point("Distance", f"{_level(n, DISTANCE)}. {distance_text(n)}"),
+        Point("Record", f"{_level(n, BACKTEST)}. {coverage_text(n, FORECAST)}"),
+        Point("Agreement", _part(n, AGREEMENT)),
+        Point("Priors", _part(n, PRIORS)),
+    )
+
+
+def _parts(n: Numbers, name: str) -> dict[str, Numbers]:
+    """Return one part of the grade by family."""
+    return {
+        family: next(part for part in f["grade"]["parts"] if part["name"] == name)
+        for family, f in n["forecast"]["families"].items()
+    }
+
+
+def _level(n: Numbers, name: str) -> str:
+    levels = {family: part["level"] for family, part in _parts(n, name).items()}
+    return (next(iter(levels.values())) if len(set(levels.values())) == 1 else listed(n, levels)).capitalize()
+
+
+def _part(n: Numbers, name: str) -> str:
+    """Return one part of the grade in words, once where it is the same for all families."""
+    texts = {family: f"{part['level']}, {part['sentence']}" for family, part in _parts(n, name).items()}
+    if len(set(texts.values())) > 1:
+        return listed(n, texts, ":") + "."
+    text = next(iter(texts.values()))
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def grade_text(n: Numbers) -> str:
+    """Say what holds the grades back: ``backtest (poor), distance and priors (fair)``; nothing where all is good."""
+    found: dict[str, list[str]] = {"poor": [], "fair": []}
+    for level, names in found.items():
+        for f in n["forecast"]["families"].values():
+            names += [part["name"] for part in f["grade"]["parts"] if part["level"] == level]
+    found["fair"] = [name for name in found["fair"] if name not in found["poor"]]
+    return ", ".join(f"{series(list(dict.fromkeys(names)))} ({level})" for level, names in found.items() if names)
+
+
+def record_text(n: Numbers) -> str:
+    """Say how often the bands held, of the runs about as far out: ``9 of 10 at 10x, 5 of 6 at 100x``."""
+    scores = n["backtest"][FORECAST]["by_factor"]
+    tried = {f: s["at_distance"] for f, s in scores.items() if s["at_distance"]["held_out_runs"]}
+    shown = {f: s for f, s in tried.items() if float(f) >= NEAREST} or tried
+    return ", ".join(f"{s['inside']} of {s['held_out_runs']} at {f}x" for f, s in shown.items())

@@ -1,0 +1,180 @@
+"""How far can a number be believed? Five things that a careful reader would ask, and a letter."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from bayescale.compare import HEADLINE, score
+from bayescale.errors import QuestionError
+
+Level = Literal["good", "fair", "poor"]
+# Decades of compute beyond the largest run: one is a step that people take, two is what the backtests were made for.
+NEAR, FAR = 1.0, 2.05
+# A band that promises 90% and held fewer is doubtful, and wrong below the second; from fewer runs nothing follows.
+HELD, HELD_LITTLE, ENOUGH = 0.8, 0.6, 5
+# Runs within this many decades of the question's distance test it.
+ABOUT = 0.5
+# Share of the band's variance that is the forms' disagreement.
+AGREE, DISAGREE = 0.25, 0.5
+
+
+class Part(NamedTuple):
+    """One thing that was asked: its name, how it came out, and why in one sentence."""
+
+    name: str
+    level: Level
+    sentence: str
+
+
+class Grade(NamedTuple):
+    """A letter from A (believe it) to D (do not stake money on it), and the parts that it is made of.
+
+    A: all good. B: nothing poor, at most two fair. C: at most one poor. D: more, or chains that do not agree, or bands
+    that failed on these very runs.
+    """
+
+    letter: str
+    parts: tuple[Part, ...]
+
+    @property
+    def sentence(self) -> str:
+        """What keeps the grade from being better, worst first; or that nothing does."""
+        worst = [part.sentence for level in ("poor", "fair") for part in self.parts if part.level == level]
+        return f"{self.letter}: {'; '.join(worst)}" if worst else f"{self.letter}: nothing speaks against it"
+
+
+def grade(
+    answer: xr.Dataset,
+    held: xr.Dataset | None = None,
+    sensitivity: xr.Dataset | None = None,
+    *,
+    point: int = 0,
+    family: str | None = None,
+) -> Grade:
+    """Grade an extrapolated number: convergence, distance, backtest on these runs, agreement of forms, priors.
+
+    Parameters
+    ----------
+    answer : xarray.Dataset
+        From `forecast` or `extrapolate`.
+    held : xarray.Dataset, optional
+        From `backtest` of the same model on the same runs; without it the number is untested.
+    sensitivity : xarray.Dataset, optional
+        From `prior_sensitivity`; without it, it is not known how far the number leans on priors.
+    point : int
+        Which of the answer's points.
+    family : str, optional
+        Which family, where the answer has several.
+
+    Returns
+    -------
+    Grade
+        ``letter``, ``parts`` (each with ``name``, ``level`` good, fair or poor, and ``sentence``) and ``sentence``.
+
+    Raises
+    ------
+    QuestionError
+        If the answer is not an extrapolated number.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.trust import grade
+    >>> far = bs.extrapolate(bs.fit(bs.load_shipped("tinylm"), seed=1), "100x", family="english")
+    >>> grade(far).letter
+    'C'
+    """
+    if "decades_beyond" not in answer.coords or "share_noise" not in answer:
+        raise QuestionError("a grade is of an extrapolated number: give what forecast or extrapolate returned.")
+    one = answer.isel(point=point)
+    if "family" in one.dims:
+        if family is None:
+            raise QuestionError(f"say which family: {', '.join(map(str, one['family'].values))}.")
+        one = one.sel(family=family)
+    beyond = float(np.max(one["decades_beyond"].values))
+    parts = tuple(_parts(one, beyond, held, sensitivity, family))
+    levels = [part.level for part in parts]
+    poor, fair = levels.count("poor"), levels.count("fair")
+    if poor > 1 or "poor" in (parts[0].level, parts[2].level):
+        return Grade("D", parts)
+    if poor or fair > 2:
+        return Grade("C", parts)
+    return Grade("B" if fair else "A", parts)
+
+
+def _parts(
+    one: xr.Dataset, beyond: float, held: xr.Dataset | None, sensitivity: xr.Dataset | None, family: str | None
+) -> Iterator[Part]:
+    yield _convergence(one)
+    yield _distance(one, beyond)
+    yield _backtest(one, beyond, held)
+    yield _agreement(one)
+    yield _priors(sensitivity, family)
+
+
+def _convergence(one: xr.Dataset) -> Part:
+    if one.attrs["verdict"] != "converged":
+        return Part("convergence", "poor", "the chains did not agree")
+    if "forms" not in one.attrs:
+        return Part("convergence", "good", "the fit converged")
+    out = [line for line in one.attrs["skipped"].split("\n") if line and not line.partition(":")[0].endswith("x")]
+    forms = one.attrs["forms"].count(",") + 1
+    if any("x, " not in line.partition(":")[0] for line in out):
+        return Part("convergence", "fair", f"some forms could not be fitted and were left out, {forms} remain")
+    return Part("convergence", "good", f"all {forms} forms converged")
+
+
+def _distance(one: xr.Dataset, beyond: float) -> Part:
+    what = f"it lies {beyond:.1f} decades of {one.attrs.get('distance_in', 'compute')} beyond the largest run"
+    if beyond <= NEAR:
+        return Part("distance", "good", what if beyond > 0 else "it lies within the runs")
+    return Part("distance", "fair" if beyond <= FAR else "poor", what)
+
+
+def _backtest(one: xr.Dataset, beyond: float, held: xr.Dataset | None) -> Part:
+    if held is None or not held.sizes["held_out"]:
+        return Part("backtest", "fair", "such bands could not be tested on these runs")
+    reach = np.log10(held["factor"].values)
+    # The cut-off nearest in distance to the question, and of its runs those about as far out.
+    best = reach[np.abs(reach - beyond).argmin()]
+    near = (reach == best) & (held["decades_beyond"].values >= best - ABOUT)
+    if not near.any():
+        return Part("backtest", "fair", "such bands could not be tested on these runs")
+    row = score(held.isel(held_out=near)).iloc[0]
+    text = (
+        f"about {10**best:.0f}x out on these runs {100 * HEADLINE:.0f}% bands held {row['inside']:.0f} of "
+        f"{row['runs']:.0f}"
+    )
+    if row["runs"] < ENOUGH:
+        return Part("backtest", "poor" if row["coverage"] < HELD_LITTLE else "fair", f"{text}: few")
+    shorter = beyond - best > ABOUT
+    level: Level = "good" if row["coverage"] >= HELD else "fair" if row["coverage"] >= HELD_LITTLE else "poor"
+    if shorter and level == "good":
+        return Part("backtest", "fair", f"{text}; farther out is untested")
+    return Part("backtest", level, text)
+
+
+def _agreement(one: xr.Dataset) -> Part:
+    if "share_form" not in one:
+        return Part("agreement", "fair", "one form was asked: whether others agree is not known")
+    share = float(np.max(one["share_form"].values))
+    text = f"{share:.0%} of the variance is disagreement between the forms"
+    return Part("agreement", "good" if share < AGREE else "fair" if share < DISAGREE else "poor", text)
+
+
+def _priors(sensitivity: xr.Dataset | None, family: str | None) -> Part:
+    if sensitivity is None:
+        return Part("priors", "fair", "how far it leans on the priors was not asked")
+    mine = np.char.startswith(sensitivity["quantity"].values.astype(str), "expected_")
+    if family is not None and "family" in sensitivity.coords:
+        mine &= np.isin(sensitivity["family"].values, [family, ""])
+    if not mine.any():
+        return Part("priors", "fair", "how far it leans on the priors was not asked")
+    found = sensitivity.isel(answer=int(np.flatnonzero(mine)[0]))
+    if not bool(found["leans"]):
+        return Part("priors", "good", "the runs outweigh the priors")
+    text = f"it leans on the prior of {found['leans_on'].item()}"
+    weak = str(found["diagnosis"].item()) == "the prior outweighs the runs"
+    return Part("priors", "poor" if weak else "fair", text)

@@ -1,0 +1,301 @@
+"""Simulation-based calibration: does the way to fit give back what a card's own beliefs put in?"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import arviz as az
+import numpy as np
+import pandas as pd
+import pymc as pm
+import xarray as xr
+from pymc.pytensorf import find_rng_nodes, reseed_rngs
+
+from bayescale.errors import BayescaleError, SamplingError
+from bayescale.inference.compiled import Compiled, compile_for, name_families, sample
+from bayescale.inference.sampling import log_likelihood
+from bayescale.laws import scale_of
+from bayescale.modeling import Card, load_card
+from bayescale.modeling.build import ModelData
+from bayescale.modeling.drift import with_steps_beyond
+from bayescale.modeling.noise import NOISES, observed_name
+from bayescale.modeling.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
+from bayescale.runs import read_runs
+
+SIMULATIONS, RUNS = 200, 40
+CHAINS, TUNE, KEPT = 2, 400, 100
+# A light fit that fails its checks is done again with more care: (target_accept, times the warm-up, draws for each one
+# that is kept).
+CARE = ((0.95, 1, 10), (0.99, 2, 30), (0.998, 4, 60))
+MAX_RHAT = 1.05
+# How far the simulated runs lie from the typical one, in decades either way.
+DECADES = dict.fromkeys(TYPICAL_RUN, 1.5) | {"width": 0.6, "depth": 0.6}
+QUESTIONS = 2000
+# Draws in a row without a data set that could be fitted, from which on the design is not the card's.
+MAX_REJECTED = 1000
+FIT = "log_likelihood"
+
+
+def designed_runs(card: Card, count: int = RUNS, seed: int = 1) -> xr.Dataset:
+    """Return runs to simulate a card at: a Latin hypercube of all that its law takes, about a typical run.
+
+    Parameters
+    ----------
+    card : Card
+        The card.
+    count : int
+        Runs.
+    seed : int
+        The same seed gives the same runs.
+
+    Returns
+    -------
+    xarray.Dataset
+        The law's inputs, dims ``run``; 1.5 decades either way of a model of 1e9 parameters and 2e10 tokens. The
+        response is a stand-in of which a prior may be a multiple: its smallest and median losses are typical runs'.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.trust.sbc import designed_runs
+    >>> runs = designed_runs(bs.load_card("chinchilla"))
+    >>> dict(runs.sizes), float(runs["loss"].min())
+    ({'run': 40}, 2.0)
+    """
+    law, rng = card.get_law(), np.random.default_rng([seed, 1])
+    smallest, middle = TYPICAL_LOSS["min(loss)"], TYPICAL_LOSS["median(loss)"]
+    stand_in = np.linspace(smallest, 2 * middle - smallest, count) if law.response == "loss" else np.full(count, 0.5)
+    columns = {law.response: stand_in}
+    for name in law.inputs:
+        low, high = scale_of(name).typical
+        if scale_of(name).relative:
+            far = 10.0 ** DECADES[name]
+            low, high = TYPICAL_RUN[name] * max(low, 1 / far), TYPICAL_RUN[name] * min(high, far)
+        share = (rng.permutation(count) + rng.random(count)) / count
+        columns[name] = low * (high / low) ** share if low > 0 else low + (high - low) * share
+    if "questions" in NOISES[card.noise.family].known:
+        columns["questions"] = np.full(count, QUESTIONS)
+    return read_runs(pd.DataFrame(columns), suspicious="keep")
+
+
+def calibrate(
+    model: "str | Path | Card",
+    simulations: int = SIMULATIONS,
+    *,
+    runs: xr.Dataset | None = None,
+    seed: int = 1,
+    start: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> xr.Dataset:
+    """Rank true parameters among posterior draws, over data sets simulated from a card's own beliefs.
+
+    Each simulation draws all parameters from the priors and a response for each run from the model that is fitted, then
+    fits those data. Where priors, likelihood and sampler agree, the rank of the truth among independent posterior
+    draws is uniform (Talts et al. 2018, arXiv 1804.06788).
+
+    Parameters
+    ----------
+    model : str, path or Card
+        A model card.
+    simulations : int
+        Data sets, each fitted once; the model is compiled once.
+    runs : xarray.Dataset, optional
+        Runs whose inputs, families and measurement errors are kept while their response is simulated; by default
+        `designed_runs`.
+    seed : int
+        The same seed simulates the same data sets.
+    start : int
+        Number of the first simulation, to go on where an earlier call ended.
+    progress : callable, optional
+        Called with (simulations done, simulations in all).
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rank``, from 0 to ``attrs["kept"]``, and ``truth``, dims ``(simulation, parameter)``; of every parameter that
+        is sampled, and of ``log_likelihood``, how well the truth fits the data, which tells a posterior from its prior
+        (Modrák et al. 2023, arXiv 2211.02383). Of each fit the ``divergences``, the worst ``rhat`` and ``ess``,
+        the ``tries`` and the ``seconds``. The ranks of a fit that could not start are nan. ``attrs["rejected"]`` counts
+        the draws that gave no data set.
+
+    Raises
+    ------
+    CardError, DesignError
+        If there is no such card, or the runs cannot identify its law.
+
+    Notes
+    -----
+    A prior that is a multiple of the runs' loss (``of = "min(loss)"``) is a multiple of the same number in simulation
+    and fit. In a real fit that number comes from the data, which are thereby used a little twice: no joint distribution
+    of parameters and data has that for a posterior, so it is outside of what this can check.
+
+    A draw is rejected where the response is not one that runs can have: a loss that is not finite and above 0, a share
+    of just 0 or 1; or where the law expects the impossible and the model gives no density. The first depends on the
+    data alone, and the posterior given the data is the same with it; the second has no density in the posterior
+    either. No simulation is left out for its fit: one whose chains disagree, diverge or move slowly is done again with
+    more care up to twice, and the last try counts.
+
+    Examples
+    --------
+    >>> from bayescale.trust.sbc import calibrate
+    >>> ranks = calibrate("power", simulations=3)
+    >>> ranks["parameter"].values.tolist()
+    ['loss_x', 'alpha', 'sigma', 'nu', 'log_likelihood']
+    """
+    card = load_card(model)
+    runs = designed_runs(card) if runs is None else runs
+    compiled, data = compile_for(card, runs)
+    draw = _joint(compiled, card, data)
+    rows, rejected = [], 0
+    for k in range(start, start + simulations):
+        truth, observed, in_vain = draw(seed, k)
+        rejected += in_vain
+        rows.append(_ranked(card, compiled, data, runs, truth, observed, [seed, 3, k]))
+        if progress:
+            progress(len(rows), simulations)
+    out = xr.concat(rows, dim="simulation").assign_coords(simulation=np.arange(start, start + simulations))
+    return out.assign_attrs(
+        model=card.name, card=written(card), kept=KEPT, seed=seed, rejected=rejected, runs=runs.sizes["run"]
+    )
+
+
+def written(card: Card) -> str:
+    """Return all that a card believes in one line, by which ranks are known to be of this card still."""
+    return json.dumps(card.model_dump(mode="json", exclude_none=True), sort_keys=True)
+
+
+def _joint(compiled: Compiled, card: Card, data: ModelData) -> Callable[[int, int], tuple[xr.Dataset, np.ndarray, int]]:
+    """Return how to draw parameters and data together from the very model that is fitted."""
+    model = compiled.model
+    pm.set_data(data.arrays, model=model)
+    names = [str(variable.name) for variable in model.unobserved_RVs]
+    variables = [model[name] for name in (*names, observed_name(card.noise.family, card.get_law().response))]
+    # Compiling for speed would take longer than all the draws do.
+    function, generators = pm.compile([], variables, mode="FAST_COMPILE"), find_rng_nodes(variables)
+
+    def draw(seed: int, k: int) -> tuple[xr.Dataset, np.ndarray, int]:
+        for rejected in range(MAX_REJECTED):
+            reseed_rngs(generators, [seed, 2, k, rejected])
+            try:
+                *theta, observed = function()
+            except ValueError:  # what the law expects has no distribution about it
+                continue
+            if _can_be_seen(card, observed):
+                values = {name: _named(model, name, value) for name, value in zip(names, theta, strict=True)}
+                return xr.Dataset(values), observed, rejected
+        raise BayescaleError(
+            f"{MAX_REJECTED} draws from the priors of the card {card.name!r} gave no data that runs could have. Look "
+            "at the priors, or simulate at other runs."
+        )
+
+    return draw
+
+
+def _named(model: pm.Model, name: str, value: Any) -> xr.DataArray:
+    """Return a drawn value as a posterior of one draw."""
+    value = np.asarray(value)[None, None]
+    dims = model.named_vars_to_dims.get(name) or tuple(f"{name}_dim_{k}" for k in range(value.ndim - 2))
+    return xr.DataArray(value, dims=("chain", "draw", *dims))
+
+
+def _can_be_seen(card: Card, observed: np.ndarray) -> bool:
+    """Say whether runs can have this response: a finite loss above 0, a share that the noise has a density for."""
+    noise = NOISES[card.noise.family]
+    if "questions" in noise.known:
+        return True
+    with np.errstate(over="ignore"):
+        value = observed if noise.of_shares else np.exp(observed)
+    return bool((np.isfinite(value) & (value > 0) & (value < (1 if noise.of_shares else np.inf))).all())
+
+
+def _response(card: Card, observed: np.ndarray, data: ModelData) -> np.ndarray:
+    """Return the response as runs have it: the likelihood sees its logarithm, or a count of right answers."""
+    noise = NOISES[card.noise.family]
+    if "questions" in noise.known:
+        return observed / data.arrays["questions"]
+    return observed if noise.of_shares else np.exp(observed)
+
+
+def _ranked(
+    card: Card,
+    compiled: Compiled,
+    data: ModelData,
+    runs: xr.Dataset,
+    truth: xr.Dataset,
+    observed: np.ndarray,
+    key: list[int],
+) -> xr.Dataset:
+    """Fit one simulated data set; return the rank of each true value among the draws that are kept."""
+    start = time.perf_counter()
+    seen = runs.assign({card.get_law().response: ("run", _response(card, observed, data))})
+    names = [str(variable.name) for variable in compiled.model.free_RVs]
+    true = _quantities(card, truth, names, seen, data)
+    posterior, found = _fit_lightly(compiled, data.arrays | {"observed": observed}, names, key)
+    if posterior is None:
+        rank = np.full(true.sizes["parameter"], np.nan)
+    else:
+        drawn = _quantities(card, posterior, names, seen, data)
+        rank = (drawn < true.isel(chain=0, draw=0)).sum(("chain", "draw")).values.astype(float)
+    columns = {"rank": ("parameter", rank), "truth": true.isel(chain=0, draw=0)}
+    return xr.Dataset(columns).assign(found | {"seconds": time.perf_counter() - start})
+
+
+def _fit_lightly(
+    compiled: Compiled, arrays: Mapping[str, np.ndarray], names: list[str], key: list[int]
+) -> tuple[xr.Dataset | None, dict[str, float]]:
+    """Sample until chains agree, move and do not diverge, or the care is at an end; thin what came of it."""
+    posterior, found = None, {"divergences": np.nan, "rhat": np.nan, "ess": np.nan}
+    for tries, (target_accept, longer, thin) in enumerate(CARE, start=1):
+        found["tries"] = tries
+        try:
+            drawn, stats = sample(
+                compiled,
+                arrays,
+                draws=KEPT * thin // CHAINS,
+                tune=TUNE * longer,
+                chains=CHAINS,
+                seed=int(np.random.default_rng([*key, tries]).integers(2**31)),
+                target_accept=target_accept,
+                progress=None,
+            )
+        except SamplingError:
+            continue
+        posterior = drawn.isel(draw=slice(thin - 1, None, thin))
+        found |= _checks(drawn[names], stats)
+        if found["divergences"] == 0 and found["rhat"] <= MAX_RHAT and found["ess"] >= KEPT:
+            break
+    return posterior, found
+
+
+def _checks(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:
+    # A parameter that never moved has no within-chain variance: its R-hat is nan, which fails.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rhat, ess = az.rhat(drawn), az.ess(drawn)
+    return {
+        "divergences": float(stats["diverging"].sum()),
+        "rhat": max(float(value.max(skipna=False)) for value in rhat.data_vars.values()),
+        "ess": min(float(value.min(skipna=False)) for value in ess.data_vars.values()),
+    }
+
+
+def _quantities(card: Card, theta: xr.Dataset, names: list[str], runs: xr.Dataset, data: ModelData) -> xr.DataArray:
+    """Return all that is ranked, dims (chain, draw, parameter): what is sampled, and how well it fits the data."""
+    theta = name_families(theta, data)
+    parts = [_elements(theta[name], name.removesuffix("_share")) for name in names]
+    every = xr.ones_like(parts[0].isel(parameter=0, drop=True))
+    whole = with_steps_beyond(theta.assign({name: every * value for name, value in card.fixed.items()}), data.spans, 0)
+    density = next(iter(log_likelihood(card, whole, runs, data).data_vars.values()))
+    parts.append(density.sum("run").expand_dims(parameter=[FIT]))
+    return xr.concat(parts, dim="parameter", coords="minimal").transpose("chain", "draw", "parameter")
+
+
+def _elements(values: xr.DataArray, name: str) -> xr.DataArray:
+    """Return the elements of a parameter, each under its name: ``alpha[0]``, ``alpha[1]``."""
+    dims = values.dims[2:]
+    if not dims:
+        return values.expand_dims(parameter=[name])
+    flat = values.values.reshape(*values.shape[:2], -1)
+    names = [f"{name}[{k}]" for k in range(flat.shape[2])]
+    return xr.DataArray(flat, dims=("chain", "draw", "parameter"), coords={"parameter": names})

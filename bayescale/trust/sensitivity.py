@@ -1,0 +1,239 @@
+"""How far does an answer lean on the priors, and on which? Power-scaling: each prior counted a little more or less."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+from bayescale.answers import card_of, law_of
+from bayescale.answers.posterior import DRAW_DIMS
+from bayescale.errors import QuestionError
+from bayescale.inference import require_quotable, runs_of
+from bayescale.modeling import model_data
+from bayescale.modeling.build import of_name
+from bayescale.modeling.card import Prior
+from bayescale.runs.numbers import human_number
+from bayescale.trust.parts import headline, reweighted_quantiles
+
+# The rule of thumb of Kallioinen et al. 2024, from which on a sensitivity is worth a look.
+THRESHOLD = 0.05
+# A prior counted half is about 1.4 times wider; counted twice, 1.4 times narrower.
+COUNTED = (0.5, 2.0)
+BAND = {"lower": 0.05, "median": 0.5, "upper": 0.95}
+# Draws whose 90% band spans a larger factor are compared on the log.
+ON_THE_LOG = 10.0
+SPREAD = "spread"
+FINE, OUTWEIGHS, APART = "", "the prior outweighs the runs", "prior and runs pull apart"
+_CANNOT_BE_SCALED = ("Fixed", "Uniform")
+
+
+def prior_sensitivity(
+    fit: xr.DataTree,
+    answers: "Mapping[str, xr.DataArray] | xr.Dataset | None" = None,
+    *,
+    compute: Any = "100x",
+    allow_unconverged: bool = False,
+) -> xr.Dataset:
+    """Return how far answers lean on the priors, on which of them, and where they go when one is widened or narrowed.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    answers : mapping of str to xarray.DataArray, or Dataset, optional
+        Quantities drawn from this posterior, dims ``chain``, ``draw`` and any others; by default the headline numbers
+        as far as the law has them: its loss at ``compute``, the compute-optimal N there, the exponent a and the
+        irreducible loss.
+    compute : str or float
+        Where the headline numbers are asked for.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics; the answer is marked.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``answer`` (each number of each family), ``prior`` (each that the card states) and ``counted`` (0.5, 2).
+        ``prior_sensitivity`` and ``likelihood_sensitivity``, of all priors and all runs together; ``sensitivity``, of
+        one prior; ``median``, ``lower`` and ``upper`` (90%) as they are; ``moved_median`` and so on, with one prior
+        counted half or twice; ``pareto_k`` and ``reliable`` of that reweighting; ``leans``, ``leans_on``, ``diagnosis``
+        and ``sentence``. Coords ``quantity``, ``family``, ``units`` and ``prior_text``.
+
+    Raises
+    ------
+    UnconvergedError, QuestionError
+        If the posterior may not be quoted, or an answer is not drawn from it.
+
+    Notes
+    -----
+    A sensitivity is how fast the answer's distribution moves (cumulative Jensen-Shannon distance, by octave) as the log
+    density of a prior is multiplied by a number near 1; from 0.05 on the answer leans on it (Kallioinen et al. 2024,
+    arXiv 2107.14054). Draws are reweighted by Pareto-smoothed importance sampling; nothing is fitted again.
+
+    Scaled are the priors that the card states: of a parameter, or of its level where it is partially pooled, and of the
+    spread between families. The families' own values are drawn from a population whose spread is a parameter, so they
+    have no prior of their own to scale. Each prior is scaled where widening it leaves its centre: on the log for
+    LogNormal and Gamma, on the logit for Beta, otherwise as it stands. A LogNormal counted half is the same one with
+    1.4 times the sigma. A fixed value and a uniform prior cannot be scaled; `attrs` name them.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.trust.sensitivity import prior_sensitivity
+    >>> found = prior_sensitivity(bs.fit(bs.load_shipped("tinylm"), seed=1))
+    >>> sorted(set(found["quantity"].values.tolist()))
+    ['a', 'expected_loss', 'irreducible_loss', 'params']
+    """
+    quotable = require_quotable(fit, allow_unconverged)
+    card, log_prior = card_of(fit), log_priors(fit)
+    stated = card.all_priors | ({SPREAD: card.spread} if SPREAD in log_prior else {})
+    if answers is None:
+        # The scatter of one new run is nearly the data's alone, and its tails would hide how far the law's loss moves.
+        known = headline(fit, compute, allow_unconverged=allow_unconverged)
+        answers = known.drop_vars(law_of(fit).response)
+    each = _one_by_one(answers, fit)
+    draws = xr.concat([values.reset_coords(drop=True) for values in each.values()], "answer").drop_attrs()
+    draws = draws.transpose("answer", *DRAW_DIMS).assign_coords(answer=list(each))
+    out = xr.merge([_sensitivities(fit, draws, log_prior), _moves(draws, log_prior)])
+    out = out.assign_coords(
+        quantity=("answer", [str(values.name) for values in each.values()]),
+        family=("answer", [str(values.attrs["family"]) for values in each.values()]),
+        units=("answer", [str(values.attrs.get("units", "")) for values in each.values()]),
+        prior_text=("prior", [str(stated[str(name)]) for name in log_prior]),
+    )
+    rows = [_judged(out.sel(answer=name)) for name in each]
+    for i, name in enumerate(("leans", "leans_on", "diagnosis", "sentence")):
+        out[name] = ("answer", [row[i] for row in rows])
+    unscaled = ", ".join(name for name in card.all_priors if name not in log_prior)
+    return out.assign_attrs(model=card.name, verdict=quotable, threshold=THRESHOLD, not_scaled=unscaled)
+
+
+def log_priors(fit: xr.DataTree) -> xr.Dataset:
+    """Return the log density of each prior that the card states, under each draw, dims ``(chain, draw)``.
+
+    Each on the scale where widening the prior leaves its centre: of the log, the logit or the parameter itself.
+    """
+    card, posterior = card_of(fit), fit["posterior"].to_dataset()
+    multiples = model_data(card, runs_of(fit)).arrays
+    found = {}
+    for name, prior in card.all_priors.items():
+        if prior.dist not in _CANNOT_BE_SCALED:
+            value = posterior[f"{name}_level" if f"{name}_level" in posterior else name]
+            found[name] = _log_density(prior, value / float(multiples[of_name(prior)]) if prior.of else value)
+    spreads = [_log_density(card.spread, posterior[name]) for name in posterior if str(name).endswith("_spread")]
+    if spreads:
+        found[SPREAD] = xr.concat(spreads, "parameter").sum("parameter")
+    for name, density in found.items():
+        if not bool(np.isfinite(density).all()):
+            raise QuestionError(
+                f"this posterior has draws of {name} that its prior does not allow; it is of another card."
+            )
+    return xr.Dataset(found).drop_attrs()
+
+
+def _log_density(prior: Prior, value: xr.DataArray) -> xr.DataArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        density = xr.apply_ufunc(prior.scipy.logpdf, value)
+        if prior.dist in ("LogNormal", "Gamma", "Beta"):
+            density = density + xr.ufuncs.log(value)
+        if prior.dist == "Beta":
+            density = density + xr.ufuncs.log1p(-value)
+    return density.sum([dim for dim in density.dims if dim not in DRAW_DIMS])
+
+
+def _one_by_one(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.DataTree) -> dict[str, xr.DataArray]:
+    """Return each number of each family by itself, dims ``(chain, draw)``; what does not vary leans on nothing."""
+    out = {}
+    sizes = {str(dim): size for dim, size in fit["posterior"].sizes.items() if dim in DRAW_DIMS}
+    for name, values in answers.items():
+        drawn = {dim: values.sizes[dim] for dim in DRAW_DIMS if dim in values.dims}
+        if drawn != sizes:
+            if isinstance(answers, xr.Dataset):
+                continue  # an answer carries more than draws
+            raise QuestionError(
+                f"{name}: an answer has the draws of the posterior, dims {sizes}; got {dict(values.sizes)}."
+            )
+        others = [dim for dim in values.dims if dim not in DRAW_DIMS]
+        for at in np.ndindex(*(values.sizes[dim] for dim in others)):
+            one = values.isel(dict(zip(others, at, strict=True)))
+            if not float(one.min()) < float(one.max()):
+                continue
+            where = [str(one[d].item()) if d in one.coords else f"{d} {i}" for d, i in zip(others, at, strict=True)]
+            several = [text for dim, text in zip(others, where, strict=True) if values.sizes[dim] > 1]
+            label = str(values.attrs.get("long_name", name)) + (f" ({', '.join(several)})" if several else "")
+            family = one["family"].item() if "family" in one.coords else ""
+            out[label] = one.rename(name).assign_attrs(family=family)
+    if not out:
+        raise QuestionError(f"none of {', '.join(map(str, answers))} varies over the draws of this posterior.")
+    return out
+
+
+def _sensitivities(fit: xr.DataTree, draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": _comparable(draws).to_dataset(name="drawn"),
+            "log_prior": log_prior,
+            "log_likelihood": fit["log_likelihood"].to_dataset(),
+        }
+    )
+    one = [az.psense(tree, group="prior", group_var_names=[name])["drawn"] for name in log_prior]
+    return xr.Dataset(
+        {
+            "prior_sensitivity": az.psense(tree, group="prior")["drawn"],
+            "likelihood_sensitivity": az.psense(tree, group="likelihood")["drawn"],
+            "sensitivity": xr.concat(one, "prior").assign_coords(prior=list(log_prior)),
+        }
+    )
+
+
+def _comparable(draws: xr.DataArray) -> xr.DataArray:
+    """Return draws on a scale on which they are not all tail."""
+    draws = draws.where(xr.ufuncs.isfinite(draws), draws.where(xr.ufuncs.isfinite(draws)).max(DRAW_DIMS))
+    low, high = (draws.quantile(q, DRAW_DIMS).drop_vars("quantile") for q in (0.05, 0.95))
+    wide = (draws.min(DRAW_DIMS) > 0) & (high > ON_THE_LOG * low)
+    return xr.where(wide, xr.ufuncs.log(draws.where(wide, 1.0)), draws).transpose(*draws.dims)
+
+
+def _moves(draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
+    """Return the answers as they are, and with one prior at a time counted half and twice."""
+    counted = xr.DataArray(list(COUNTED), dims="counted", coords={"counted": list(COUNTED)})
+    log_ratio = (counted - 1) * log_prior.to_dataarray("prior")
+    log_weights, pareto_k = (-log_ratio).azstats.psislw(dim=list(DRAW_DIMS))
+    probs = list(BAND.values())
+    moved = reweighted_quantiles(draws, log_weights, probs)
+    now = reweighted_quantiles(draws, xr.zeros_like(draws), probs)
+    out = {name: now.sel(quantile=q, drop=True) for name, q in BAND.items()}
+    out |= {f"moved_{name}": moved.sel(quantile=q, drop=True) for name, q in BAND.items()}
+    good = min(1 - 1 / np.log10(draws.sizes["chain"] * draws.sizes["draw"]), 0.7)
+    return xr.Dataset(out | {"pareto_k": pareto_k, "reliable": pareto_k <= good})
+
+
+def _judged(row: xr.Dataset) -> tuple[bool, str, str, str]:
+    """Return whether one answer leans on the priors, on which most, the diagnosis and the sentence."""
+    top = row.isel(prior=int(np.argmax(row["sensitivity"].values)))
+    together, alone = float(row["prior_sensitivity"]), float(top["sensitivity"])
+    answer, name = str(row["answer"].item()), str(top["prior"].item())
+    of = f"the prior of {'the spread between families' if name == SPREAD else name}, {top['prior_text'].item()}"
+    strongest = f"sensitivity {max(together, alone):.2g}"
+    if max(together, alone) < THRESHOLD:
+        return False, "", FINE, f"The {answer} does not lean on the priors ({strongest} at most)."
+    width = float(top["upper"] - top["lower"])
+    who = of if alone >= THRESHOLD else f"the priors together, most on {of}"
+    said = f"The {answer} leans on {who} ({strongest}): it is {_band(top, '', width)}"
+    if bool(top["reliable"].all()):
+        wider, narrower = (_band(top.sel(counted=c), "moved_", width) for c in COUNTED)
+        said += f"; with that prior 1.4 times wider {wider}, narrower {narrower}."
+    else:
+        said += "; where another prior would take it, only a fit with that prior can say."
+    if float(row["likelihood_sensitivity"]) >= THRESHOLD:
+        return True, name, APART, said
+    return True, name, OUTWEIGHS, said + " The runs hardly move it."
+
+
+def _band(row: xr.Dataset, which: str, width: float) -> str:
+    """Return median and band, with the digits that a band of that width supports."""
+    digits = int(np.clip(1 - np.floor(np.log10(max(width, 1e-9))), 0, 6))
+    values = [float(row[which + name]) for name in ("median", "lower", "upper")]
+    text = [human_number(v) if abs(values[0]) >= 1000 else f"{v:.{digits}f}" for v in values]
+    return f"{text[0]} (90% {text[1]} to {text[2]})"

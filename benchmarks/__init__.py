@@ -1,0 +1,1 @@
+"""Benchmarks: how well this package and the methods in use predict real runs; `make benchmark-trust` runs them."""

@@ -1,0 +1,115 @@
+"""Write docs/benchmark.md from the tables of results."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.results import CURVES, RESULTS
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmark.md"
+COLUMNS = {
+    "coverage": "coverage",
+    "coverage_top": "top third",
+    "winkler": "Winkler",
+    "width": "width",
+    "error": "error",
+    "bias": "bias",
+    "crps": "CRPS",
+}
+ONE_DECIMAL = ("winkler", "width")
+HEAD = """# Benchmark: did the bands hold?
+
+Written by `make benchmark-trust`; not edited by hand. The numbers are in
+[benchmarks/results.csv](../benchmarks/results.csv) and [benchmarks/curves.csv](../benchmarks/curves.csv), the code
+beside them. The runs are public, but their licences keep them out of this repository: the command needs the folder
+`shared` beside it and says so where it is absent.
+
+## Runs of language models, from 10 to 100 times the compute
+
+Each method sees the runs with C <= Cmax / factor of a set and predicts all larger ones: default settings, the same for
+every set. **coverage**: share of the runs inside the nominal 90% band; **top third**: the same among the top third of
+log compute; **Winkler**: mean interval score of that band, its width plus 20 times the overshoot; **width**: its median
+width; **error**: median absolute error of the predicted median; **bias**: its mean error, positive where runs came out
+better than predicted; **CRPS**: mean continuous ranked probability score. All but the coverages in % of the loss; lower
+is better. The means are over the sets, each counted once.
+"""
+PEERS = """
+*Huber bootstrap* is what people do: the form fitted by summed Huber loss (delta 0.001) of log loss from a grid of
+starts, 100 refits to runs drawn with replacement, and residuals of the fit drawn with replacement. Its median is that
+of those draws; the point fit itself errs by {errors} in the median.
+"""
+CURVES_HEAD = """
+## The 92 learning curves of Alabdulmohsin et al. 2022
+
+The smaller part of each curve is fitted, the larger (up to twice the examples) predicted, as the benchmark has it; its
+copies of points are left out. **RMSLE**: root mean square of the log residuals, lower is better. **log score**: mean
+log density of the log losses, higher is better. Both are means over the curves of a domain. M1-M4 (power, power-floor,
+shifted, plateau) and BNSL (broken-1) are least squares in log loss from many starts; their predictions are taken as
+normal, with the variance of the residuals plus that over 50 refits to points drawn with replacement.
+"""
+DOMAINS = {"IC": "images (72)", "NMT": "translation (5)", "LM": "language (5)", "BB": "BIG-bench (10)"}
+
+
+def write_page() -> Path:
+    """Write the page and return its path."""
+    results = pd.read_csv(RESULTS) if RESULTS.exists() else None
+    curves = pd.read_csv(CURVES) if CURVES.exists() else None
+    PAGE.write_text(page(results, curves), encoding="utf-8")
+    return PAGE
+
+
+def page(results: pd.DataFrame | None, curves: pd.DataFrame | None) -> str:
+    """Return the text of the page; a table that is not there has no section."""
+    parts = [HEAD]
+    if results is not None:
+        factors = sorted(results["factor"].unique(), reverse=True)
+        parts += [_means(results[results["factor"] == factor], factor) for factor in factors]
+        parts += [_peers(results[results["factor"] == factors[0]]), _by_set(results[results["factor"] == factors[0]])]
+    if curves is not None:
+        parts += [CURVES_HEAD, _by_domain(curves)]
+    return "\n".join(parts) + "\n"
+
+
+def _means(rows: pd.DataFrame, factor: float) -> str:
+    sets = rows["set"].nunique()
+    means = rows.groupby("method", sort=False)[list(COLUMNS)].mean()
+    counts = rows.groupby("method", sort=False).size()
+    # A mean over fewer sets is of other sets.
+    names = {m: str(m) if n == sets else f"{m} ({n} of {sets} sets)" for m, n in counts.items()}
+    body = [[names[method], *_numbers(row)] for method, row in means.iterrows()]
+    return f"### {factor:g}x: means over {sets} sets\n\n" + table(["method", *COLUMNS.values()], body)
+
+
+def _by_set(rows: pd.DataFrame) -> str:
+    parts = []
+    for name, of_set in rows.groupby("set", sort=False):
+        body = [[str(row["method"]), *_numbers(row)] for _, row in of_set.iterrows()]
+        parts.append(f"#### {name}: {of_set['runs'].iloc[0]} runs\n\n" + table(["method", *COLUMNS.values()], body))
+    return f"### Each set at {rows['factor'].iloc[0]:g}x\n\n" + "\n".join(parts)
+
+
+def _peers(rows: pd.DataFrame) -> str:
+    errors = rows.groupby("method", sort=False)["error_point"].mean().dropna()
+    return PEERS.format(errors=", ".join(f"{value:.2f}% ({method})" for method, value in errors.items()))
+
+
+def _numbers(row: pd.Series) -> list[str]:
+    return [f"{row[name]:.{1 if name in ONE_DECIMAL else 2}f}" for name in COLUMNS]
+
+
+def _by_domain(curves: pd.DataFrame) -> str:
+    domains = [name for name in DOMAINS if name in set(curves.domain)]
+    means = curves.groupby(["method", "domain"], sort=False)[["rmsle", "log_score"]].mean()
+    body = [
+        [method, *(f"{means.loc[(method, d), 'rmsle']:.4f}" for d in domains),
+         *(f"{means.loc[(method, d), 'log_score']:.2f}" for d in domains)]
+        for method in dict.fromkeys(curves.method)
+    ]  # fmt: skip
+    head = ["method", *(f"RMSLE, {DOMAINS[d]}" for d in domains), *(f"log score, {DOMAINS[d]}" for d in domains)]
+    return table(head, body)
+
+
+def table(head: list[str], body: list[list[str]]) -> str:
+    """Return a Markdown table, its first column of words and the others of numbers."""
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *body)) + "\n"

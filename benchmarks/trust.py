@@ -1,0 +1,67 @@
+"""`make benchmark-trust`: score every method on the open sets and the curves, and write docs/benchmark.md.
+
+What benchmarks/results.csv and benchmarks/curves.csv hold already is not computed again; `--again METHOD` drops it.
+"""
+
+import argparse
+import time
+
+from benchmarks.curves import LAWS, curves, point_scores
+from benchmarks.methods import METHODS, predict
+from benchmarks.page import write_page
+from benchmarks.results import CURVES, CURVES_KEY, RESULTS, SETS_KEY, add, forget, known
+from benchmarks.scores import score
+from benchmarks.sets import AbsentError, open_sets, reader
+
+FACTORS = (10, 30, 100)
+
+
+def score_sets() -> None:
+    """Score the methods on the open sets at each factor."""
+    done, scorer = known(RESULTS, SETS_KEY), reader()
+    for name, runs in open_sets().items():
+        for factor in FACTORS:
+            for method in METHODS:
+                if (method, name, factor) in done:
+                    continue
+                started = time.perf_counter()
+                rows = predict(method, name, runs, factor)
+                if rows is None:
+                    print(f"{name}, {factor}x, {method}: could not be fitted")
+                    continue
+                found = score(scorer, rows)
+                seconds = round(time.perf_counter() - started, 1)
+                add(RESULTS, {"method": method, "set": name, "factor": factor, **found, "seconds": seconds})
+                print(f"{name}, {factor}x, {method}: coverage {found['coverage']:.2f}, Winkler {found['winkler']:.1f}")
+
+
+def score_curves() -> None:
+    """Score the methods on the curves."""
+    done = known(CURVES, CURVES_KEY)
+    for curve in curves():
+        for method in LAWS:
+            key = (method, curve.domain, curve.name)
+            if key not in done:
+                add(CURVES, dict(zip(CURVES_KEY, key, strict=True)) | point_scores(method, curve))
+                print(", ".join(key))
+
+
+def main() -> None:
+    """Score what is not scored yet and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--again", nargs="*", default=[], metavar="METHOD", help="methods to score again")
+    parser.add_argument("--page", action="store_true", help="only write the page from the tables that are there")
+    arguments = parser.parse_args()
+    for path in (RESULTS, CURVES):
+        forget(path, arguments.again)
+    if not arguments.page:
+        try:
+            score_sets()
+            score_curves()
+        except AbsentError as error:
+            print(f"{error}\nThe page is written from the tables that are here.")
+    print(f"written: {write_page()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""The commands that ask several forms, on a study made by hand: what they print, and what they refuse."""
+
+import pytest
+from report.pinned_study import pinned_held, study_that_missed
+from test_cli import good_rows, refused, write
+
+import bayescale.cli_compare as cli_compare
+from bayescale.cli import main
+
+
+@pytest.fixture
+def log(tmp_path):
+    return write(tmp_path / "runs.csv", good_rows())
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the command asked of the forms; the answer is the hand-made study's last two points."""
+    given = {}
+
+    def answer(runs, question, *, forms, seed, say):
+        given.update(question, forms=forms, seed=seed)
+        stack = study_that_missed().stack
+        return type(stack)(**{**vars(stack), "path": stack.path.isel(point=[-2, -1])})
+
+    monkeypatch.setattr(cli_compare, "stack_forms", answer)
+    return given
+
+
+def test_a_forecast_ends_with_the_answer_and_its_grade(log, asked, capsys):
+    assert main(["forecast", str(log), "--compute", "10x", "100x", "--seed", "7"]) == 0
+    said = capsys.readouterr().out
+    assert asked == {"compute": ["10x", "100x"], "at": None, "family": None, "forms": None, "seed": 7}
+    far = study_that_missed().stack.far.sel(family="source")
+    low, middle, high = far["loss"].quantile([0.05, 0.5, 0.95]).values
+    last = said.splitlines()[-1]
+    assert last.startswith(f"source, C = {far['compute'].item():.3g}: {middle:.2f}")
+    assert f"90% {low:.2f}" in last
+    assert f"to {high:.2f}" in last
+    assert f"Grade {study_that_missed().stack.grades['source'].letter}: " in last
+
+
+def test_a_forecast_shows_each_form_its_weights_the_variance_and_the_record(log, monkeypatch, capsys):
+    stack = study_that_missed().stack
+    one_point = type(stack)(**{**vars(stack), "path": stack.far})
+    monkeypatch.setattr(cli_compare, "stack_forms", lambda *args, **options: one_point)
+    assert main(["forecast", str(log), "--compute", "100x"]) == 0
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines() if "chinchilla+drift " in line and "->" in line]
+    assert [row[:5] for row in rows] == [[f, "chinchilla+drift", "50%", "->", "67%"] for f in ("english", "source")]
+    table = said.partition("what the variance is made of")[2].splitlines()[2]
+    shares = [float(word.strip("%")) for word in table.split() if word.endswith("%")]
+    assert sum(shares) == pytest.approx(100, abs=2)
+    assert "On your runs, 90% bands at 10x held 12 of 20 times, at 100x held 12 of 20 times." in said
+    assert "the run that moves it most" in said
+
+
+def test_a_forecast_of_a_run_in_n_and_d_by_forms_of_ones_own(tmp_path, asked):
+    rows = [(*row, family) for row in good_rows() for family in ("english", "source")]
+    log = write(tmp_path / "runs.csv", rows, "N,D,loss,family")
+    words = ["--params", "1B", "--tokens", "20B", "--only", "source", "--models", "chinchilla", "kaplan"]
+    assert main(["forecast", str(log), *words, "--at", "unique_tokens=2B"]) == 0
+    assert (asked["params"], asked["tokens"], asked["family"]) == (["1B"], ["20B"], "source")
+    assert asked["forms"] == ["chinchilla", "kaplan"]
+    assert asked["at"] == {"unique_tokens": ["2B"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "substance"),
+    [
+        ([], "say where"),
+        (["--compute", "100y"], "'100y' is not understood"),
+        (["--params", "many", "--tokens", "2B"], "--params 'many'"),
+        (["--compute", "100x", "--only", "english"], "there is no family 'english' in these runs"),
+        (["--compute", "1x", "--params", "1B", "--tokens", "2B"], "not all three"),
+        (["--compute", "100x", "--models", "chinchila"], "Did you mean 'chinchilla'"),
+        (["--compute", "100x", "--models", "kaplan", "kaplan"], "named twice"),
+    ],
+)
+def test_a_forecast_that_cannot_be_made_is_refused_before_the_work(log, capsys, words, substance):
+    said = refused(capsys, "forecast", log, *words)
+    assert substance in said
+    assert "compiling" not in said
+
+
+@pytest.fixture
+def tested(monkeypatch):
+    """What the command wanted tested; the bands held 9 of 10 times."""
+    given = {}
+
+    def answer(runs, model, factor, *, seed, progress):
+        given.update(model=model, factor=factor)
+        runs = study_that_missed().runs
+        held = pinned_held(
+            "forecast", runs, inside=9, of=10, factors=factor[1:3], skipped="100x: 3 runs are that small."
+        )
+        return held
+
+    monkeypatch.setattr(cli_compare.bs, "backtest", answer)
+    return given
+
+
+def test_a_backtest_ends_with_how_often_the_bands_held(log, tested, capsys):
+    assert main(["backtest", str(log)]) == 0
+    said = capsys.readouterr().out
+    assert tested == {"model": "forecast", "factor": [3.0, 10.0, 30.0, 100.0]}
+    assert said.splitlines()[-1] == "On your runs, 90% bands at 10x held 9 of 10 times, at 30x held 9 of 10 times."
+    assert "not scored, 100x: 3 runs are that small." in said
+    row = next(line for line in said.splitlines() if line.startswith("30x")).split()
+    # The pinned band is 2 +- 0.19, and one run of ten is at 1.6: of the loss the width is 19% and 23.75%, the overshoot
+    # 13.125%; the CRPS, 0.04, is 2% and 2.5%; the median 2 is 25% too high once.
+    winkler = 0.9 * 19 + 0.1 * (23.75 + 20 * 13.125)
+    assert row[:5] == ["30x", "12", "10", "9", "9/10"]
+    assert row[5:10] == [f"{winkler:.3g}", "2.05", "19", "0", "+2.5"]
+
+
+def test_a_backtest_of_one_card_or_of_several_together(log, tested, capsys):
+    assert main(["backtest", str(log), "--model", "kaplan", "--factor", "3", "10"]) == 0
+    assert tested == {"model": "kaplan", "factor": [3.0, 10.0]}
+    assert main(["backtest", str(log), "--model", "kaplan", "chinchilla+drift"]) == 0
+    assert tested["model"] == ["kaplan", "chinchilla+drift"]
+
+
+def test_runs_too_few_to_test_are_said_to_be(log, capsys, monkeypatch):
+    held = pinned_held("forecast", study_that_missed().runs, inside=1, of=1, factors=(), skipped="10x: too few.")
+    monkeypatch.setattr(cli_compare.bs, "backtest", lambda *args, **options: held)
+    assert main(["backtest", str(log)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "On your runs, 90% bands could not be tested."
+
+
+def test_a_cut_off_above_the_largest_run_is_refused(log, capsys):
+    assert "a factor is above 1" in refused(capsys, "backtest", log, "--factor", "0.5")

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayescale.errors import QuestionError
+from bayescale.trust import grade
+
+
+def far(beyond=0.8, share_form=0.1, verdict="converged", skipped="", families=None, forms="a, b"):
+    """A forecast of one point, as far as a grade looks at it."""
+    out = xr.Dataset(
+        {"share_noise": ("point", [0.2])}, coords={"decades_beyond": ("point", [beyond])}, attrs={"verdict": verdict}
+    )
+    if share_form is not None:
+        out = out.assign(share_form=("point", [share_form])).assign_attrs(forms=forms, skipped=skipped)
+    return out.expand_dims(family=families) if families else out
+
+
+def backtested(inside, runs, factor=10.0):
+    """A backtest at one cut-off whose bands held that many of that many runs, all as far out as the cut-off says."""
+    loss = np.where(np.arange(runs) < inside, 2.0, 3.0)
+    flat = {"loss": loss, "median": np.full(runs, 2.0), "elpd": np.zeros(runs), "crps": np.full(runs, 0.01)}
+    band = {"lower": np.full((1, runs), 1.9), "upper": np.full((1, runs), 2.1)}
+    coords = {
+        "prob": [0.9],
+        "factor": ("held_out", np.full(runs, factor)),
+        "decades_beyond": ("held_out", np.full(runs, np.log10(factor))),
+    }
+    values = {name: ("held_out", v) for name, v in flat.items()} | {
+        n: (("prob", "held_out"), v) for n, v in band.items()
+    }
+    return xr.Dataset(values, coords=coords, attrs={"response": "loss"})
+
+
+def leaning(leans, diagnosis="", family=""):
+    """What prior_sensitivity says of the expected loss."""
+    rows = {"leans": [leans], "leans_on": ["E"], "diagnosis": [diagnosis]}
+    coords = {"quantity": ("answer", ["expected_loss"]), "family": ("answer", [family])}
+    return xr.Dataset({name: ("answer", value) for name, value in rows.items()}, coords=coords)
+
+
+def levels(found):
+    return {part.name: part.level for part in found.parts}
+
+
+def test_an_answer_against_which_nothing_speaks_is_an_a():
+    found = grade(far(), backtested(18, 20), leaning(False))
+    assert found.letter == "A"
+    assert set(levels(found).values()) == {"good"}
+    assert list(levels(found)) == ["convergence", "distance", "backtest", "agreement", "priors"]
+    assert found.sentence == "A: nothing speaks against it"
+
+
+def test_what_was_not_asked_is_fair_and_never_good():
+    found = grade(far())
+    assert levels(found) == {
+        "convergence": "good", "distance": "good", "backtest": "fair", "agreement": "good", "priors": "fair"
+    }  # fmt: skip
+    assert found.letter == "B"
+
+
+@pytest.mark.parametrize(
+    ("beyond", "level"), [(-1.0, "good"), (1.0, "good"), (1.5, "fair"), (2.0, "fair"), (3.0, "poor")]
+)
+def test_distance_costs(beyond, level):
+    assert levels(grade(far(beyond=beyond)))["distance"] == level
+
+
+@pytest.mark.parametrize(("inside", "level"), [(16, "good"), (15, "fair"), (12, "fair"), (11, "poor")])
+def test_the_record_of_the_bands_counts(inside, level):
+    assert levels(grade(far(), backtested(inside, 20)))["backtest"] == level
+
+
+def test_bands_that_failed_on_these_runs_are_a_d_whatever_else_holds():
+    found = grade(far(), backtested(5, 20), leaning(False))
+    assert found.letter == "D"
+    assert "90% bands held 5 of 20" in found.sentence
+
+
+def test_a_few_runs_prove_nothing_good():
+    assert levels(grade(far(), backtested(4, 4)))["backtest"] == "fair"
+
+
+def test_a_question_farther_out_than_any_test_is_not_proven():
+    found = grade(far(beyond=2.0), backtested(20, 20, factor=10.0))
+    assert levels(found)["backtest"] == "fair"
+    assert "farther out is untested" in found.sentence
+
+
+@pytest.mark.parametrize(("share", "level"), [(0.2, "good"), (0.3, "fair"), (0.6, "poor")])
+def test_forms_that_disagree_cost(share, level):
+    assert levels(grade(far(share_form=share)))["agreement"] == level
+
+
+def test_one_form_alone_cannot_agree():
+    assert levels(grade(far(share_form=None)))["agreement"] == "fair"
+
+
+def test_leaning_on_a_prior_costs_and_names_it():
+    assert levels(grade(far(), sensitivity=leaning(True)))["priors"] == "fair"
+    weak = grade(far(), sensitivity=leaning(True, "the prior outweighs the runs"))
+    assert levels(weak)["priors"] == "poor"
+    assert "the prior of E" in weak.sentence
+
+
+def test_a_form_left_out_is_said_and_a_rehearsal_left_out_is_not_a_form():
+    without = grade(far(skipped="farseer: Not converged."))
+    assert levels(without)["convergence"] == "fair"
+    rehearsal = grade(far(skipped="100x: 3 runs are that small; it takes 8.\n30x, farseer: Not converged."))
+    assert levels(rehearsal)["convergence"] == "good"
+
+
+def test_chains_that_did_not_agree_are_a_d():
+    found = grade(far(verdict="NOT CONVERGED"), backtested(20, 20), leaning(False))
+    assert found.letter == "D"
+
+
+def test_a_family_is_graded_by_its_own_sensitivity_and_must_be_named():
+    answer = far(families=["x", "y"])
+    with pytest.raises(QuestionError, match="say which family: x, y"):
+        grade(answer)
+    assert levels(grade(answer, sensitivity=leaning(True, family="y"), family="x"))["priors"] == "fair"
+    assert levels(grade(answer, sensitivity=leaning(False, family="x"), family="x"))["priors"] == "good"
+
+
+def test_only_an_extrapolated_number_has_a_grade():
+    with pytest.raises(QuestionError, match="forecast or extrapolate"):
+        grade(xr.Dataset({"loss": ("point", [1.0])}))
