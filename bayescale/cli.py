@@ -120,7 +120,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
         + ["beyond", "grade"],
         rows,
         answer,
-        f"params' share: of the band's squared width, the rest is run noise. beyond: decades of "
+        f"shares: of the band's squared width, the rest is run noise. beyond: decades of "
         f"{answer.attrs['distance_in']} past the largest run.\n"
         f"The band is that of this form alone; `bayescale forecast RUNS.csv` asks several, tested on your runs.\n"
         f"Grade {max(grades, key=lambda g: g.letter).sentence}.",

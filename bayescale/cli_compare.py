@@ -68,10 +68,10 @@ def forecast(a: argparse.Namespace) -> None:
     asked: dict[str, Any] = {**given, "at": given_at(a) or None, "family": a.only}
     with steps() as say:
         stack = stack_forms(runs, asked, forms=a.models, seed=a.seed, say=say)
-    places = [name for name in TITLES if name in stack.path.coords]
-    unit = stack.path.attrs["loss_unit"]
+    places = [name for name in TITLES if name in stack.far.coords]
+    unit = stack.far.attrs["loss_unit"]
     print_table(
-        f"{_response(stack.path)} of one new run ({unit}) by {stack.path.sizes['form']} forms together",
+        f"{_response(stack.far)} of one new run ({unit}) by {stack.far.sizes['form']} forms together",
         ["family", *(TITLES[name] for name in places), "median", "90% band", "beyond", "grade"],
         [
             (
@@ -83,7 +83,7 @@ def forecast(a: argparse.Namespace) -> None:
             for family, at, grade in _points(stack, a.only)
         ],
     )
-    where = places[:1] if stack.path.sizes["point"] > 1 else []
+    where = places[:1] if stack.far.sizes["point"] > 1 else []
     print_table(
         "what each form says alone (weight before -> after it predicted the larger runs)",
         ["family", *(TITLES[name] for name in where), "form", "weight", "median", "90% band"],
@@ -105,7 +105,7 @@ def forecast(a: argparse.Namespace) -> None:
             for family, at, _ in _points(stack, a.only)
         ],
     )
-    _print_not_done("not done", "\n".join([stack.path.attrs["skipped"], *stack.not_checked]))
+    _print_not_done("not done", "\n".join([stack.far.attrs["skipped"], *stack.not_checked]))
     if stack.moved is not None:
         out.print(stack.moved.attrs["sentence"], markup=False)
     out.print(_record(stack.held), markup=False)
@@ -118,7 +118,7 @@ def forecast(a: argparse.Namespace) -> None:
 
 def _points(stack: Stack, only: str | None) -> Iterator[tuple[str, xr.Dataset, Grade]]:
     """Yield each number of the answer, family by family, with its grade."""
-    for family, one in by_family(stack.path):
+    for family, one in by_family(stack.far):
         for i in range(one.sizes["point"]):
             yield (
                 family,

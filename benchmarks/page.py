@@ -90,6 +90,8 @@ def _by_set(rows: pd.DataFrame) -> str:
 
 def _peers(rows: pd.DataFrame) -> str:
     errors = rows.groupby("method", sort=False)["error_point"].mean().dropna()
+    if errors.empty:
+        return ""
     return PEERS.format(errors=", ".join(f"{value:.2f}% ({method})" for method, value in errors.items()))
 
 

@@ -5,6 +5,7 @@ What benchmarks/results.csv and benchmarks/curves.csv hold already is not comput
 
 import argparse
 import time
+from collections.abc import Sequence
 
 from benchmarks.curves import LAWS, curves, point_scores
 from benchmarks.methods import METHODS, predict
@@ -16,13 +17,17 @@ from benchmarks.sets import AbsentError, open_sets, reader
 FACTORS = (10, 30, 100)
 
 
-def score_sets() -> None:
-    """Score the methods on the open sets at each factor."""
+def score_sets(sets: Sequence[str] = (), methods: Sequence[str] = ()) -> None:
+    """Score the methods on the open sets at each factor; all of them where none is named."""
     done, scorer = known(RESULTS, SETS_KEY), reader()
     for name, runs in open_sets().items():
         for factor in FACTORS:
             for method in METHODS:
-                if (method, name, factor) in done:
+                if (
+                    (method, name, factor) in done
+                    or name not in (sets or [name])
+                    or method not in (methods or [method])
+                ):
                     continue
                 started = time.perf_counter()
                 rows = predict(method, name, runs, factor)
@@ -50,14 +55,17 @@ def main() -> None:
     """Score what is not scored yet and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--again", nargs="*", default=[], metavar="METHOD", help="methods to score again")
+    parser.add_argument("--sets", nargs="*", default=[], help="only these sets; by default all")
+    parser.add_argument("--methods", nargs="*", default=[], help="only these methods; by default all")
     parser.add_argument("--page", action="store_true", help="only write the page from the tables that are there")
     arguments = parser.parse_args()
     for path in (RESULTS, CURVES):
         forget(path, arguments.again)
     if not arguments.page:
         try:
-            score_sets()
-            score_curves()
+            score_sets(arguments.sets, arguments.methods)
+            if not (arguments.sets or arguments.methods):
+                score_curves()
         except AbsentError as error:
             print(f"{error}\nThe page is written from the tables that are here.")
     print(f"written: {write_page()}")

@@ -21,7 +21,7 @@ def asked(monkeypatch):
     def answer(runs, question, *, forms, seed, say):
         given.update(question, forms=forms, seed=seed)
         stack = study_that_missed().stack
-        return type(stack)(**{**vars(stack), "path": stack.path.isel(point=[-2, -1])})
+        return type(stack)(**{**vars(stack), "far": stack.path.isel(point=[-2, -1])})
 
     monkeypatch.setattr(cli_compare, "stack_forms", answer)
     return given
@@ -31,7 +31,7 @@ def test_a_forecast_ends_with_the_answer_and_its_grade(log, asked, capsys):
     assert main(["forecast", str(log), "--compute", "10x", "100x", "--seed", "7"]) == 0
     said = capsys.readouterr().out
     assert asked == {"compute": ["10x", "100x"], "at": None, "family": None, "forms": None, "seed": 7}
-    far = study_that_missed().stack.far.sel(family="source")
+    far = study_that_missed().stack.path.isel(point=-1).sel(family="source")
     low, middle, high = far["loss"].quantile([0.05, 0.5, 0.95]).values
     last = said.splitlines()[-1]
     assert last.startswith(f"source, C = {far['compute'].item():.3g}: {middle:.2f}")
@@ -41,9 +41,7 @@ def test_a_forecast_ends_with_the_answer_and_its_grade(log, asked, capsys):
 
 
 def test_a_forecast_shows_each_form_its_weights_the_variance_and_the_record(log, monkeypatch, capsys):
-    stack = study_that_missed().stack
-    one_point = type(stack)(**{**vars(stack), "path": stack.far})
-    monkeypatch.setattr(cli_compare, "stack_forms", lambda *args, **options: one_point)
+    monkeypatch.setattr(cli_compare, "stack_forms", lambda *args, **options: study_that_missed().stack)
     assert main(["forecast", str(log), "--compute", "100x"]) == 0
     said = capsys.readouterr().out
     rows = [line.split() for line in said.splitlines() if "chinchilla+drift " in line and "->" in line]

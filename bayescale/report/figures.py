@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import xarray as xr
+
 from bayescale import plots
 from bayescale.answers import card_of
 from bayescale.inference import prior_to_posterior
 from bayescale.report.figures_stack import stack_check_plates, stack_plates
-from bayescale.report.numbers import Numbers
+from bayescale.report.numbers import Numbers, every_fit
 from bayescale.report.panels import Drawer, Panel, Plate, panel
 from bayescale.report.study import Study
 from bayescale.runs.numbers import scientific
@@ -162,29 +164,23 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
     yield Plate(
         "diagnostics",
         "Did the sampler do its work?",
-        "Every check must end left of the limit. Beside them, the ranks of the worst parameter by chain: chains that "
-        "agree are level.",
-        tuple(
-            one
-            for name, fit in study.fits.items()
-            for one in (
-                panel(
-                    f"diagnostics-{name}",
-                    f"{name}: checks",
-                    f"convergence checks of {name} against their limits",
-                    lambda ax, fit=fit: plots.plot_diagnostics(fit, ax=ax),  # type: ignore[misc]
-                    3.2,
-                ),
-                panel(
-                    f"ranks-{name}",
-                    f"{name}: chains",
-                    f"rank histogram of the worst parameter of {name} by chain",
-                    lambda ax, fit=fit: plots.plot_ranks(fit, ax=ax),  # type: ignore[misc]
-                    3.2,
-                ),
-            )
+        "Every check must end left of the limit. Of the plain forms besides, the ranks of the worst parameter by "
+        "chain: chains that agree are level.",
+        (
+            *(one for name, fit in study.fits.items() for one in (_checks(name, fit), _ranks(name, fit))),
+            *(_checks(name, fit) for name, fit in every_fit(study).items() if name not in study.fits),
         ),
     )
+
+
+def _checks(name: str, fit: xr.DataTree) -> Panel:
+    alt = f"convergence checks of {name} against their limits"
+    return panel(f"diagnostics-{name}", f"{name}: checks", alt, lambda ax: plots.plot_diagnostics(fit, ax=ax), 3.2)
+
+
+def _ranks(name: str, fit: xr.DataTree) -> Panel:
+    alt = f"rank histogram of the worst parameter of {name} by chain"
+    return panel(f"ranks-{name}", f"{name}: chains", alt, lambda ax: plots.plot_ranks(fit, ax=ax), 3.2)
 
 
 def _plain_loss(study: Study, drawer: Drawer, at: str) -> Plate:

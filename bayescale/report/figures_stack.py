@@ -17,18 +17,25 @@ from bayescale.report.study import PLAIN_FACTORS, Study
 
 def stack_plates(study: Study, stack: Stack, drawer: Drawer, at: str) -> Iterator[Plate]:
     """Yield the figures that the first answer leads with."""
+    path = stack.path
+    drawn = [] if path is None else [str(name) for name in path["form"].values]
+    missing = [str(name) for name in stack.far["form"].values if name not in drawn]
     yield Plate(
         "loss",
         "Loss against compute",
         "The band is the predicted loss of one run by all forms together, at the split that is asked about. Look at "
         "how it opens to the right of the dashed line, where there are no runs, and how far the lines, each the middle "
         "of one form alone, lie apart there. Runs above the band had another split of N and D.",
-        drawer.each(
+        ()
+        if path is None
+        else drawer.each(
             "forecast_path",
             f"predicted loss by all forms together and by each against compute, up to {at} FLOP, with the runs",
-            lambda ax, f: plots.plot_forecast_path(stack.path, study.runs, family=f, ax=ax),
+            lambda ax, f: plots.plot_forecast_path(path, study.runs, family=f, ax=ax),
         ),
-        drawer.left_out,
+        f"Not drawn: {', '.join(missing)}. Chains agree about the answer, but not about all smaller compute."
+        if missing
+        else drawer.left_out,
     )
     yield Plate(
         "forecast",

@@ -18,7 +18,7 @@ def stack_numbers(study: Study) -> Numbers:
     stack = study.stack
     if stack is None:
         return {"possible": False, "why_not": study.not_stacked}
-    far = stack.far.isel(point=0)
+    far = stack.far.isel(point=-1)
     forms = [str(name) for name in far["form"].values]
     return {
         "possible": True,
@@ -87,6 +87,8 @@ def sensitivity_numbers(found: xr.Dataset | None) -> list[Numbers]:
             "quantity": str(found["quantity"].sel(answer=name).item()),
             "family": str(found["family"].sel(answer=name).item()),
             "leans": bool(found["leans"].sel(answer=name)),
+            "leans_on": str(found["leans_on"].sel(answer=name).item()),
+            "diagnosis": str(found["diagnosis"].sel(answer=name).item()),
             "prior_sensitivity": float(found["prior_sensitivity"].sel(answer=name)),
             "likelihood_sensitivity": float(found["likelihood_sensitivity"].sel(answer=name)),
             "sentence": str(found["sentence"].sel(answer=name).item()),

@@ -1,10 +1,12 @@
 """The first answer: several forms stacked, tested on the user's own runs, checked and graded."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from bayescale.answers import families_of
@@ -27,8 +29,10 @@ class Stack:
         The forms that were asked.
     fits : dict of str to xarray.DataTree
         Posteriors by form, those whose prediction may be quoted.
-    path : xarray.Dataset
-        `forecast` at rising compute; its last point is the question.
+    far : xarray.Dataset
+        `forecast` at the question; of several points, the last is the one that is checked and graded.
+    path : xarray.Dataset or None
+        `forecast` at rising compute, for the picture.
     held : xarray.Dataset
         The same way to predict, tested on the largest of these runs: what `backtest` returns.
     grades : dict of str to Grade
@@ -41,7 +45,8 @@ class Stack:
 
     asked: tuple[str, ...]
     fits: dict[str, xr.DataTree]
-    path: xr.Dataset
+    far: xr.Dataset
+    path: xr.Dataset | None
     held: xr.Dataset
     grades: dict[str, Grade]
     sensitivity: xr.Dataset | None = None
@@ -50,14 +55,9 @@ class Stack:
     not_checked: tuple[str, ...] = ()
 
     @property
-    def far(self) -> xr.Dataset:
-        """The answer itself, one point: the same draws as the path's last, so that figure and sentence agree."""
-        return self.path.isel(point=[-1])
-
-    @property
     def leading(self) -> str:
         """The form with the largest weight."""
-        return str(self.path["form"].values[int(self.path["weight"].argmax("form"))])
+        return str(self.far["form"].values[int(self.far["weight"].argmax("form"))])
 
 
 def stack_forms(
@@ -65,6 +65,7 @@ def stack_forms(
     asked: Mapping[str, Any],
     *,
     at: str | None = None,
+    grid: "Sequence[float] | np.ndarray | None" = None,
     forms: "Iterable[str | Path | Card] | None" = None,
     seed: int,
     say: Say,
@@ -79,6 +80,8 @@ def stack_forms(
         The question as `forecast` takes it; the last point is the one that is checked and graded.
     at : str, optional
         That point as the user asked it; by default as a multiple of the largest run.
+    grid : sequence of float, optional
+        Computes to draw the forecast along.
     forms : iterable of str, path or Card, optional
         The forms; by default those of `forecast`.
     seed : int
@@ -105,17 +108,23 @@ def stack_forms(
         raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + "\n  ".join(failed))
     rehearsed = rehearse(runs, [cards[name] for name in fits], FACTORS, seed=seed, progress=say)
     say("stacking the forms, testing and checking the answer")
-    path = forecast(runs, **asked, models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
-    path.attrs["skipped"] = "\n".join(filter(None, [*failed, path.attrs["skipped"]]))
+    far = forecast(runs, **asked, models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
+    far.attrs["skipped"] = "\n".join(filter(None, [*failed, far.attrs["skipped"]]))
     # Of a form whose posterior may be quoted, the prediction this far out may still not.
-    names = [str(name) for name in path["form"].values]
-    held = held_out(rehearsed.sel(form=names), {name: prior[name] for name in names}, FACTORS, seed=seed)
-    return _checked(Stack(tuple(cards), {name: fits[name] for name in names}, path, held, {}), at, seed)
+    names = [str(name) for name in far["form"].values]
+    fits, rehearsed = {name: fits[name] for name in names}, rehearsed.sel(form=names)
+    prior = {name: prior[name] for name in names}
+    held = held_out(rehearsed, prior, FACTORS, seed=seed)
+    path = None
+    if grid is not None:
+        with suppress(UnconvergedError):  # a number that may be quoted is not kept back for want of a picture
+            path = forecast(runs, list(grid), models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
+    return _checked(Stack(tuple(cards), fits, far, path, held, {}), at, seed)
 
 
 def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
     """Return the stack with its grades and the checks of the form that weighs most."""
-    fit, far, name = stack.fits[stack.leading], stack.far, stack.leading
+    fit, far, name = stack.fits[stack.leading], stack.far.isel(point=[-1]), stack.leading
     place = at or f"{10 ** float(far['decades_beyond'].max()):.4g}x"
     said = far["form_loss"].sel(form=name).isel(point=0).reset_coords(drop=True)
     said = said.assign_attrs(long_name=f"loss at {place} by {name}", units=far.attrs["loss_unit"])

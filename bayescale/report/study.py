@@ -165,8 +165,8 @@ def run_study(
     held = {name: backtest(runs, card, PLAIN_FACTORS, seed=seed, progress=progress) for name, card in cards.items()}
     stack, why = None, ""
     try:
-        stack = stack_forms(runs, {"compute": list(grid)}, at=at, forms=forms, seed=seed, say=say)
-        held[FORECAST] = stack.held
+        stack = stack_forms(runs, {"compute": at}, at=at, grid=grid, forms=forms, seed=seed, say=say)
+        held = {FORECAST: stack.held} | held
     except BayescaleError as error:  # the plain models answer alone, and the report says so
         why = str(error)
     truth = json.loads(runs.attrs.get("truth", "{}"))

@@ -33,12 +33,13 @@ def stack_tables(n: Numbers) -> Iterator[dict[str, Any]]:
     where = f"{q['times_largest_run']:.3g}x the largest run"
     yield table(
         f"All forms together: loss at {where}",
-        f"family|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|forms|parameters|drift|noise|decades beyond|grade",
+        f"family|grade|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|forms|parameters|drift|noise|decades beyond",
         [
             [
-                *(family, human_number(f["params"]), human_number(f["tokens"]), *losses(f["loss"])),
+                *(family, f["grade"]["letter"], human_number(f["params"]), human_number(f["tokens"])),
+                *losses(f["loss"]),
                 *(f"{100 * f['shares'][part]:.0f}%" for part in PARTS),
-                *(f"{q['family_decades_beyond'][family]:.1f}", f["grade"]["letter"]),
+                f"{q['family_decades_beyond'][family]:.1f}",
             ]
             for family, f in stacked["families"].items()
         ],
@@ -86,11 +87,11 @@ def sensitivity_table(n: Numbers) -> dict[str, Any]:
     stacked = {n["forecast"]["leading"]: n["forecast"]["prior_sensitivity"]} if n["forecast"]["possible"] else {}
     return table(
         "How far the answers lean on priors (a sensitivity of 0.05 is worth a look)",
-        "form|number|all priors|all runs|in words",
+        "form|number|all priors|all runs|leans most on the prior of|and",
         [
             [
                 *(form, row["answer"], _short(row["prior_sensitivity"]), _short(row["likelihood_sensitivity"])),
-                row["sentence"],
+                *(row["leans_on"], row["diagnosis"]),
             ]
             for form, rows in {**stacked, **n["prior_sensitivity"]}.items()
             for row in rows

@@ -80,13 +80,11 @@ def pinned_rehearsal(runs, *, by):
 
 def pinned_stack(runs, fits, grid, at, held, *, checks, left_out):
     """The two pinned forms stacked, under the names of cards with a drift: 2 to 1 after they were worth the same."""
-    path = bs.forecast(
-        runs, grid, models=["chinchilla", "kaplan"], fits=fits, rehearsed=pinned_rehearsal(runs, by=2 * np.log(2))
-    )
+    asked = {"models": ["chinchilla", "kaplan"], "fits": fits, "rehearsed": pinned_rehearsal(runs, by=2 * np.log(2))}
     names = {name: f"{name}+drift" for name in fits}
-    path = path.assign_coords(form=list(names.values()))
-    path.attrs |= {"forms": ", ".join(names.values()), "skipped": "\n".join(f"{name}: too slow." for name in left_out)}
-    stack = Stack((*names.values(), *left_out), {names[name]: fit for name, fit in fits.items()}, path, held, {})
+    far, path = (bs.forecast(runs, where, **asked).assign_coords(form=list(names.values())) for where in (at, grid))
+    far.attrs |= {"forms": ", ".join(names.values()), "skipped": "\n".join(f"{name}: too slow." for name in left_out)}
+    stack = Stack((*names.values(), *left_out), {names[name]: fit for name, fit in fits.items()}, far, path, held, {})
     if checks:
         return _checked(stack, at, seed=1)
     families = path["family"].values if "family" in path.dims else ["all"]
@@ -138,11 +136,11 @@ def pinned_study(
         isoflop={name: isoflop_curves(fit, target) for name, fit in fits.items()},
         floor={name: bs.irreducible_loss(fit) for name, fit in fits.items()},
         loo=pinned_loo(runs, kaplan_by=kaplan_by),
-        held={
+        held=({"forecast": together} if stacked else {})
+        | {
             "chinchilla": pinned_held("chinchilla", runs, **held),
             "kaplan": pinned_held("kaplan", runs, **held, elpd=kaplan_ahead),
-        }
-        | ({"forecast": together} if stacked else {}),
+        },
         truth=truth or {},
         leans={name: prior_sensitivity(fit, compute=at) for name, fit in fits.items()} if checks else {},
         stack=stack,

@@ -168,7 +168,7 @@ def test_each_answer_says_which_of_its_numbers_leans_on_which_prior(study):
     # Pinned draws follow no posterior, so all of them lean: each answer names those of its own numbers.
     for key, about, number in (
         ("extrapolation", "Priors", "expected loss at 100x"),
-        ("form", "Priors, kaplan", "exponent a"),
+        ("form", "Priors, kaplan", "compute-optimal N at 100x"),
         ("irreducible_loss", "Priors", "irreducible loss"),
     ):
         said = [point.text for point in words(study)[key].points if point.about == about]

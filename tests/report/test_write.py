@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -9,6 +10,8 @@ from report.pinned_study import study_that_held, study_that_missed
 import bayescale as bs
 from bayescale.errors import OutputError
 from bayescale.report import check_writable, three_answers, write_report
+from bayescale.report.figures_stack import stack_plates
+from bayescale.report.panels import Drawer
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +133,13 @@ def test_text_from_the_runs_is_not_html(family_study, tmp_path):
     html = write_report(changed, tmp_path / "r").read_text()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
+
+
+def test_an_answer_is_not_kept_back_for_want_of_a_picture(study):
+    stack = dataclasses.replace(study.stack, path=None)
+    (plate,) = (p for p in stack_plates(study, stack, Drawer(study.families), "1e24") if p.key == "loss")
+    assert not plate.panels
+    assert plate.left_out.startswith("Not drawn: chinchilla+drift, kaplan+drift.")
 
 
 @pytest.fixture

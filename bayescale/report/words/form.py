@@ -39,7 +39,7 @@ def form_answer(n: Numbers) -> Answer:
             *(
                 Point(f"{point.about}, {name}", point.text)
                 for name in (model, against)
-                for point in leaning(n["prior_sensitivity"].get(name, []), "params", "a")
+                for point in leaning(n["prior_sensitivity"].get(name, []), "params")
             ),
         ),
         sureness_of(n, model, against),
