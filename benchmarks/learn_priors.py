@@ -4,7 +4,8 @@ Each public set is fitted whole with priors wide enough to matter little. A prio
 that makes these posteriors most likely: type-II maximum likelihood, with each posterior's draws standing for its
 likelihood (draws divided by the wide prior). It is done again without each set in turn, which says how much hangs on
 one of them.
-Writes benchmarks/learned_priors.csv; models/defaults.toml and models/coupled-public.toml have these numbers, rounded.
+Writes benchmarks/learned_priors.csv, for models/defaults.toml and models/coupled-public.toml, whose numbers were chosen
+by hand on the same sets so far.
 """
 
 from collections.abc import Mapping

@@ -200,7 +200,7 @@ def main() -> int:
     parser.add_argument("--cards", nargs="*", help="only these; by default all")
     parser.add_argument("--write-only", action="store_true", help="fit nothing: write what is done")
     args = parser.parse_args()
-    names = sorted([*bs.list_cards(), *(f"{name}+drift" for name in DRIFT)], key=lambda n: ("+" in n, n in COSTLY, n))
+    names = sorted([*bs.list_cards(), *(f"{name}+drift" for name in DRIFT)], key=lambda n: (n in COSTLY, n))
     every = [bs.load_card(name) for name in names]
     BLOCKS.mkdir(parents=True, exist_ok=True)
     for card in every if not args.write_only else []:

@@ -38,7 +38,7 @@ bs.score(plain)
 # %% [markdown]
 # It is confident and wrong, and nothing in its diagnostics says so: a posterior of one fixed form takes the form as
 # exact. The cure has two parts. A **drift** lets log loss leave the law slowly along compute, more slowly at large
-# scale, and **several forms** are asked. Both have priors that were learned from public runs (`models/defaults.toml`),
+# scale, and **several forms** are asked. Both have priors that were chosen on public runs (`models/defaults.toml`),
 # not from these.
 
 # %%

@@ -2,7 +2,6 @@
 
 import json
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -106,7 +105,7 @@ def calibrate(
         Runs whose inputs, families and measurement errors are kept while their response is simulated; by default
         `designed_runs`.
     seed : int
-        The same seed and card simulate the same data sets.
+        The same seed simulates the same data sets.
     start : int
         Number of the first simulation, to go on where an earlier call ended.
     progress : callable, optional
@@ -149,13 +148,11 @@ def calibrate(
     runs = designed_runs(card) if runs is None else runs
     compiled, data = compile_for(card, runs)
     draw = _joint(compiled, card, data)
-    # Cards have noise in common: with the same numbers for all of them, chance would strike many at once.
-    key = [seed, zlib.crc32(card.name.encode())]
     rows, rejected = [], 0
     for k in range(start, start + simulations):
-        truth, observed, in_vain = draw([*key, 2, k])
+        truth, observed, in_vain = draw(seed, k)
         rejected += in_vain
-        rows.append(_ranked(card, compiled, data, runs, truth, observed, [*key, 3, k]))
+        rows.append(_ranked(card, compiled, data, runs, truth, observed, [seed, 3, k]))
         if progress:
             progress(len(rows), simulations)
     out = xr.concat(rows, dim="simulation").assign_coords(simulation=np.arange(start, start + simulations))
@@ -169,9 +166,7 @@ def written(card: Card) -> str:
     return json.dumps(card.model_dump(mode="json", exclude_none=True), sort_keys=True)
 
 
-def _joint(
-    compiled: Compiled, card: Card, data: ModelData
-) -> Callable[[list[int]], tuple[xr.Dataset, np.ndarray, int]]:
+def _joint(compiled: Compiled, card: Card, data: ModelData) -> Callable[[int, int], tuple[xr.Dataset, np.ndarray, int]]:
     """Return how to draw parameters and data together from the very model that is fitted."""
     model = compiled.model
     pm.set_data(data.arrays, model=model)
@@ -180,9 +175,9 @@ def _joint(
     # Compiling for speed would take longer than all the draws do.
     function, generators = pm.compile([], variables, mode="FAST_COMPILE"), find_rng_nodes(variables)
 
-    def draw(key: list[int]) -> tuple[xr.Dataset, np.ndarray, int]:
+    def draw(seed: int, k: int) -> tuple[xr.Dataset, np.ndarray, int]:
         for rejected in range(MAX_REJECTED):
-            reseed_rngs(generators, [*key, rejected])
+            reseed_rngs(generators, [seed, 2, k, rejected])
             try:
                 *theta, observed = function()
             except ValueError:  # what the law expects has no distribution about it
