@@ -72,7 +72,7 @@ calibration: $(READY)  ## simulate from every card and fit it again, 200 times e
 benchmark-trust: $(READY)  ## score all methods on the public runs in ../shared; goes on where it stopped (hours)
 	$(RUN)/python -m benchmarks.trust $(ARGS)
 
-learn-priors: $(READY)  ## what the public runs in ../shared say of drift and scatter, as priors (an hour)
+learn-priors: $(READY)  ## what the public runs in ../shared say of drift and scatter, as priors (minutes)
 	$(RUN)/python -m benchmarks.learn_priors $(ARGS)
 
 clean:  ## remove the environment, the report and every cache in this folder

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import xarray as xr
@@ -11,17 +12,20 @@ import bayescale as bs
 from bayescale.answers import law_of, reference_of
 from bayescale.cli_ask import add_ask, ask, given_at
 from bayescale.cli_compare import add_backtest, add_forecast, backtest, compare, forecast
+from bayescale.cli_curves import check_curves, curve_options
 from bayescale.cli_models import list_models, show_model
 from bayescale.cli_runs import read, read_and_warn, reading_options, runs_options
-from bayescale.errors import QuestionError
+from bayescale.errors import DesignError, QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
 from bayescale.laws import scale_of
+from bayescale.modeling import identified
 from bayescale.report import check_writable, run_study, terminal_summary, write_report
 from bayescale.runs import human_number
-from bayescale.terminal import band, by_family, err, out, print_answer, print_table, sampling_bar, steps
+from bayescale.terminal import WARNING, band, by_family, err, out, print_answer, print_table, sampling_bar, steps
 
 INTERRUPTED, REFUSED = 130, 2
+MODEL, AGAINST = "chinchilla", "kaplan"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,6 +62,9 @@ def _report(a: argparse.Namespace) -> None:
 def _fit(a: argparse.Namespace) -> None:
     check_can_save(a.output)
     runs = read_and_warn(a)
+    with suppress(DesignError):  # runs that cannot be fitted at all are refused by the fit
+        for sentence in bs.unidentified(bs.identifiability(runs, a.model)):
+            err.print(f"{WARNING}{a.model}: {sentence}", markup=False)
     with sampling_bar(a.model) as progress:
         fit = bs.fit(runs, a.model, seed=a.seed, draws=a.draws, tune=a.tune, chains=a.chains, progress=progress)
     bs.save_fit(fit, a.output)
@@ -170,7 +177,21 @@ def _irreducible(a: argparse.Namespace) -> None:
 
 
 def _check(a: argparse.Namespace) -> None:
-    out.print(bs.describe_runs(read(a)), markup=False)
+    if check_curves(a):
+        return
+    card = bs.load_card(a.model or MODEL)
+    runs = read(a)
+    out.print(bs.describe_runs(runs), markup=False)
+    try:
+        found = bs.identifiability(runs, card)
+        said = bs.unidentified(found) or [identified(found)]
+    except DesignError as error:
+        if a.model:
+            raise
+        said = [str(error)]
+    other = "" if a.model else " (--model asks about another)"
+    lines = [f"What the design can tell of {card.name}{other}:", *(f"  - {text}" for text in said)]
+    out.print("\n".join(lines), markup=False)
 
 
 def _models(a: argparse.Namespace) -> None:
@@ -224,15 +245,15 @@ def _parser() -> argparse.ArgumentParser:
     p = command("report", _report, "the main job: three answers, a page with figures, the posteriors")
     runs_options(p)
     p.add_argument("--forms", nargs="+", metavar="MODEL", help="the cards that the first answer stacks")
-    p.add_argument("--model", default="chinchilla", help="the plain card of answers 2 and 3 (default chinchilla)")
-    p.add_argument("--against", default="kaplan", help="the plain card it is held against (default kaplan)")
+    p.add_argument("--model", default=MODEL, help=f"the plain card of answers 2 and 3 (default {MODEL})")
+    p.add_argument("--against", default=AGAINST, help=f"the plain card it is held against (default {AGAINST})")
     p.add_argument("--at", default="100x", help="where to: a multiple of the largest run, or FLOP (default 100x)")
     p.add_argument("--out", type=Path, default=Path("report"), help="folder for the report (default report/)")
     _seed(p)
 
     p = command("fit", _fit, "sample a posterior and save it")
     runs_options(p)
-    p.add_argument("--model", default="chinchilla", help="model card: a shipped name or a path (default chinchilla)")
+    p.add_argument("--model", default=MODEL, help=f"model card: a shipped name or a path (default {MODEL})")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="FIT.nc", help="file for the posterior")
     for name, default in (("draws", DRAWS), ("tune", TUNE), ("chains", CHAINS)):
         p.add_argument(f"--{name}", type=_positive, default=default, help=f"default {default}")
@@ -275,8 +296,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("models", nargs="+", metavar="MODEL", help="two or more model cards")
     _seed(p)
 
-    p = command("check", _check, "what the reader understood of a run log, and what is wrong with it")
+    p = command("check", _check, "what the reader understood of a run log, what is wrong with it, what it can tell")
     runs_options(p)
+    curve_options(p)
+    p.add_argument("--model", help=f"the card that the runs are to identify (default {MODEL})")
 
     p = command("models", _models, "list the models by family; `models show NAME` prints and pictures one")
     p.add_argument("action", nargs="?", choices=["show"])

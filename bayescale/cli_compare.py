@@ -7,17 +7,16 @@ from typing import Any
 import xarray as xr
 
 import bayescale as bs
-from bayescale.answers import parse_compute
 from bayescale.cli_ask import given_at
 from bayescale.cli_runs import read_and_warn
 from bayescale.compare import FACTORS, FORECAST
-from bayescale.errors import QuestionError, did_you_mean
-from bayescale.modeling import family_names
+from bayescale.errors import QuestionError
+from bayescale.modeling import check_design
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import scores_by_factor
 from bayescale.report.numbers_stack import PARTS
 from bayescale.report.stack import Stack, stack_forms
-from bayescale.runs import human_number, parse_number
+from bayescale.runs import human_number
 from bayescale.terminal import band, by_family, out, print_table, steps
 from bayescale.trust import Grade
 
@@ -64,14 +63,13 @@ def forecast(a: argparse.Namespace) -> None:
     if not given and not a.at:
         raise QuestionError("say where: --compute, or two of --params, --tokens and --compute.")
     runs = read_and_warn(a)
-    _refuse_what_is_no_place(given, a.only, runs)
     asked: dict[str, Any] = {**given, "at": given_at(a) or None, "family": a.only}
     with steps() as say:
         stack = stack_forms(runs, asked, forms=a.models, seed=a.seed, say=say)
     places = [name for name in TITLES if name in stack.far.coords]
     unit = stack.far.attrs["loss_unit"]
     print_table(
-        f"{_response(stack.far)} of one new run ({unit}) by {stack.far.sizes['form']} forms together",
+        f"{_response(stack.far)} of one new run ({unit}) by {_count(stack.far)} together",
         ["family", *(TITLES[name] for name in places), "median", "90% band", "beyond", "grade"],
         [
             (
@@ -127,6 +125,10 @@ def _points(stack: Stack, only: str | None) -> Iterator[tuple[str, xr.Dataset, G
             )
 
 
+def _count(far: xr.Dataset) -> str:
+    return f"{far.sizes['form']} form{'s' * (far.sizes['form'] > 1)}"
+
+
 def _response(answer: xr.Dataset) -> str:
     return next(name.removeprefix("expected_") for name in map(str, answer) if name.startswith("expected_"))
 
@@ -142,27 +144,10 @@ def _band(draws: xr.DataArray) -> tuple[str, str]:
     return middle_text, f"{low_text} to {high_text}"
 
 
-def _refuse_what_is_no_place(given: dict[str, list[str]], family: str | None, runs: xr.Dataset) -> None:
-    """Refuse a place that is not understood before hours of sampling rather than after."""
-    if family is not None and family not in (known := family_names(runs)):
-        raise QuestionError(
-            f"there is no family {family!r} in these runs.{did_you_mean(family, known)} Families: {', '.join(known)}."
-        )
-    if len(given) > 2:
-        raise QuestionError("say where with two of --params, --tokens and --compute, not all three.")
-    largest = float(runs["compute"].max()) if "compute" in runs else None
-    for entry in given.get("compute", ()):
-        parse_compute(entry, largest)
-    for name in ("params", "tokens"):
-        for entry in given.get(name, ()):
-            try:
-                parse_number(entry.removesuffix("x"))
-            except ValueError as error:
-                raise QuestionError(f"--{name} {entry!r}: {error}") from None
-
-
 def backtest(a: argparse.Namespace) -> None:
     """Print how predictions of the largest runs from the smaller ones came out."""
+    if len(a.model) > 1 and FORECAST in a.model:
+        raise QuestionError(f"--model: {FORECAST} is the shipped forms together and stands alone; or name cards.")
     model = a.model[0] if len(a.model) == 1 else a.model
     runs = read_and_warn(a)
     with steps() as say:
@@ -208,6 +193,8 @@ def compare(a: argparse.Namespace) -> None:
         raise QuestionError(f"a comparison takes two different models. Shipped: {', '.join(bs.list_cards())}.")
     cards = {bs.load_card(name).name: bs.load_card(name) for name in names}
     runs = read_and_warn(a)
+    for card in cards.values():
+        check_design(card, runs)
     with steps() as say:
         fits = {}
         for name, card in cards.items():

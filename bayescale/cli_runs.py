@@ -26,9 +26,9 @@ def reading_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--keep-suspicious", action="store_true", help="keep rows that look like typing errors")
 
 
-def read(a: argparse.Namespace) -> xr.Dataset:
-    """Return the run log that was named."""
-    columns = {}
+def columns_of(a: argparse.Namespace) -> dict[str, str | None]:
+    """Return the pairs of --columns."""
+    columns: dict[str, str | None] = {}
     for pair in a.columns or []:
         name, equals, column = pair.partition("=")
         if not equals:
@@ -36,9 +36,14 @@ def read(a: argparse.Namespace) -> xr.Dataset:
                 f"--columns {pair!r}: write it as name=column, for example --columns params='model size'."
             )
         columns[name] = column or None
+    return columns
+
+
+def read(a: argparse.Namespace) -> xr.Dataset:
+    """Return the run log that was named."""
     return bs.read_runs(
         a.runs,
-        columns=columns or None,
+        columns=columns_of(a) or None,
         loss_unit=a.loss_unit,
         params_convention=a.params_convention,
         family=a.family,

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True)
+WARNING = "warning: "
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -52,12 +53,12 @@ def print_answer(
 
 @contextmanager
 def steps() -> Iterator[Callable[[str], None]]:
-    """Show the step at hand: a spinner on a terminal, a line each elsewhere."""
+    """Show the step at hand: a spinner on a terminal, a line each elsewhere; warnings stay."""
     if not err.is_terminal:
         yield lambda line: err.print(line, markup=False)
         return
     with err.status("starting") as status:
-        yield lambda line: status.update(line)
+        yield lambda line: err.print(line, markup=False) if line.startswith(WARNING) else status.update(escape(line))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ KEPT = Path(__file__).parents[1] / "build" / "benchmark"
 # The largest factors are rehearsals of the one at 100x.
 FACTORS, REHEARSED = (10.0, 30.0, 100.0), (10.0, 30.0, 100.0, 300.0, 1000.0)
 PLAIN = ("chinchilla", "coupled-public", "kaplan")
-FORECAST, EQUAL = "stacked forecast", "the same forms, equal weights"
+FORECAST, EQUAL = "stacked forecast", "the same forms, alike before"
 
 
 def methods() -> list[str]:

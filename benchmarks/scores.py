@@ -4,6 +4,9 @@ from types import ModuleType
 
 import numpy as np
 import pandas as pd
+import xarray as xr
+
+from bayescale.compare import crps
 
 PROB = 0.9
 
@@ -22,19 +25,9 @@ def predicted(test: pd.DataFrame, draws: np.ndarray, point: np.ndarray) -> pd.Da
     """
     tail, y = (1 - PROB) / 2, test.loss.to_numpy()
     low, median, high = np.quantile(draws, [tail, 0.5, 1 - tail], axis=0)
-    columns = dict(low=low, median=median, high=high, crps=crps(draws, y), point=point)
+    crps_of_runs = crps(xr.DataArray(draws, dims=("draw", "run")), xr.DataArray(y, dims="run"))
+    columns = dict(low=low, median=median, high=high, crps=crps_of_runs.values, point=point)
     return pd.DataFrame({"C": test.C.to_numpy(), "loss": y, **columns})
-
-
-def crps(draws: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the continuous ranked probability score of each run, in the unit of the loss; lower is better.
-
-    ``E|X - y| - E|X - X'| / 2``, the second term from the sorted draws (Gneiting and Raftery 2007, eq. 21).
-    """
-    n = len(draws)
-    rank = 2 * np.arange(1, n + 1) - n - 1
-    spread = (rank[:, None] * np.sort(draws, axis=0)).sum(0) / n**2
-    return np.asarray(np.abs(draws - y).mean(0) - spread)
 
 
 def score(reader: ModuleType, rows: pd.DataFrame) -> dict[str, float]:

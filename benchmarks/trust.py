@@ -7,6 +7,7 @@ import argparse
 import time
 from collections.abc import Sequence
 
+from benchmarks import our_curves
 from benchmarks.curves import LAWS, curves, point_scores
 from benchmarks.methods import METHODS, predict
 from benchmarks.page import write_page
@@ -41,13 +42,20 @@ def score_sets(sets: Sequence[str] = (), methods: Sequence[str] = ()) -> None:
 
 
 def score_curves() -> None:
-    """Score the methods on the curves."""
+    """Score the methods on the curves: those of minutes first, then ours, the curves that are not of images first."""
     done = known(CURVES, CURVES_KEY)
-    for curve in curves():
-        for method in LAWS:
-            key = (method, curve.domain, curve.name)
-            if key not in done:
-                add(CURVES, dict(zip(CURVES_KEY, key, strict=True)) | point_scores(method, curve))
+    every = sorted(curves(), key=lambda curve: curve.domain == "IC")
+    for methods, scores in ((tuple(LAWS), point_scores), (our_curves.METHODS, our_curves.scores)):
+        for curve in every:
+            for method in methods:
+                key = (method, curve.domain, curve.name)
+                if key in done:
+                    continue
+                found = scores(method, curve)
+                if found is None:
+                    print(f"{', '.join(key)}: could not be fitted")
+                    continue
+                add(CURVES, dict(zip(CURVES_KEY, key, strict=True)) | found)
                 print(", ".join(key))
 
 

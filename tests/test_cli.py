@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bayescale.cli import main
+from bayescale.errors import QuestionError
 
 GOOD = [(n, d) for n in (1e6, 4e6, 16e6) for d in (1e8, 4e8, 16e8)]
 
@@ -138,6 +139,58 @@ def test_check_says_what_was_understood(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "1M to 16M" in said
     assert "nats/token" in said
+
+
+def one_ratio(path):
+    return write(path, [(n, 20 * n, round(1.7 + 80 / n**0.3, 4)) for n in (1e6, 2e6, 4e6, 8e6, 16e6, 32e6, 64e6)])
+
+
+def test_check_says_what_the_design_can_tell_and_what_would_help(tmp_path, capsys):
+    log = write(tmp_path / "runs.csv", good_rows())
+    for words, model, how in (
+        ([], "chinchilla (--model asks about another)", "tell its parameters apart: "),
+        # The rows are of a law with a floor, and Kaplan's has none: the scatter that leaves hides its parameters.
+        (["--model", "kaplan"], "kaplan", "cannot tell alpha_D and "),
+    ):
+        assert main(["check", str(log), *words]) == 0
+        said = capsys.readouterr().out.splitlines()[-2:]
+        assert said[0] == f"What the design can tell of {model}:"
+        assert said[1].startswith(f"  - These runs {how}")
+    assert main(["check", str(one_ratio(log))]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    # Either order: at one ratio the two are exchangeable.
+    assert "cannot tell beta and alpha apart" in last or "cannot tell alpha and beta apart" in last
+    assert "What would help: 3 runs " in last
+
+
+def test_check_of_runs_that_cannot_be_fitted_says_why(tmp_path, capsys):
+    log = write(tmp_path / "runs.csv", [(1e6, d, 2.5 + 9e7 / d) for d in (1e8, 2e8, 3e8, 4e8, 5e8, 6e8, 7e8)])
+    assert main(["check", str(log)]) == 0
+    assert "all 7 runs have N = 1e+06" in capsys.readouterr().out.splitlines()[-1]
+    assert main(["check", str(log), "--model", "kaplan"]) == 2
+    said = capsys.readouterr()
+    assert "column 'N'" in said.out
+    assert said.err.startswith("error: ")
+    assert "Add runs at another model size" in said.err
+
+
+def test_what_a_design_cannot_tell_is_warned_of_before_sampling(tmp_path, capsys, monkeypatch):
+    log = one_ratio(tmp_path / "runs.csv")
+
+    def stop(*args, **options):
+        raise QuestionError("sampled here")
+
+    monkeypatch.setattr("bayescale.cli.bs.fit", stop)
+    monkeypatch.setattr("bayescale.report.study.fit", stop)
+    for words in (
+        ["fit", str(log), "-o", str(tmp_path / "fit.nc")],
+        ["report", str(log), "--out", str(tmp_path / "r")],
+    ):
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        warned, sampled = said.index("warning: chinchilla: These runs cannot tell"), said.index("error: sampled here")
+        assert warned < sampled
+    assert sorted(os.listdir(tmp_path)) == ["runs.csv"]
 
 
 def test_models_and_data_list_what_is_shipped(capsys):

@@ -68,7 +68,11 @@ def test_a_forecast_of_a_run_in_n_and_d_by_forms_of_ones_own(tmp_path, asked):
     [
         ([], "say where"),
         (["--compute", "100y"], "'100y' is not understood"),
-        (["--params", "many", "--tokens", "2B"], "--params 'many'"),
+        (["--params", "many", "--tokens", "2B"], "params: 'many' is not a number"),
+        (["--params", "1B"], "not said: tokens"),
+        (["--params", "1B", "2B", "3B", "--tokens", "1B", "2B"], "equal length"),
+        (["--compute", "100x", "--at", "x=2"], "there is no 'x' to give"),
+        (["--compute", "100x", "--models", "power:tokens"], "'power' takes tokens"),
         (["--compute", "100x", "--only", "english"], "there is no family 'english' in these runs"),
         (["--compute", "1x", "--params", "1B", "--tokens", "2B"], "not all three"),
         (["--compute", "100x", "--models", "chinchila"], "Did you mean 'chinchilla'"),
@@ -124,6 +128,54 @@ def test_runs_too_few_to_test_are_said_to_be(log, capsys, monkeypatch):
     monkeypatch.setattr(cli_compare.bs, "backtest", lambda *args, **options: held)
     assert main(["backtest", str(log)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "On your runs, 90% bands could not be tested."
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["forecast", "--compute", "100x"],
+        ["backtest"],
+        ["compare", "chinchilla", "kaplan"],
+    ],
+    ids=lambda words: words[0],
+)
+@pytest.mark.parametrize(
+    ("rows", "header", "substance"),
+    [
+        (good_rows()[:3], "N,D,loss", "3 runs cannot fit"),
+        ([(1e6, d, 2.5 + 9e7 / d) for d in range(10**8, 10**9, 10**8)], "N,D,loss", "all 9 runs have N = 1e+06"),
+        ([*good_rows(), (2e6, 1e8, "nan")], "N,D,loss", "row 11, column 'loss': got 'nan'"),
+        (good_rows(), "a,b,y", "Its columns: a, b, y"),
+        ([(loss,) for _, _, loss in good_rows()], "loss", "no column for params (N), tokens (D) or compute (C)"),
+    ],
+    ids=["three runs", "one N", "NaN", "other names", "no N and no D"],
+)
+def test_runs_that_cannot_be_asked_are_refused_once_and_before_the_work(
+    words, rows, header, substance, tmp_path, capsys
+):
+    log = write(tmp_path / "runs.csv", rows, header)
+    assert main([words[0], str(log), *words[1:]]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\nerror: ") + said.err.startswith("error: ") == 1
+    assert said.err.count(substance) == 1
+    assert "compiling" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "substance"),
+    [
+        (["backtest", "--model", "chinchila"], "Did you mean 'chinchilla'"),
+        (["backtest", "--model", "forecast", "kaplan"], "stands alone"),
+        (["compare", "kaplan", "chinchila"], "Did you mean 'chinchilla'"),
+        (["compare", "kaplan", "kaplan"], "two different models. Shipped: "),
+        (["compare", "kaplan", "accuracy"], "'accuracy' needs columns that the runs lack"),
+    ],
+)
+def test_models_that_cannot_be_tested_are_refused_before_the_work(words, substance, log, capsys):
+    said = refused(capsys, words[0], log, *words[1:])
+    assert substance in said
+    assert "compiling" not in said
 
 
 def test_a_cut_off_above_the_largest_run_is_refused(log, capsys):

@@ -130,7 +130,7 @@ def complete_inputs(law: Law, known: Mapping[str, Any], cost: CostModel) -> dict
         raise QuestionError(
             f"say where: the law {law.name!r} takes {', '.join(law.inputs)}; not said: {said}; "
             f"got {', '.join(known) or 'none of them'}. Two of params, tokens and compute give the third; anything "
-            f"else is given as at={{'name': value}}."
+            f"else is given as at={{'name': value}} (--at name=value)."
         )
     return values
 

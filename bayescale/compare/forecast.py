@@ -1,5 +1,6 @@
 """How low will the loss be there, if nobody knows the form? Several forms, one answer."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,21 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import bands, extrapolate, law_of, optimal_split, parse_compute
+from bayescale.answers import bands, complete_inputs, extrapolate, law_of, optimal_split, parse_compute
+from bayescale.answers.posterior import same_length, scale_points
 from bayescale.compare.forms import Forms, forms_for
-from bayescale.compare.rehearse import LADDER, Say, rehearse
-from bayescale.compare.weights import chosen_form, form_weights, mixed
+from bayescale.compare.rehearse import CURVE_LADDER, LADDER, Say, identifiable, is_curve, not_rehearsed, rehearse
+from bayescale.compare.weights import chosen_form, drawn_together, form_weights, mixed
+from bayescale.costs import SIX_ND
 from bayescale.errors import BayescaleError, QuestionError, UnconvergedError, did_you_mean
 from bayescale.inference import COUNTED, QUOTED, fit, verdict
 from bayescale.inference.sampling import SEED
+from bayescale.laws import SCALES
 from bayescale.modeling import Card, family_names
 
 # A rehearsal this far short of the question still is one; farther ones cost fits and are seldom possible.
 REHEARSALS = tuple(factor for factor in LADDER if factor <= 100)
+CURVE_REHEARSALS = tuple(factor for factor in CURVE_LADDER if factor <= 100)
 DRAWS, TUNE, TRIES = 500, 1000, 2
 Fits = dict[str, xr.DataTree]
 
@@ -49,12 +54,13 @@ def forecast(
     params, tokens : float or list, optional
         N and D of the runs in question; both, or one and ``compute``.
     at : mapping of str, optional
-        Anything else that the forms take, as in `extrapolate`.
+        Anything else that the forms take, as in `extrapolate`: on a curve in examples, ``{"examples": "2x"}``.
     family : str, optional
         One family; by default all of them, on the dimension ``family``.
     models : mapping of str to float, or iterable of str, path or Card, or one of them, optional
         The forms, with what each is worth before it has predicted a run, or all worth the same. By default those of
-        ``models/defaults.toml``: coupled, Chinchilla, over-training, Kaplan and Farseer, each with a drift.
+        ``models/defaults.toml``: coupled, Chinchilla, over-training, Kaplan and Farseer, each with a drift; where the
+        runs have no N and D, forms in the one quantity that they differ by: broken, power law over a floor, shifted.
     seed : int
         Seed of the fits, of the run noise and of the mixing.
     fits, rehearsed : optional
@@ -67,11 +73,12 @@ def forecast(
     -------
     xarray.Dataset
         ``expected_loss``, without the scatter of runs, and ``loss``, that of one new run, dims ``(chain, draw, point[,
-        family])``: each draw is that of one form. ``form_loss`` is what each form says alone, dims ``(form, chain,
-        draw, point[, family])``; ``weight`` and ``prior_weight``, dims ``form``, and ``score``, dims ``(form,
-        rehearsal)``, how the weights came about. ``share_form``, ``share_parameters``, ``share_drift`` and
-        ``share_noise``: how the variance of log loss is made up, robustly. Coords ``params``, ``tokens``, ``compute``,
-        ``decades_beyond``. ``attrs["skipped"]`` lists forms and rehearsals that could not be had, and why.
+        family])``: each draw is that of one form, moved a part of the way to what all say. ``form_loss`` is what each
+        form says alone, dims ``(form, chain, draw, point[, family])``; ``weight`` and ``prior_weight``, dims ``form``,
+        and ``score``, dims ``(form, rehearsal)``, how the weights came about. ``share_form``, ``share_parameters``,
+        ``share_drift`` and ``share_noise``: how the variance of log loss is made up, robustly. Coords ``params``,
+        ``tokens``, ``compute``, ``decades_beyond``. ``attrs["skipped"]`` lists forms and rehearsals that could not be
+        had, and why.
 
     Raises
     ------
@@ -93,17 +100,19 @@ def forecast(
     >>> far["loss"].dims                                                     # doctest: +SKIP
     ('chain', 'draw', 'point', 'family')
     """
-    asked = _asked(runs, {"compute": compute, "params": params, "tokens": tokens}, at, family)
     cards, prior = forms_for(runs, models)
+    asked = check_question(runs, cards.values(), compute, params=params, tokens=tokens, at=at, family=family)
     skipped: list[str] = []
     fits = fits if fits is not None else forecast_fits(runs, cards, seed=seed, skipped=skipped, progress=progress)
     sound = {name: fit for name, fit in fits.items() if name in cards and verdict(fit).passed}
     skipped += [f"{name}: {verdict(fit).sentence}" for name, fit in fits.items() if name in cards and name not in sound]
     if not sound:
         raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + "\n  ".join(skipped))
+    factors = _rehearsals(cards.values(), sound, asked, at, family)
     if rehearsed is None:
-        rehearsed = rehearse(runs, [cards[name] for name in sound], REHEARSALS, seed=seed, progress=progress)
-    skipped += [line for line in rehearsed.attrs["skipped"].split("\n") if line]
+        rehearsed = rehearse(runs, [cards[name] for name in sound], factors, seed=seed, progress=progress)
+    rehearsed = rehearsed.isel(held_out=rehearsed["factor"].values <= max(factors))
+    skipped += not_rehearsed(rehearsed, factors)
     prior = {name: prior[name] for name in sound}
     if set(asked) == {"compute"}:
         before = form_weights(prior, rehearsed, 1.0, _reach(runs, asked["compute"]))["weight"]
@@ -140,22 +149,45 @@ def forecast_fits(
     return fits
 
 
-def _asked(
-    runs: xr.Dataset, given: Mapping[str, Any], at: Mapping[str, Any] | None, family: str | None
+def check_question(
+    runs: xr.Dataset,
+    cards: Iterable[Card],
+    compute: Any = None,
+    *,
+    params: Any = None,
+    tokens: Any = None,
+    at: Mapping[str, Any] | None = None,
+    family: str | None = None,
 ) -> dict[str, Any]:
-    """Return what of compute, params and tokens was given; refuse here what would be refused after minutes of fits."""
+    """Return what of compute, params and tokens was given; refuse here what would be refused after minutes of fits.
+
+    Raises
+    ------
+    QuestionError
+        If a place is not understood, does not tell a form all that it takes, or there is no such family.
+    DesignError
+        If the runs can identify none of the forms.
+    """
+    given = {"compute": compute, "params": params, "tokens": tokens}
     asked = {name: value for name, value in given.items() if value is not None}
     if not asked and not at:
         raise QuestionError("say where: compute, or two of params, tokens and compute; got none of them.")
     if len(asked) == len(given):
         raise QuestionError("say where with two of params, tokens and compute, not all three.")
-    if "compute" in asked:
-        _reach(runs, asked["compute"])
     known = family_names(runs)
     if family is not None and family not in known:
         raise QuestionError(
             f"there is no family {family!r} in these runs.{did_you_mean(family, known)} Families: {', '.join(known)}."
         )
+    ends = {name: (float(runs[name].min()), float(runs[name].max())) for name in SCALES if name in runs}
+    unfitted = xr.DataTree(xr.Dataset(attrs={"seen": json.dumps(ends)}))
+    points = same_length(
+        {name: scale_points(unfitted, value, name) for name, value in (asked | dict(at or {})).items()}
+    )
+    for card in identifiable(list(cards), runs, []):
+        law = card.get_law()
+        splits = law.has_split and "compute" in points and points.keys().isdisjoint({"params", "tokens", "step"})
+        complete_inputs(law, points | dict.fromkeys(("params", "tokens"), 1.0) if splits else points, SIX_ND)
     return asked
 
 
@@ -189,6 +221,17 @@ def _one_split(
     return {"params": list(np.atleast_1d(size)), "compute": list(splits[0]["compute"].values)}
 
 
+def _rehearsals(
+    cards: Iterable[Card], fits: Fits, asked: Mapping[str, Any], at: Mapping[str, Any] | None, family: str | None
+) -> tuple[float, ...]:
+    """Return the cut-offs; on a curve, none farther than the question: a form of it may do well far on, ill nearby."""
+    if not is_curve(cards):
+        return REHEARSALS
+    far = extrapolate(next(iter(fits.values())), **asked, at=at, family=family)
+    longest = max(10 ** float(far["decades_beyond"].max()) * 1.05, CURVE_REHEARSALS[0])
+    return tuple(factor for factor in CURVE_REHEARSALS if factor <= longest)
+
+
 def _sound(said: Mapping[str, xr.Dataset], skipped: list[str]) -> dict[str, xr.Dataset]:
     """Return what may be quoted: predictions whose own chains agree, by the limits of any number that is quoted.
 
@@ -197,6 +240,11 @@ def _sound(said: Mapping[str, xr.Dataset], skipped: list[str]) -> dict[str, xr.D
     sound = {}
     for name, far in said.items():
         expected = next(far[key] for key in map(str, far) if key.startswith("expected_"))
+        # A form is kept or left out as a whole, so that the weights are of the same forms everywhere. What decides are
+        # the points beyond the runs, or the farthest asked: within them the runs hold all forms to one place, and a
+        # chain that is slow there must not cost a form its say about what is asked.
+        beyond = far["decades_beyond"].values
+        expected = expected.isel(point=beyond >= min(beyond.max(), 1e-9))
         rhat, ess = (np.asarray(check(expected)) for check in (az.rhat, az.ess))
         if rhat.max() <= QUOTED.rhat and ess.min() >= QUOTED.ess:
             sound[name] = far
@@ -218,13 +266,14 @@ def _mixture(said: Mapping[str, xr.Dataset], weights: xr.Dataset, first: xr.Data
         for name in (f"expected_{response}", response)
     }
     weight = weights["weight"]
+    near = {name: drawn_together(values, weight) for name, values in stacked.items()}
     out = xr.Dataset(
-        {name: mixed(values, weight, seed).assign_attrs(first[name].attrs) for name, values in stacked.items()}
+        {name: mixed(values, weight, seed).assign_attrs(first[name].attrs) for name, values in near.items()}
     )
     sizes = first.sizes
     out = out.assign(chosen=chosen_form(weight, sizes["chain"], sizes["draw"], seed))
     out = out.assign(
-        {f"form_{response}": stacked[response], **weights.data_vars, **_shares(said, stacked, weight, response)}
+        {f"form_{response}": stacked[response], **weights.data_vars, **_shares(said, near, weight, response)}
     )
     return out.assign_coords(weights.coords)
 

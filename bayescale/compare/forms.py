@@ -4,27 +4,42 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from bayescale.errors import DesignError, QuestionError
 from bayescale.modeling import Card, load_card
-from bayescale.modeling.cards import DEFAULTS
+from bayescale.modeling.cards import DEFAULTS, DRIFTING
 from bayescale.shipped_files import shipped_path
 
 Forms = Mapping[str, float]
+# What a curve may be along, where runs have no N and D: how much was learned from, then how large the model was.
+QUANTITIES = ("compute", "tokens", "examples", "words", "unique_tokens", "step", "params", "width", "depth")
 
 
-def shipped_forms() -> dict[str, float]:
+def shipped_forms(column: str = "") -> dict[str, float]:
     """Return the forms of `models/defaults.toml` with their weights before any rehearsal.
+
+    Those in N and D; or, given a column, those in one variable along it.
 
     Examples
     --------
     >>> from bayescale.compare.forms import shipped_forms
     >>> "chinchilla+drift" in shipped_forms()
     True
+    >>> "broken-1:examples+drift" in shipped_forms("examples")
+    True
     """
     content = tomllib.loads((shipped_path("models") / f"{DEFAULTS}.toml").read_text())
-    return {str(name): float(weight) for name, weight in content["forecast"].items()}
+    if not column:
+        return {str(name): float(weight) for name, weight in content["forecast"].items()}
+    return {along(str(name), column): float(weight) for name, weight in content["forecast_one"].items()}
+
+
+def along(name: str, column: str) -> str:
+    """Return the name of a card in one variable along that column: ``power+drift`` is ``power:examples+drift``."""
+    form, plus, drift = name.partition(DRIFTING)
+    return f"{form}:{column}{plus}{drift}"
 
 
 def forms_for(
@@ -56,15 +71,20 @@ def forms_for(
 
 
 def _shipped_for(runs: xr.Dataset) -> tuple[dict[str, Card], dict[str, float]]:
-    weights = shipped_forms()
+    weights = shipped_forms() if {"params", "tokens"} <= set(runs) else shipped_forms(_quantity(runs))
     cards = {name: load_card(name) for name in weights}
-    cards = {name: card for name, card in cards.items() if all(column in runs for column in card.get_law().inputs)}
-    if not cards:
+    return _checked(cards, {card.name: weights[name] for name, card in cards.items()})
+
+
+def _quantity(runs: xr.Dataset) -> str:
+    """Return the first quantity that the runs differ by: the names of the forms say which it is."""
+    varied = [name for name in QUANTITIES if name in runs and len(np.unique(runs[name].values)) > 1]
+    if not varied:
         raise DesignError(
-            "a forecast asks forms in N and D, and these runs lack one of them; name forms that suit them, such as "
-            "['power-floor:tokens+drift', 'shifted:tokens+drift']."
+            "a forecast asks forms in N and D, or in one quantity that the runs differ by; these runs have neither. "
+            f"Name forms that suit them. Quantities: {', '.join(QUANTITIES)}."
         )
-    return _checked(cards, {name: weights[name] for name in cards})
+    return varied[0]
 
 
 def _checked(cards: dict[str, Card], weights: dict[str, float]) -> tuple[dict[str, Card], dict[str, float]]:

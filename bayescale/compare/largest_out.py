@@ -10,8 +10,8 @@ from scipy.special import logsumexp
 
 from bayescale.answers import bands
 from bayescale.compare.forms import forms_for
-from bayescale.compare.rehearse import LADDER, Say, rehearse
-from bayescale.compare.weights import form_weights, mixed
+from bayescale.compare.rehearse import Say, not_rehearsed, rehearse, rungs
+from bayescale.compare.weights import drawn_together, form_weights, mixed
 from bayescale.errors import QuestionError
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, load_card
@@ -52,8 +52,9 @@ def backtest(
     xarray.Dataset
         Dims ``held_out``, one for each factor and run that was predicted, coords ``factor``, ``run``, ``family``,
         ``params``, ``tokens``, ``compute``, ``fitted`` (how many runs), ``decades_beyond`` (of the fitted runs):
-        ``loss``, ``median``, ``lower`` and ``upper`` (dims ``prob``), ``elpd`` (log density of log loss), ``crps``;
-        and, of several forms, ``weight`` (dims ``form``). ``attrs["skipped"]`` says what could not be scored and why.
+        ``loss``, ``median``, ``lower`` and ``upper`` (dims ``prob``), ``elpd`` (log density of log loss; that of
+        several forms as each is), ``crps``; and, of several forms, ``weight`` (dims ``form``). ``attrs["skipped"]``
+        says what could not be scored and why.
         `score` sums it up, `plots.plot_backtest` draws it.
 
     Raises
@@ -81,8 +82,8 @@ def backtest(
     else:
         named, weights = forms_for(runs, None if model == FORECAST else model)
         cards = list(named.values())
-    rungs = factors if weights is None else sorted({*factors, *(r for r in LADDER if r > min(factors))})
-    rehearsed = rehearse(runs, cards, rungs, seed=seed, progress=progress)
+    cuts = factors if weights is None else sorted({*factors, *(r for r in rungs(cards) if r > min(factors))})
+    rehearsed = rehearse(runs, cards, cuts, seed=seed, progress=progress)
     return held_out(rehearsed, weights, factors, seed=seed)
 
 
@@ -95,7 +96,9 @@ def held_out(
     response = rehearsed.attrs["response"]
     out = xr.concat(parts, dim="held_out") if parts else _empty(rehearsed, weights)
     name = FORECAST if weights is not None else str(rehearsed["form"].values[0])
-    return out.assign_attrs(rehearsed.attrs | {"model": name, "response": response})
+    # Cut-offs that were rehearsed for the weights alone are nobody's question.
+    skipped = "\n".join(not_rehearsed(rehearsed, factors))
+    return out.assign_attrs(rehearsed.attrs | {"model": name, "response": response, "skipped": skipped})
 
 
 def _at(rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: float, seed: int) -> xr.Dataset | None:
@@ -111,7 +114,7 @@ def _at(rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: floa
         reach = float(np.log10(factor))
         weight = form_weights({name: weights[name] for name in names}, rehearsed, factor, reach)["weight"]
     mine = part.sel(form=weight["form"])
-    draws = mixed(mine["predicted"], weight, seed)
+    draws = mixed(drawn_together(mine["predicted"], weight), weight, seed)
     found, y = bands(draws, PROBS), part[rehearsed.attrs["response"]]
     columns = {
         y.name: y,
@@ -119,7 +122,7 @@ def _at(rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: floa
         "lower": found["lower"],
         "upper": found["upper"],
         "elpd": ("held_out", logsumexp(mine["log_density"].values + np.log(weight.values)[:, None], axis=0)),
-        "crps": ("held_out", _crps(draws, y)),
+        "crps": crps(draws, y),
     }
     if weights is not None:
         every = weight.reindex(form=list(weights), fill_value=0.0)
@@ -127,14 +130,15 @@ def _at(rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: floa
     return xr.Dataset(columns)
 
 
-def _crps(draws: xr.DataArray, y: xr.DataArray) -> np.ndarray:
+def crps(draws: xr.DataArray, y: xr.DataArray) -> xr.DataArray:
     """Return the continuous ranked probability score of each run: twice the mean pinball loss over the quantiles.
 
-    Over quantiles rather than draws, as the exponential of heavy-tailed scatter has no mean.
+    Over quantiles rather than draws, as the exponential of heavy-tailed scatter has no mean. The draws are on the
+    dimensions that ``y`` lacks.
     """
     level = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    q = draws.quantile(level, dim=("chain", "draw"), method="inverted_cdf")
-    return np.asarray(2 * ((q["quantile"] - (y < q)) * (y - q)).mean("quantile").values)
+    q = draws.quantile(level, dim=[dim for dim in draws.dims if dim not in y.dims], method="inverted_cdf")
+    return 2 * ((q["quantile"] - (y < q)) * (y - q)).mean("quantile")
 
 
 def _empty(rehearsed: xr.Dataset, weights: Mapping[str, float] | None) -> xr.Dataset:

@@ -1,5 +1,6 @@
 """Leave the largest runs out and predict them from the smaller ones: what every form said, draw by draw."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,18 @@ from bayescale.modeling.noise import draw_response, known_of
 # Where the runs are cut: the largest lies this many times beyond the fitted ones. Half a decade apart, so that what one
 # cut-off predicts is the rehearsal of the next.
 LADDER = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+# A curve in one quantity is often short, and asked about twice as much of it.
+CURVE_LADDER = (2.0, *LADDER)
 # Fewer runs, sizes or lengths than these are no rehearsal: what they cannot tell, the prior says.
 FEWEST_RUNS, FEWEST_SCALES, FEWEST_BEYOND = 8, 3, 2
+# A curve in one quantity is told by fewer, and its points beyond share one error: one tells what several do.
+FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE = 5, 1
 # A rehearsal needs bands, not third digits.
 DRAWS, TUNE, TRIES = 500, 800, 2
 
 Say = Callable[[str], None]
+# How a line of what was skipped begins where it is of one cut-off.
+_OF_CUT = re.compile(r"([\d.e+]+)x[:,] ")
 
 
 def rehearse(
@@ -66,7 +73,7 @@ def rehearse(
     >>> held = rehearse(bs.load_shipped("tinylm"), ["chinchilla"], [10])     # doctest: +SKIP
     """
     skipped: list[str] = []
-    cards = _identifiable([load_card(model) for model in models], runs, skipped)
+    cards = identifiable([load_card(model) for model in models], runs, skipped)
     parts = []
     for factor in factors:
         try:
@@ -91,7 +98,14 @@ def rehearse(
     return out.assign_attrs(about, largest=float(runs[measure].max()), loss_unit=runs.attrs.get("loss_unit", "1"))
 
 
-def _identifiable(cards: list[Card], runs: xr.Dataset, skipped: list[str]) -> list[Card]:
+def not_rehearsed(rehearsed: xr.Dataset, factors: Sequence[float]) -> list[str]:
+    """Return what could not be rehearsed and why: of these cut-offs, and of forms at all of them."""
+    lines = [line for line in rehearsed.attrs["skipped"].split("\n") if line]
+    of_cut = [_OF_CUT.match(line) for line in lines]
+    return [line for line, cut in zip(lines, of_cut, strict=True) if cut is None or float(cut[1]) in factors]
+
+
+def identifiable(cards: list[Card], runs: xr.Dataset, skipped: list[str]) -> list[Card]:
     """Return the cards that all runs together can identify; note those that they cannot, and raise if none is left."""
     found, refused = [], []
     for card in cards:
@@ -111,6 +125,16 @@ def measure_of(card: Card, runs: xr.Dataset) -> str:
     return "compute" if "compute" in runs else card.get_law().inputs[0]
 
 
+def rungs(cards: Iterable[Card]) -> tuple[float, ...]:
+    """Return the cut-offs that a report and a backtest rehearse: what one predicts is weighed by those below it."""
+    return CURVE_LADDER if is_curve(cards) else LADDER
+
+
+def is_curve(cards: Iterable[Card]) -> bool:
+    """Return whether all these forms are curves in one quantity."""
+    return all(len(card.get_law().inputs) == 1 for card in cards)
+
+
 def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dataset]:
     """Return the runs at or under the largest over the factor, and those above, of families that have smaller runs.
 
@@ -125,14 +149,16 @@ def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dat
     train, test = runs.isel(run=size.values <= limit), runs.isel(run=size.values > limit)
     if "family" in runs.coords:
         test = test.isel(run=np.isin(test["family"].values, train["family"].values))
-    if train.sizes["run"] < FEWEST_RUNS:
-        raise DesignError(f"{train.sizes['run']} runs are that small; it takes {FEWEST_RUNS}.")
+    curve = is_curve([card])
+    fewest, beyond = (FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE) if curve else (FEWEST_RUNS, FEWEST_BEYOND)
+    if train.sizes["run"] < fewest:
+        raise DesignError(f"{train.sizes['run']} runs are that small; it takes {fewest}.")
     for name in card.get_law().inputs:
         count = len(np.unique(train[name].values))
         if name in ("params", "tokens") and count < FEWEST_SCALES:
             raise DesignError(f"the runs that small have {count} values of {name}; it takes {FEWEST_SCALES}.")
-    if test.sizes["run"] < FEWEST_BEYOND:
-        raise DesignError(f"{test.sizes['run']} runs are larger; it takes {FEWEST_BEYOND}.")
+    if test.sizes["run"] < beyond:
+        raise DesignError(f"{test.sizes['run']} runs are larger; it takes {beyond}.")
     return train, test
 
 

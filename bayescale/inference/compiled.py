@@ -50,11 +50,19 @@ def compile_once(key: Hashable, build: Callable[[], pm.Model]) -> Compiled:
     """Return the compiled model of that key, from this process's store where it was compiled before."""
     if key not in _compiled:
         model = build()
-        _compiled[key] = Compiled(model, nutpie.compile_pymc_model(model))
+        _compiled[key] = Compiled(model, _program(model))
         while len(_compiled) > MAX_COMPILED:
             _compiled.popitem(last=False)
     _compiled.move_to_end(key)
     return _compiled[key]
+
+
+def _program(model: pm.Model) -> Any:
+    """Return the compiled model, whose chains start at draws from the prior.
+
+    Chains that all start in the middle of the prior find the same far mode and agree on it, or stay there alone.
+    """
+    return nutpie.compile_pymc_model(model, default_initialization_strategy="prior", jitter_rvs=set())
 
 
 def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:

@@ -41,10 +41,11 @@ class Verdict:
     def sentence(self) -> str:
         """The verdict in one sentence."""
         if self.passed:
-            rhat, bulk, diverged = self.checks[0], self.checks[1], int(self.checks[3].value)
-            divergences = f"{diverged} divergences" if diverged else "no divergences"
+            value = {check.name: check.value for check in self.checks}
+            divergences = f"{value['divergences']:.0f} divergences" if value["divergences"] else "no divergences"
             return (
-                f"Converged: R-hat {rhat.value:.3f} at worst, {bulk.value:.0f} effective draws or more, {divergences}."
+                f"Converged: R-hat {value['R-hat']:.3f} at worst, {value['bulk ESS']:.0f} effective draws or more, "
+                f"{divergences}."
             )
         return "Not converged: " + " ".join(check.sentence for check in self.checks if not check.passed)
 

@@ -6,7 +6,7 @@ from bayescale.modeling.cards import list_cards, load_card, make_card
 from bayescale.modeling.design import check_design, laws_for
 from bayescale.modeling.identify import identifiability
 from bayescale.modeling.prior_predictive import prior_predictive
-from bayescale.modeling.unidentified import ridge_of, unidentified
+from bayescale.modeling.unidentified import identified, ridge_of, unidentified
 
 __all__ = [
     "Card",
@@ -15,6 +15,7 @@ __all__ = [
     "check_design",
     "family_names",
     "identifiability",
+    "identified",
     "laws_for",
     "list_cards",
     "load_card",

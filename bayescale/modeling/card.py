@@ -15,6 +15,7 @@ from bayescale.modeling.priors import DISTRIBUTIONS, frozen
 
 Pool = Literal["complete", "none", "partial"]
 OF = ("min(loss)", "median(loss)")
+DRIFTING = "+drift"  # ends the name of a card whose law may be wrong
 _POOLING = re.compile(r"(complete|none|partial)(?:\((\w+)\))?")
 
 
@@ -261,7 +262,8 @@ class Card(BaseModel):
 
     def on(self, column: str) -> "Card":
         """Return the same card for another column, where its law is in one variable."""
-        name = f"{self.name.partition(':')[0]}:{column}"
+        drifts = DRIFTING * self.name.endswith(DRIFTING)
+        name = f"{self.name.removesuffix(DRIFTING).partition(':')[0]}:{column}{drifts}"
         return parse_card(self.model_dump(mode="json", exclude={"name"}) | {"x": column}, name, name)
 
     def pool(self, parameter: str) -> Pool:

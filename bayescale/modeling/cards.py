@@ -6,11 +6,10 @@ from typing import Any
 
 from bayescale.errors import BayescaleError, CardError, did_you_mean
 from bayescale.laws import law_by_name
-from bayescale.modeling.card import Card, parse_card
+from bayescale.modeling.card import DRIFTING, Card, parse_card
 from bayescale.shipped_files import shipped_path
 
 DEFAULTS = "defaults"
-DRIFTING = "+drift"  # ends the name of a card whose law may be wrong
 
 
 def list_cards() -> list[str]:

@@ -52,6 +52,20 @@ def unidentified(found: xr.Dataset) -> list[str]:
     return said
 
 
+def identified(found: xr.Dataset) -> str:
+    """Say that these runs identify the law, and how much would be learned where least is.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.modeling.unidentified import identified
+    >>> identified(bs.identifiability(bs.load_shipped("tinylm"), "chinchilla")).partition(":")[0]
+    'These runs tell its parameters apart'
+    """
+    least = _percent(found["direction_learned"].min())
+    return f"These runs tell its parameters apart: {least} of the prior's spread or more would go along every line."
+
+
 def ridge_of(found: xr.Dataset) -> tuple[str, str]:
     """Return the two parameters of one family that most make up the combination which would be learned least.
 

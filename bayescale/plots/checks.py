@@ -5,10 +5,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.plots.parts import axes, legend_on_top
-from bayescale.plots.style import BAND_ALPHA, FIRST, FORM_COLOURS, INK, MISSED, MUTED, compute_axis
-
-MARKERS = ("o", "s", "^", "D", "v", "P")
+from bayescale.plots.parts import axes, legend_above, legend_on_top, measure_axis
+from bayescale.plots.style import BAND_ALPHA, FIRST, FORM_COLOURS, INK, MARKERS, MISSED, MUTED
 
 
 def plot_loo_pit(checked: xr.Dataset, *, group: str | None = None, ax: Axes | None = None) -> Axes:
@@ -138,21 +136,11 @@ def plot_left_out_runs(
     label = f"outside: {(~inside).sum()}"
     ax.plot(x[~inside], seen[~inside], "X", color=MISSED, markersize=6, markeredgecolor="white", markeredgewidth=0.4,
             label=label)  # fmt: skip
-    if measure == "compute":
-        compute_axis(ax)
-    else:
-        ax.set_xscale("log")
-        ax.set_xlabel(measure.replace("_", " "))
+    measure_axis(ax, measure)
     ax.set_ylabel(f"{response} against the prediction (%)")
     ax.margins(x=0.04, y=0.08)
     legend_on_top(ax, 3, fontsize=8.5)
     return ax
-
-
-def legend_above(ax: Axes, columns: int) -> None:
-    """Put the legend above the axes, where there is nothing that it could hide."""
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False, fontsize=8.5,
-              columnspacing=1.0, handlelength=1.4)  # fmt: skip
 
 
 def _group(checked: xr.Dataset, group: str | None) -> str:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 
 from bayescale.answers import card_of
 from bayescale.inference import Check, verdict
-from bayescale.plots.parts import axes
+from bayescale.plots.parts import axes, name_rows
 from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED
 
 _WORST_SHOWN = 1.6
@@ -46,12 +46,10 @@ def plot_diagnostics(fit: xr.DataTree, *, ax: Axes | None = None) -> Axes:
             annotation_clip=False,
         )  # fmt: skip
     ax.axvline(1, color=MISSED, linewidth=1.3, linestyle="--")
-    ax.set_yticks(range(len(checks)), [check.name for check in checks])
-    ax.set_ylim(len(checks) - 0.4, -0.6)
+    name_rows(ax, [check.name for check in checks])
     ax.set_xlim(-0.06, _WORST_SHOWN * 1.08)
     ax.set_xticks([0, 0.5, 1, 1.5], ["0", "half", "limit", "1.5x"])
     ax.set_xlabel("share of the limit used up, at worst")
-    ax.grid(visible=False, axis="y")
     return ax
 
 
@@ -98,7 +96,7 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     Vehtari et al. 2021, arXiv 1903.08008, section 4.
     """
     ax = axes(ax)
-    label = parameter or verdict(fit).checks[0].worst
+    label = parameter or next(check.worst for check in verdict(fit).checks if check.name == "R-hat")
     posterior = fit["posterior"].to_dataset()
     if parameter is None and label.partition("[")[0] not in posterior:
         # Auxiliary variables are checked, but not kept.

@@ -5,16 +5,17 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.answers import bands
+from bayescale.modeling.card import DRIFTING
 from bayescale.plots.parts import axes, draw_bands, legend_on_top, loss_label, mark_data_end, of_family, runs_of_family
 from bayescale.plots.style import FIRST, INK, KNOWN, MISSED, MUTED, SECOND, compute_axis, loss_text
 
-DRIFTING = "+drift"
 # Of the forms; the first colour is that of all of them together.
 OF_FORMS = (SECOND, KNOWN, MISSED, "#6a4c93", "#8a6d00")
 LINES = ("--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
 # The thick and the thin part of a row.
 INNER, OUTER = 0.5, 0.9
 TEXT = 8.5
+WITHIN = (0.3, 0.7)
 
 
 def plot_forecast(
@@ -66,8 +67,11 @@ def plot_forecast(
     last = -len(names) - 1.35
     _draw_row(ax, together, last, FIRST, 1.0)
     median, lower, upper = loss_text(float(together["median"]), low, high, width=high - low)
-    ax.annotate(f"{median} ({100 * OUTER:g}%: {lower} to {upper})", (float(together["median"]), last), xytext=(0, -9),
-                textcoords="offset points", ha="center", va="top", fontsize=TEXT, color=FIRST,
+    left, right = ax.get_xlim()
+    # Under its band, but within the axes: the line is about half as wide as they are.
+    place = np.clip((float(together["median"]) - left) / (right - left), *WITHIN)
+    ax.annotate(f"{median} ({100 * OUTER:g}%: {lower} to {upper})", (place, last), xycoords=("axes fraction", "data"),
+                xytext=(0, -9), textcoords="offset points", ha="center", va="top", fontsize=TEXT, color=FIRST,
                 bbox={"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.5})  # fmt: skip
     ax.axhline(last + 0.68, color=MUTED, linewidth=0.8)
     _beside(ax, 0, "weight\nbefore", "weight\nnow", color=MUTED)
@@ -91,7 +95,7 @@ def _draw_row(ax: Axes, found: xr.Dataset, y: float, colour: str, strength: floa
 
 def _beside(ax: Axes, y: float, before: str, now: str, color: str = INK) -> None:
     """Write the two weights of a row to the right of it."""
-    for x, text in ((1.09, before), (1.22, now)):
+    for x, text in ((1.09, before), (1.24, now)):
         at, lift = ((x, 1.0), (0, 3)) if y == 0 else ((x, y), (0, 0))
         coords = "axes fraction" if y == 0 else ("axes fraction", "data")
         ax.annotate(text, at, xycoords=coords, xytext=lift, textcoords="offset points", ha="right",

@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.plots.parts import axes, legend_on_top, of_family
-from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED, compute_axis
+from bayescale.plots.parts import axes, legend_on_top, measure_axis, of_family
+from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MARKERS, MISSED, MUTED
 
 NAMED = 3
 
@@ -49,7 +49,7 @@ def plot_influence(moved: xr.Dataset, *, family: str | None = None, named: int =
         of = (labels == name) & reliable
         colour, text = FORM_COLOURS[i % len(FORM_COLOURS)], f"{name} run" if name else "a run"
         ax.vlines(x[of], 0, shift[of], color=colour, alpha=0.35, linewidth=1)
-        ax.plot(x[of], shift[of], "os^D"[i % 4], color=colour, markersize=4.5, label=text)
+        ax.plot(x[of], shift[of], MARKERS[i % len(MARKERS)], color=colour, markersize=4.5, label=text)
     if (~reliable).any():
         ax.plot(x[~reliable], shift[~reliable], "X", color=MISSED, markersize=7, label="needs a fit without it")
     largest = np.argsort(-np.abs(shift))[:named]
@@ -60,11 +60,7 @@ def plot_influence(moved: xr.Dataset, *, family: str | None = None, named: int =
     lines += [f"half the 90% band: {half:.2g}%"]
     ax.annotate("\n".join(lines), (0.015, 0.02), xycoords="axes fraction", fontsize=8, color=INK,
                 bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5})  # fmt: skip
-    if measure == "compute":
-        compute_axis(ax)
-    else:
-        ax.set_xscale("log")
-        ax.set_xlabel(measure.replace("_", " "))
+    measure_axis(ax, measure)
     ax.set_ylabel(f"shift of the {moved.attrs['answer']}\nwithout the run (%)")
     ax.margins(x=0.06, y=0.22)
     legend_on_top(ax, 3, fontsize=8.5)
@@ -91,11 +87,7 @@ def plot_pareto_k(moved: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     ax.axhline(moved.attrs["good_k"], color=MISSED, linewidth=1.2, linestyle=(0, (4, 3)))
     ax.plot(x[reliable], k[reliable], "o", color=FIRST, markersize=4, label=f"can be told: {reliable.sum()} runs")
     ax.plot(x[~reliable], k[~reliable], "X", color=MISSED, markersize=7, label=f"needs a fit: {(~reliable).sum()}")
-    if measure == "compute":
-        compute_axis(ax)
-    else:
-        ax.set_xscale("log")
-        ax.set_xlabel(measure.replace("_", " "))
+    measure_axis(ax, measure)
     ax.set_ylabel("Pareto k of leaving the run out")
     ax.margins(y=0.08)
     legend_on_top(ax, 2, fontsize=8.5)

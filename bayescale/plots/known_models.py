@@ -6,9 +6,8 @@ from matplotlib.axes import Axes
 
 from bayescale.answers import bands
 from bayescale.plots.parts import axes, legend_on_top, loss_label, mark_data_end, of_family
-from bayescale.plots.style import FORM_COLOURS, INK, compute_axis
+from bayescale.plots.style import FORM_COLOURS, INK, MARKERS, compute_axis
 
-MARKERS = ("o", "s", "D", "^")
 APART = 1.07  # forms stand side by side at one compute
 
 

@@ -3,7 +3,7 @@
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.plots.parts import axes
+from bayescale.plots.parts import axes, name_rows
 from bayescale.plots.style import FIRST, MISSED, MUTED, log_axis
 
 # As in the answers: below this the posterior is at least half the prior's.
@@ -62,11 +62,9 @@ def plot_prior_posterior(learned: xr.Dataset, *, family: str | None = None, ax: 
             color=colour,
             annotation_clip=False,
         )
-    ax.set_yticks(range(len(keep)), [name.partition("[")[0] if family else name for name in keep])
-    ax.set_ylim(len(keep) - 0.4, -1.3)
-    ax.set_xscale("log")
+    name_rows(ax, [name.partition("[")[0] if family else name for name in keep])
+    ax.set_ylim(top=-1.3)  # room for the legend
     log_axis(ax.xaxis)
     ax.set_xlabel("relative to the prior's median")
-    ax.grid(visible=False, axis="y")
     ax.legend(loc="upper right", ncols=2)
     return ax

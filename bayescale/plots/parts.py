@@ -1,5 +1,6 @@
 """What several figures share: an Axes to draw on, one family's part of an answer, bands."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from matplotlib.axes import Axes
 
 from bayescale.answers import BANDS, bands
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.plots.style import BAND_ALPHA, INK, MUTED, SIZE, style
+from bayescale.plots.style import BAND_ALPHA, INK, MUTED, SIZE, compute_axis, style
 
 
 def axes(ax: Axes | None) -> Axes:
@@ -96,6 +97,26 @@ def legend_on_top(ax: Axes, columns: int = 2, **options: Any) -> None:
     else:
         ax.set_ylim(low, high + (high - low) * share / (1 - share))
     ax.legend(loc="upper left", ncols=columns, columnspacing=1.0, handlelength=1.4, **options)
+
+
+def legend_above(ax: Axes, columns: int) -> None:
+    """Put the legend above the axes, where there is nothing that it could hide."""
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False, fontsize=8.5,
+              columnspacing=1.0, handlelength=1.4)  # fmt: skip
+
+
+def measure_axis(ax: Axes, measure: str) -> None:
+    """Make the horizontal axis that of how large runs are: by compute, or by what else the law takes."""
+    compute_axis(ax)
+    if measure != "compute":
+        ax.set_xlabel(measure.replace("_", " "))
+
+
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Make the vertical axis one of named rows, the first at the top."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.grid(visible=False, axis="y")
 
 
 def loss_label(unit: str) -> str:

@@ -6,11 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.plots.checks import legend_above
-from bayescale.plots.parts import axes
-from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED, log_axis
+from bayescale.plots.parts import axes, legend_above, name_rows
+from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MARKERS, MISSED, MUTED, log_axis
 
-MARKERS = ("o", "s", "^", "D", "v", "P")
 # Smaller sensitivities are drawn here.
 SMALLEST = 0.003
 
@@ -60,8 +58,7 @@ def plot_prior_sensitivity(found: xr.Dataset, *, family: str | None = None, ax: 
     threshold = found.attrs["threshold"]
     ax.axvline(threshold, color=MISSED, linewidth=1.2, linestyle=(0, (4, 3)))
     ax.axhline(len(names) - 0.5, color=MUTED, linewidth=0.8)
-    ax.set_yticks(range(len(rows)), rows)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
+    name_rows(ax, rows)
     ax.set_xscale("log")
     ax.set_xlim(SMALLEST * 0.8, None)
     ticks = [SMALLEST, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0]
@@ -69,7 +66,6 @@ def plot_prior_sensitivity(found: xr.Dataset, *, family: str | None = None, ax: 
     ax.set_xticks(shown, [f"{tick:g}" + (" or less" if tick == SMALLEST else "") for tick in shown])
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("sensitivity of the answer")
-    ax.grid(visible=False, axis="y")
     legend_above(ax, 2)
     return ax
 
@@ -124,14 +120,11 @@ def plot_moved_by_priors(found: xr.Dataset, answer: str, *, ax: Axes | None = No
         for at in np.flatnonzero(~good):
             ax.annotate("needs a fit", (float(one["median"]), y[at]), xytext=(4, 0), textcoords="offset points",
                         va="center", fontsize=7.5, color=colour)  # fmt: skip
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    name_rows(ax, names)
     unit = str(one["units"].item())
     if unit in ("parameters", "tokens"):
-        ax.set_xscale("log")
         log_axis(ax.xaxis)
     ax.set_xlabel(answer + (f", {unit}" if unit not in ("", "1") else ""))
-    ax.grid(visible=False, axis="y")
     legend_above(ax, 3)
     return ax
 

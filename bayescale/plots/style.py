@@ -22,6 +22,7 @@ MUTED = "#6b6b6b"
 FAINT = "#c9c9c9"
 FORM_COLOURS = (FIRST, SECOND, KNOWN, MISSED)
 RUN_COLOURS = "viridis"
+MARKERS = ("o", "s", "^", "D", "v", "P")
 
 # One panel: readable at the width of a phone, two abreast on a desktop.
 SIZE = (5.0, 3.8)

@@ -7,6 +7,7 @@ import xarray as xr
 from bayescale import plots
 from bayescale.answers import card_of
 from bayescale.inference import prior_to_posterior
+from bayescale.modeling.identify import LEARNED
 from bayescale.report.figures_stack import stack_check_plates, stack_plates
 from bayescale.report.numbers import Numbers, every_fit
 from bayescale.report.panels import Drawer, Panel, Plate, panel
@@ -153,6 +154,8 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
     )
     if study.stack is not None:
         yield from stack_check_plates(study.stack, drawer)
+    if n["identifiability"]:
+        yield identified_plate(study, n, drawer)
     yield Plate(
         "learned",
         "What the runs taught",
@@ -170,6 +173,42 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
             *(one for name, fit in study.fits.items() for one in (_checks(name, fit), _ranks(name, fit))),
             *(_checks(name, fit) for name, fit in every_fit(study).items() if name not in study.fits),
         ),
+    )
+
+
+def identified_plate(study: Study, n: Numbers, drawer: Drawer) -> Plate:
+    """Return what the design can tell of the plain forms, with the ridge of each that it cannot."""
+    found = n["identifiability"]
+    weak = [
+        (name, family, named)
+        for name, one in found.items()
+        for family, named in drawer.families
+        if one["least_learned"][family] < LEARNED and family in one["ridge"]
+    ]
+    look = (
+        " Below, the two parameters that most make up each such line, together: along the ridge that the blue contours "
+        "follow, the runs fit nearly alike."
+    )
+    return Plate(
+        "identified",
+        "What the design can tell"
+        if all(one["identified"] for one in found.values())
+        else "What the design cannot tell",
+        "Worked out from the design before anything was sampled. "
+        + " ".join(f"{name.capitalize()}: {text}" for name, one in found.items() for text in one["sentences"])
+        + look * bool(weak),
+        tuple(
+            panel(
+                f"ridge-{name}-{family}",
+                name if named is None else f"{name}, {family}",
+                "joint posterior of {} and {} by {}, with the prior".format(*found[name]["ridge"][family], name),
+                lambda ax, name=name, family=family, named=named: plots.plot_ridge(  # type: ignore[misc]
+                    study.fits[name], *found[name]["ridge"][family], family=named, ax=ax
+                ),
+            )
+            for name, family, named in weak
+        ),
+        drawer.left_out if weak else "",
     )
 
 

@@ -10,6 +10,7 @@ import bayescale
 from bayescale.answers import bands, card_of, families_of, law_of, reference_of, seen
 from bayescale.compare import FACTORS, FORECAST, HEADLINE, score
 from bayescale.inference import verdict
+from bayescale.modeling import identified, ridge_of, unidentified
 from bayescale.report.numbers_stack import Numbers, banded, of_family, sensitivity_numbers, stack_numbers
 from bayescale.report.study import PLAIN_FACTORS, Study
 
@@ -65,6 +66,7 @@ def collect_numbers(study: Study) -> Numbers:
         },
         "question": question,
         "forecast": stack_numbers(study),
+        "identifiability": {name: _identifiability(found, study.families) for name, found in study.design.items()},
         "convergence": {name: _convergence(fit) for name, fit in every_fit(study).items()},
         "extrapolation": {name: _extrapolation(study, name) for name in study.fits},
         "backtest": {name: _backtest(name, held) for name, held in study.held.items()},
@@ -99,6 +101,16 @@ def _strict(value: Any) -> Any:
 def _own_distance(runs: xr.Dataset, family: str, compute: float) -> float:
     mine = runs.isel(run=runs["family"].values == family) if "family" in runs.coords else runs
     return float(np.log10(compute / mine["compute"].values.max()))
+
+
+def _identifiability(found: xr.Dataset, families: list[str]) -> Numbers:
+    each = {family: of_family(found, family) for family in families}
+    return {
+        "identified": not unidentified(found),
+        "sentences": unidentified(found) or [identified(found)],
+        "least_learned": {family: float(one["direction_learned"]) for family, one in each.items()},
+        "ridge": {family: ridge_of(one) for family, one in each.items() if one.sizes["parameter"] > 1},
+    }
 
 
 def _convergence(fit: xr.DataTree) -> Numbers:

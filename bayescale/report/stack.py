@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.answers import families_of
-from bayescale.compare import FACTORS, forecast, forecast_fits, forms_for, held_out, rehearse
+from bayescale.compare import FACTORS, check_question, forecast, forecast_fits, forms_for, held_out, rehearse, rungs
 from bayescale.errors import BayescaleError, UnconvergedError
 from bayescale.inference import verdict
 from bayescale.modeling import Card
@@ -100,13 +100,14 @@ def stack_forms(
     """
     forms = None if forms is None else list(forms)
     cards, prior = forms_for(runs, forms)
+    check_question(runs, cards.values(), **asked)
     failed: list[str] = []
     every = forecast_fits(runs, cards, seed=seed, skipped=failed, progress=say)
     fits = {name: fit for name, fit in every.items() if verdict(fit).passed}
     failed += [f"{name}: {verdict(fit).sentence}" for name, fit in every.items() if name not in fits]
     if not fits:
         raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + "\n  ".join(failed))
-    rehearsed = rehearse(runs, [cards[name] for name in fits], FACTORS, seed=seed, progress=say)
+    rehearsed = rehearse(runs, [cards[name] for name in fits], rungs(cards.values()), seed=seed, progress=say)
     say("stacking the forms, testing and checking the answer")
     far = forecast(runs, **asked, models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
     far.attrs["skipped"] = "\n".join(filter(None, [*failed, far.attrs["skipped"]]))

@@ -13,7 +13,7 @@ from bayescale.compare import FORECAST, backtest, compare, forms_for
 from bayescale.errors import BayescaleError, QuestionError
 from bayescale.inference import fit, require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.modeling import Card, load_card
+from bayescale.modeling import Card, identifiability, load_card, unidentified
 from bayescale.report.stack import Stack, stack_forms
 from bayescale.trust import prior_sensitivity
 
@@ -54,6 +54,8 @@ class Study:
         `backtest`; under ``"forecast"`` that of the stacked forms, where there are any.
     truth : dict of str to float
         Known entropy rates by family, where the run log's card states them.
+    design : dict of str to xarray.Dataset
+        `identifiability`, from before anything was sampled.
     leans : dict of str to xarray.Dataset
         `prior_sensitivity`.
     stack : Stack or None
@@ -73,6 +75,7 @@ class Study:
     loo: xr.Dataset
     held: dict[str, xr.Dataset]
     truth: dict[str, float]
+    design: dict[str, xr.Dataset] = field(default_factory=dict)
     leans: dict[str, xr.Dataset] = field(default_factory=dict)
     stack: Stack | None = None
     not_stacked: str = ""
@@ -142,6 +145,10 @@ def run_study(
             )
     forms = None if forms is None else list(forms)
     forms_for(runs, forms)  # a name that is not understood is refused here, not after minutes
+    design = {name: identifiability(runs, card) for name, card in cards.items()}
+    for name, found in design.items():
+        for sentence in unidentified(found):
+            say(f"warning: {name}: {sentence}")
     fits = {}
     for name, card in cards.items():
         say(f"{name}: compiling and sampling")
@@ -170,7 +177,7 @@ def run_study(
     except BayescaleError as error:  # the plain models answer alone, and the report says so
         why = str(error)
     truth = json.loads(runs.attrs.get("truth", "{}"))
-    return Study(runs, at, fits, far, path, split, isoflop, floor, loo, held, truth, leans, stack, why)
+    return Study(runs, at, fits, far, path, split, isoflop, floor, loo, held, truth, design, leans, stack, why)
 
 
 def isoflop_curves(fit: xr.DataTree, target: float, seed: int = SEED) -> xr.Dataset:

@@ -37,7 +37,7 @@ def terminal_summary(study: Study) -> str:
     """
     n = collect_numbers(study)
     first = _stacked_lines(n) if n["forecast"]["possible"] else _far_lines(n)
-    lines = [*first, *_form_lines(n), *_floor_lines(n), _converged_line(n)]
+    lines = [*first, *_form_lines(n), *_floor_lines(n), *_converged_lines(n)]
     return "\n".join(line if len(line) <= WIDTH else f"{line[: WIDTH - 4].rsplit(' ', 1)[0]} ..." for line in lines)
 
 
@@ -135,13 +135,23 @@ def _floor_lines(n: Numbers) -> list[str]:
     return lines
 
 
-def _converged_line(n: Numbers) -> str:
+def _converged_lines(n: Numbers) -> list[str]:
+    """Say which limits the fits kept to: wider ones where only predictions are quoted, and those to the narrower."""
     found = n["convergence"]
     bad = [name for name, one in found.items() if not one["passed"]]
     if bad:
-        return f"   NOT CONVERGED: {', '.join(bad)}."
-    rhat = max(check["value"] for one in found.values() for check in one["checks"] if check["check"] == "R-hat")
-    left = left_out(n) if n["forecast"]["possible"] else []
+        return [f"   NOT CONVERGED: {', '.join(bad)}."]
+    plain = [n["question"]["model"], n["question"]["against"]]
+    forms = [name for name in found if name not in plain]
+    quoted = f"   Converged: {len(plain)} plain fits ({_rhat_text(n, plain)})"
+    if not forms:
+        return [f"{quoted}."]
+    left = left_out(n)
     without = f"; left out: {', '.join(left)}" if left else ""
-    fits = "Both" if len(found) == 2 else f"All {len(found)}"
-    return f"   {fits} fits converged (R-hat {rhat:.3f} at worst){without}."
+    stacked = f"{len(forms)} stacked form{'s' * (len(forms) > 1)} ({_rhat_text(n, forms)})"
+    return [f"{quoted}; {stacked},", f"   whose predictions are held to the first limit{without}."]
+
+
+def _rhat_text(n: Numbers, names: list[str]) -> str:
+    checks = [c for name in names for c in n["convergence"][name]["checks"] if c["check"] == "R-hat"]
+    return f"R-hat {max(c['value'] for c in checks):.3f}, limit {max(c['limit'] for c in checks)}"

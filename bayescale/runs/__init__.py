@@ -1,23 +1,34 @@
 """Run logs in, one validated Dataset out."""
 
 from bayescale.runs.budgets import isoflop_profiles
-from bayescale.runs.curves import read_curves
+from bayescale.runs.checkpoints import final_runs, read_curves
 from bayescale.runs.describe import describe_runs
+from bayescale.runs.describe_curves import describe_curves
+from bayescale.runs.filters import Filters, filter_curves, left_out
 from bayescale.runs.finding import Finding, findings
 from bayescale.runs.numbers import human_number, parse_number
 from bayescale.runs.read import content_hash, read_runs
-from bayescale.runs.shipped import load_shipped, shipped_logs
+from bayescale.runs.segments import Segments, run_segments
+from bayescale.runs.shipped import load_shipped, load_shipped_curves, shipped_logs
 
 __all__ = [
+    "Filters",
     "Finding",
+    "Segments",
     "content_hash",
+    "describe_curves",
     "describe_runs",
+    "filter_curves",
+    "final_runs",
     "findings",
     "human_number",
     "isoflop_profiles",
+    "left_out",
     "load_shipped",
+    "load_shipped_curves",
     "parse_number",
     "read_curves",
     "read_runs",
+    "run_segments",
     "shipped_logs",
 ]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from bayescale.errors import RunsError, did_you_mean
-from bayescale.runs.columns import COLUMNS
+from bayescale.runs.columns import COLUMNS, Column
 
 
 def squash(name: str) -> str:
@@ -13,7 +13,10 @@ def squash(name: str) -> str:
 
 
 def match_columns(
-    names: Iterable[str], columns: Mapping[str, str | None] | None = None, source: str = "the runs"
+    names: Iterable[str],
+    columns: Mapping[str, str | None] | None = None,
+    source: str = "the runs",
+    known: Mapping[str, Column] = COLUMNS,
 ) -> dict[str, str]:
     """Say which column holds which quantity.
 
@@ -25,6 +28,8 @@ def match_columns(
         Quantity to column, where the names do not say it by themselves; None leaves that quantity out.
     source : str
         The file's name, for messages.
+    known : mapping of str to Column
+        The quantities that there are.
 
     Returns
     -------
@@ -44,11 +49,11 @@ def match_columns(
     """
     present = [str(name) for name in names]
     given = dict(columns or {})
-    _check_given(given, present, source)
+    _check_given(given, present, source, known)
     taken = {column for column in given.values() if column is not None}
     found: dict[str, str] = {}
     clashes: list[str] = []
-    for quantity, about in COLUMNS.items():
+    for quantity, about in known.items():
         if quantity in given:
             column = given[quantity]
             if column is not None:
@@ -56,8 +61,8 @@ def match_columns(
             continue
         free = [name for name in present if name not in taken]
         own = [name for name in free if squash(name) == squash(quantity)]
-        known = {squash(alias) for alias in about.aliases}
-        choices = own or [name for name in free if squash(name) in known]
+        others = {squash(alias) for alias in about.aliases}
+        choices = own or [name for name in free if squash(name) in others]
         if len(choices) == 1:
             found[quantity] = choices[0]
         elif choices:
@@ -72,13 +77,13 @@ def match_columns(
     return found
 
 
-def _check_given(given: Mapping[str, str | None], present: list[str], source: str) -> None:
+def _check_given(given: Mapping[str, str | None], present: list[str], source: str, known: Mapping[str, Column]) -> None:
     """Refuse an explicit pairing that names a quantity or a column that does not exist."""
     for quantity, column in given.items():
-        if quantity not in COLUMNS:
+        if quantity not in known:
             raise RunsError(
-                f"columns={{{quantity!r}: ...}}: there is no quantity {quantity!r}; accepted: {', '.join(COLUMNS)}."
-                + did_you_mean(quantity, COLUMNS)
+                f"columns={{{quantity!r}: ...}}: there is no quantity {quantity!r}; accepted: {', '.join(known)}."
+                + did_you_mean(quantity, known)
             )
         if column is not None and column not in present:
             raise RunsError(

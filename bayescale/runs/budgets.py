@@ -10,7 +10,7 @@ from scipy import stats
 
 from bayescale.costs import cost_model
 from bayescale.errors import DesignError
-from bayescale.runs.curves import losses_by_size
+from bayescale.runs.curves import as_rows, losses_by_size
 from bayescale.runs.numbers import scientific
 
 BUDGET = "budget"
@@ -179,6 +179,7 @@ def profiles_of_curves(
     >>> profiles_of_curves(english).sizes["budget"]
     3
     """
+    curves = as_rows(curves)
     log_c = np.log(curves["compute"].values.astype(float))
     given = np.arange(log_c.min(), log_c.max(), SPACING) if budgets is None else np.log(np.asarray(list(budgets)))
     params, losses = losses_by_size(curves, given)

@@ -49,8 +49,8 @@ def check_runs(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious = "erro
     return [
         *_same_names(runs),
         *_duplicates(runs),
-        *_compute_disagrees(runs, cost, suspicious),
-        *_batch_disagrees(runs),
+        *compute_disagrees(runs, cost, suspicious),
+        *batch_disagrees(runs),
         *_scale_typos(runs, suspicious),
         *design_findings(runs),
     ]
@@ -72,7 +72,7 @@ def _same_names(runs: xr.Dataset) -> list[Finding]:
         rows = rows_of(runs, runs["run"].values == name)
         message = (
             f"{rows_text(rows)} have the same name {str(name)!r} in column {column!r}: names must differ. "
-            "Rename them, or pass columns={'run': None} to number the runs instead."
+            "Rename them, or pass columns={'run': None} to number the runs instead; checkpoints are for bs.read_curves."
         )
         found.append(Finding("error", message, rows, column))
     return found
@@ -109,7 +109,8 @@ def _told_apart_by(runs: xr.Dataset) -> list[str]:
     return [name for name in kept if not (both and name == "compute")]
 
 
-def _compute_disagrees(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious) -> list[Finding]:
+def compute_disagrees(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious) -> list[Finding]:
+    """Say where compute that was given is not what the cost model makes of N and D."""
     columns = _columns(runs)
     if not {"params", "tokens", "compute"} <= columns.keys():
         return []
@@ -148,7 +149,7 @@ def _compute_disagrees(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious
     return found
 
 
-def _batch_disagrees(runs: xr.Dataset) -> list[Finding]:
+def batch_disagrees(runs: xr.Dataset) -> list[Finding]:
     """Say where batch times step is not the tokens, which is what a batch counted in sequences looks like."""
     if not set(BATCHES) <= set(runs):
         return []

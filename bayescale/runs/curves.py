@@ -1,66 +1,40 @@
-"""Learning curves: a long table with many rows a run, and the lower envelope of the curves over sizes."""
-
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+"""The lower envelope of learning curves over sizes."""
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
-from bayescale.errors import DesignError, RunsError
-from bayescale.runs.aliases import match_columns
-from bayescale.runs.read import read_runs
-from bayescale.runs.table import load_table
+from bayescale.errors import DesignError
+from bayescale.runs.segments import CHECKPOINT, LEFT_OUT
 
 ENVELOPE_POINTS = 1500  # Hoffmann et al. 2022, section 3.1
 LEAST_CHANGES = 3
 CHANGE, AT = "change", "at"
 
 
-def read_curves(
-    source: str | Path | pd.DataFrame, *, columns: Mapping[str, str | None] | None = None, **options: Any
-) -> xr.Dataset:
-    """Read learning curves: a long table with a row for each checkpoint and a column that names the run.
+def as_rows(curves: xr.Dataset) -> xr.Dataset:
+    """Return training curves as a run log, a row for each checkpoint, with the coord ``curve`` for its run.
 
     Parameters
     ----------
-    source : path or DataFrame
-        As for `read_runs`.
-    columns : mapping of str to str, optional
-        Quantity to column where the names do not say it; ``{"run": "run_name"}`` for the run.
-    **options
-        As for `read_runs`.
+    curves : xarray.Dataset
+        From `read_curves`; rows that are curves already are handed back.
 
     Returns
     -------
     xarray.Dataset
-        As `read_runs` gives it, a row for each checkpoint, with the coord ``curve``: the run that it belongs to.
-
-    Raises
-    ------
-    RunsError
-        If there is no column that names the run, or the table cannot be used.
+        Over ``run``. To a fit these rows are as many independent runs, which checkpoints are not.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from bayescale.runs.curves import read_curves
-    >>> rows = pd.DataFrame({"run": ["a", "a"], "N": [1e6, 1e6], "D": [1e7, 2e7], "loss": [4.0, 3.5]})
-    >>> read_curves(rows)["curve"].values.tolist()
-    ['a', 'a']
+    >>> from bayescale.runs import load_shipped_curves
+    >>> from bayescale.runs.curves import as_rows
+    >>> as_rows(load_shipped_curves("tinylm"))["curve"].values[0]
+    np.str_('source-xs-0.3M-s1')
     """
-    table = load_table(source)
-    found = match_columns([str(name) for name in table.frame.columns], columns, table.source)
-    if "run" not in found:
-        raise RunsError(
-            f"{table.source}: learning curves need a column that says which run a row belongs to; "
-            "pass columns={'run': ...}."
-        )
-    # To `read_runs` each checkpoint is a row of its own, and a column of repeated names would be an error.
-    rows = read_runs(source, columns={**(columns or {}), "run": None}, **options)
-    label = table.frame[found["run"]].loc[rows["row"].values].astype(str).to_numpy(dtype=str)
-    return rows.assign_coords(curve=("run", label)).assign_attrs(curves="training")
+    if CHECKPOINT not in curves.dims:
+        return curves
+    rows = curves.drop_dims(LEFT_OUT, errors="ignore").rename(run="curve").rename({CHECKPOINT: "run"})
+    return rows.assign_coords(run=[f"row {row}" for row in rows["row"].values])
 
 
 def curves_of_runs(runs: xr.Dataset) -> xr.Dataset:
@@ -121,6 +95,7 @@ def training_envelope(curves: xr.Dataset, points: int = ENVELOPE_POINTS) -> xr.D
     >>> training_envelope(curves_of_runs(english)).sizes["change"]
     5
     """
+    curves = as_rows(curves)
     log_c = np.log(curves["compute"].values.astype(float))
     grid = np.linspace(log_c.min(), log_c.max(), points)
     params, losses = losses_by_size(curves, grid)

@@ -1,12 +1,13 @@
 """What the reader understood, in words."""
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 from bayescale.runs.columns import COLUMNS, QUANTITIES, RESPONSES, SIZES
-from bayescale.runs.finding import findings
+from bayescale.runs.finding import Finding, findings
 from bayescale.runs.numbers import human_number, scientific
 
 HEADINGS = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
@@ -39,7 +40,7 @@ def describe_runs(runs: xr.Dataset) -> str:
         listed = ", ".join(f"{name} ({count})" for name, count in zip(names[:12], counts[:12], strict=True))
         more = f", and {len(names) - 12} more" if len(names) > 12 else ""
         lines.append(("families", f"{len(names)}: {listed}{more}"))
-    lines += [(name, _range(runs, name)) for name in shown]
+    lines += [(name, range_text(runs, name)) for name in shown]
     others = [f"{name} = {columns[name]!r}" for name in ("run", "family", "loss_se", "seed") if name in columns]
     if others:
         lines.append(("also read", ", ".join(others)))
@@ -47,10 +48,10 @@ def describe_runs(runs: xr.Dataset) -> str:
         lines.append(("licence", runs.attrs["licence"]))
     width = max(len(name) for name, _ in lines)
     text = [f"{runs.attrs['source']}: {runs.attrs['title']}", *(f"  {name:<{width}} {said}" for name, said in lines)]
-    return "\n".join([*text, *_findings_text(runs)])
+    return "\n".join([*text, *findings_text(findings(runs))])
 
 
-def _range(runs: xr.Dataset, name: str) -> str:
+def range_text(runs: xr.Dataset, name: str) -> str:
     """Say from where to where one variable goes, in what unit, and where it comes from."""
     low, high = float(runs[name].min()), float(runs[name].max())
     derived = json.loads(runs.attrs.get("derived", "{}"))
@@ -69,9 +70,9 @@ def _range(runs: xr.Dataset, name: str) -> str:
     return f"{span} ({origin})"
 
 
-def _findings_text(runs: xr.Dataset) -> list[str]:
+def findings_text(found: Sequence[Finding]) -> list[str]:
+    """Return findings as lines, the gravest first."""
     lines = []
-    found = findings(runs)
     for level, heading in HEADINGS.items():
         group = [finding for finding in found if finding.level == level]
         if group:

@@ -102,16 +102,16 @@ def read_runs(
     require_quantities(found, names, table.source)
     units = settle_units(table, found, card, loss_unit, params_convention)
     frame = validate(table, found)
-    units = _in_nats(frame, units)
+    units = in_nats(frame, units)
     if units.loss:
         refuse_impossible_loss(frame, units.loss, table, found["loss"])
     model = cost_model(cost)
     frame, derived, more = derive(frame, model)
     runs = _dataset(frame, units)
     runs.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived)}
-    runs.attrs |= _attributes(table, card, units)
+    runs.attrs |= attributes(table, card, units)
     notes += [*units.findings, *more, *unclear_batch(table, found, asked)]
-    notes += _left_out(table, {*found.values(), *(note.column for note in notes)})
+    notes += _blank_rows(table) + not_used(table, {*found.values(), *(note.column for note in notes)})
     checked = [*check_runs(runs, model, suspicious), *lacking_sizes(table, found, frame.columns, asked), *notes]
     _refuse_errors(checked, table)
     runs.attrs["findings"] = pack_findings(checked)
@@ -177,7 +177,7 @@ def _without_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str],
     return kept, notes
 
 
-def _in_nats(frame: pd.DataFrame, units: Units) -> Units:
+def in_nats(frame: pd.DataFrame, units: Units) -> Units:
     """Convert a loss in bits, in place, and return its new unit."""
     if units.loss is None or units.loss.startswith("nats"):
         return units
@@ -189,7 +189,8 @@ def _in_nats(frame: pd.DataFrame, units: Units) -> Units:
     return replace(units, loss=now, findings=(*units.findings, note))
 
 
-def _attributes(table: Table, card: Card, units: Units) -> dict[str, str]:
+def attributes(table: Table, card: Card, units: Units) -> dict[str, str]:
+    """Return what is known of the source as a whole, without what is not."""
     said = {
         "title": card.title or (table.source if table.source == "DataFrame" else Path(table.source).stem),
         "source": table.source,
@@ -225,17 +226,18 @@ def _dataset(frame: pd.DataFrame, units: Units) -> xr.Dataset:
     return runs
 
 
-def _left_out(table: Table, told: Collection[str | None]) -> list[Finding]:
-    """List the columns of which nothing was said yet, and the rows left out."""
+def not_used(table: Table, told: Collection[str | None]) -> list[Finding]:
+    """List the columns of which nothing was said yet."""
     declaring = {squash(name) for name in DECLARING}
     unused = [name for name in map(str, table.frame.columns) if name not in told and squash(name) not in declaring]
-    notes = []
-    if unused:
-        shown = ", ".join(unused[:12]) + (f", and {len(unused) - 12} more" if len(unused) > 12 else "")
-        notes.append(Finding("info", f"not used: {shown}"))
-    if table.blank:
-        notes.append(Finding("info", f"left out as blank: {rows_text(table.blank)}", table.blank))
-    return notes
+    if not unused:
+        return []
+    shown = ", ".join(unused[:12]) + (f", and {len(unused) - 12} more" if len(unused) > 12 else "")
+    return [Finding("info", f"not used: {shown}")]
+
+
+def _blank_rows(table: Table) -> list[Finding]:
+    return [Finding("info", f"left out as blank: {rows_text(table.blank)}", table.blank)] if table.blank else []
 
 
 def _refuse_errors(checked: list[Finding], table: Table) -> None:

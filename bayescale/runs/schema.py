@@ -1,7 +1,7 @@
 """What each column must hold, and one message for all that does not."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandera.pandas as pa
 from pandera.errors import SchemaErrors
 
 from bayescale.errors import RunsError
-from bayescale.runs.columns import COLUMNS, LABELS, SIZES
+from bayescale.runs.columns import COLUMNS, SIZES, Column
 from bayescale.runs.numbers import parse_number
 from bayescale.runs.table import Table
 
@@ -36,18 +36,35 @@ def _label_given(value: Any) -> bool:
     return bool(str(value).strip())
 
 
-SCHEMA = pa.DataFrameSchema(
-    {
-        name: _column(
-            about.accepted, _label_given if name in LABELS else _number(about.accepts), nullable=name == "seed"
-        )
-        for name, about in COLUMNS.items()
-    }
-)
-"""Each column as it stands in the file: text is accepted wherever ``parse_number`` reads it."""
+def schema_of(known: Mapping[str, Column], nullable: Container[str]) -> pa.DataFrameSchema:
+    """Return what each column must hold as it stands in the file: text is accepted wherever ``parse_number`` reads it.
+
+    Examples
+    --------
+    >>> from bayescale.runs.columns import COLUMNS
+    >>> from bayescale.runs.schema import schema_of
+    >>> schema_of(COLUMNS, ["seed"]).columns["seed"].nullable
+    True
+    """
+    return pa.DataFrameSchema(
+        {
+            name: _column(
+                about.accepted, _label_given if about.role == "label" else _number(about.accepts), name in nullable
+            )
+            for name, about in known.items()
+        }
+    )
 
 
-def validate(table: Table, columns: Mapping[str, str]) -> pd.DataFrame:
+SCHEMA = schema_of(COLUMNS, ("seed",))
+
+
+def validate(
+    table: Table,
+    columns: Mapping[str, str],
+    schema: pa.DataFrameSchema = SCHEMA,
+    known: Mapping[str, Column] = COLUMNS,
+) -> pd.DataFrame:
     """Check every value of the columns in use, and return them as numbers under their canonical names.
 
     Parameters
@@ -56,6 +73,10 @@ def validate(table: Table, columns: Mapping[str, str]) -> pd.DataFrame:
         The file.
     columns : mapping of str to str
         Canonical name to column.
+    schema : DataFrameSchema
+        What each column must hold.
+    known : mapping of str to Column
+        The columns that the schema was made of.
 
     Returns
     -------
@@ -78,13 +99,13 @@ def validate(table: Table, columns: Mapping[str, str]) -> pd.DataFrame:
     """
     raw = pd.DataFrame({name: table.frame[column] for name, column in columns.items()}, dtype=object)
     try:
-        SCHEMA.validate(raw, lazy=True)
+        schema.validate(raw, lazy=True)
     except SchemaErrors as errors:
-        raise RunsError(_listing(errors.failure_cases, raw, table, columns)) from None
+        raise RunsError(_listing(errors.failure_cases, raw, table, columns, known)) from None
     ready: dict[str, Any] = {}
     for name in raw:
-        if name in LABELS:
-            ready[str(name)] = [_label(value) for value in raw[name]]
+        if known[str(name)].role == "label":
+            ready[str(name)] = [None if pd.isna(value) else _label(value) for value in raw[name]]
         else:
             ready[str(name)] = [np.nan if pd.isna(value) else parse_number(value) for value in raw[name]]
     return pd.DataFrame(ready, index=raw.index)
@@ -95,7 +116,9 @@ def _label(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
-def _listing(failures: pd.DataFrame, raw: pd.DataFrame, table: Table, columns: Mapping[str, str]) -> str:
+def _listing(
+    failures: pd.DataFrame, raw: pd.DataFrame, table: Table, columns: Mapping[str, str], known: Mapping[str, Column]
+) -> str:
     order = {name: place for place, name in enumerate(raw.columns)}
     cells = sorted({(int(row), order[name]) for row, name in zip(failures["index"], failures["column"], strict=True)})
     lines = []
@@ -104,7 +127,7 @@ def _listing(failures: pd.DataFrame, raw: pd.DataFrame, table: Table, columns: M
         value: Any = raw[name].loc[row]
         got = "nothing" if pd.isna(value) else repr(value.item() if isinstance(value, np.generic) else value)
         lines.append(
-            f"  {table.source}, row {row}, column {columns[name]!r}: got {got[:60]}; accepted: {COLUMNS[name].accepted}"
+            f"  {table.source}, row {row}, column {columns[name]!r}: got {got[:60]}; accepted: {known[name].accepted}"
         )
     if len(cells) > SHOWN:
         lines.append(f"  and {len(cells) - SHOWN} more")

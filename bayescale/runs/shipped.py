@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from bayescale.errors import RunsError, did_you_mean
+from bayescale.runs.checkpoints import read_curves
 from bayescale.runs.read import read_runs
 from bayescale.runs.units import read_card
 from bayescale.shipped_files import shipped_path
@@ -61,7 +63,36 @@ def load_shipped(name: str) -> xr.Dataset:
     >>> load_shipped("published").attrs["loss_unit"]
     'nats/token'
     """
-    logs = {log.name: log for log in shipped_logs()}
-    if name not in logs:
-        raise RunsError(f"no run log {name!r} is shipped; accepted: {', '.join(logs)}.{did_you_mean(name, logs)}")
-    return read_runs(logs[name].path)
+    return read_runs(_find(name, {log.name: log.path for log in shipped_logs()}, "run log"))
+
+
+def load_shipped_curves(name: str, **options: Any) -> xr.Dataset:
+    """Read the training curves of one of the run logs that come with the package.
+
+    Parameters
+    ----------
+    name : str
+        "tinylm".
+    **options
+        As for `read_curves`, such as ``filters=None``.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `read_curves` gives it, with seed, width and depth of each run from its run log.
+
+    Examples
+    --------
+    >>> from bayescale.runs import load_shipped_curves
+    >>> load_shipped_curves("tinylm", filters=None).sizes["checkpoint"]
+    1104
+    """
+    there = {path.parent.name: path for path in sorted(shipped_path("data").glob("*/curves.csv"))}
+    path = _find(name, there, "set of training curves")
+    return read_curves(path, **{"runs": path.with_name("runs.csv"), **options})
+
+
+def _find(name: str, there: dict[str, Path], what: str) -> Path:
+    if name not in there:
+        raise RunsError(f"no {what} {name!r} is shipped; accepted: {', '.join(there)}.{did_you_mean(name, there)}")
+    return there[name]

@@ -10,6 +10,7 @@ from bayescale.compare import HEADLINE, score
 from bayescale.errors import QuestionError
 
 Level = Literal["good", "fair", "poor"]
+LEVELS: tuple[Level, ...] = ("good", "fair", "poor")
 # Decades of compute beyond the largest run: one is a step that people take, two is what the backtests were made for.
 NEAR, FAR = 1.0, 2.05
 # A band that promises 90% and held fewer is doubtful, and wrong below the second; from fewer runs nothing follows.
@@ -60,7 +61,8 @@ def grade(
     answer : xarray.Dataset
         From `forecast` or `extrapolate`.
     held : xarray.Dataset, optional
-        From `backtest` of the same model on the same runs; without it the number is untested.
+        From `backtest` of the same model on the same runs; without it the number is untested. Of several families
+        the one that is asked about is judged, or each by its own, and the worst decides.
     sensitivity : xarray.Dataset, optional
         From `prior_sensitivity`; without it, it is not known how far the number leans on priors.
     point : int
@@ -109,7 +111,7 @@ def _parts(
 ) -> Iterator[Part]:
     yield _convergence(one)
     yield _distance(one, beyond)
-    yield _backtest(one, beyond, held)
+    yield _backtest(beyond, held, family)
     yield _agreement(one)
     yield _priors(sensitivity, family)
 
@@ -133,7 +135,8 @@ def _distance(one: xr.Dataset, beyond: float) -> Part:
     return Part("distance", "fair" if beyond <= FAR else "poor", what)
 
 
-def _backtest(one: xr.Dataset, beyond: float, held: xr.Dataset | None) -> Part:
+def _backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Part:
+    """Judge the family that is asked about, or each of them and let the worst decide."""
     if held is None or not held.sizes["held_out"]:
         return Part("backtest", "fair", "such bands could not be tested on these runs")
     reach = np.log10(held["factor"].values)
@@ -142,16 +145,27 @@ def _backtest(one: xr.Dataset, beyond: float, held: xr.Dataset | None) -> Part:
     near = (reach == best) & (held["decades_beyond"].values >= best - ABOUT)
     if not near.any():
         return Part("backtest", "fair", "such bands could not be tested on these runs")
-    row = score(held.isel(held_out=near)).iloc[0]
+    held = held.isel(held_out=near)
+    labels = held["family"].values if "family" in held.coords else np.full(held.sizes["held_out"], "")
+    judged = []
+    for name in np.unique(labels) if family is None else [family]:
+        mine = labels == name
+        # A family with too few runs of its own is judged by those of all of them.
+        alone = bool(ENOUGH <= mine.sum() < mine.size)
+        judged.append(_record(held.isel(held_out=mine) if alone else held, best, beyond, f" ({name})" * alone))
+    return max(judged, key=lambda part: LEVELS.index(part.level))
+
+
+def _record(held: xr.Dataset, reach: float, beyond: float, whose: str) -> Part:
+    row = score(held).iloc[0]
     text = (
-        f"about {10**best:.0f}x out on these runs {100 * HEADLINE:.0f}% bands held {row['inside']:.0f} of "
-        f"{row['runs']:.0f}"
+        f"about {10**reach:.0f}x out on these runs {100 * HEADLINE:.0f}% bands held {row['inside']:.0f} of "
+        f"{row['runs']:.0f}{whose}"
     )
     if row["runs"] < ENOUGH:
         return Part("backtest", "poor" if row["coverage"] < HELD_LITTLE else "fair", f"{text}: few")
-    shorter = beyond - best > ABOUT
     level: Level = "good" if row["coverage"] >= HELD else "fair" if row["coverage"] >= HELD_LITTLE else "poor"
-    if shorter and level == "good":
+    if beyond - reach > ABOUT and level == "good":
         return Part("backtest", "fair", f"{text}; farther out is untested")
     return Part("backtest", level, text)
 

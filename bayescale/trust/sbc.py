@@ -2,6 +2,7 @@
 
 import json
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -148,11 +149,13 @@ def calibrate(
     runs = designed_runs(card) if runs is None else runs
     compiled, data = compile_for(card, runs)
     draw = _joint(compiled, card, data)
+    # Of its own for each card: what chance puts outside the band would else be outside for all cards alike.
+    key = [seed, zlib.crc32(card.name.encode())]
     rows, rejected = [], 0
     for k in range(start, start + simulations):
-        truth, observed, in_vain = draw(seed, k)
+        truth, observed, in_vain = draw([*key, 2, k])
         rejected += in_vain
-        rows.append(_ranked(card, compiled, data, runs, truth, observed, [seed, 3, k]))
+        rows.append(_ranked(card, compiled, data, runs, truth, observed, [*key, 3, k]))
         if progress:
             progress(len(rows), simulations)
     out = xr.concat(rows, dim="simulation").assign_coords(simulation=np.arange(start, start + simulations))
@@ -166,7 +169,9 @@ def written(card: Card) -> str:
     return json.dumps(card.model_dump(mode="json", exclude_none=True), sort_keys=True)
 
 
-def _joint(compiled: Compiled, card: Card, data: ModelData) -> Callable[[int, int], tuple[xr.Dataset, np.ndarray, int]]:
+def _joint(
+    compiled: Compiled, card: Card, data: ModelData
+) -> Callable[[list[int]], tuple[xr.Dataset, np.ndarray, int]]:
     """Return how to draw parameters and data together from the very model that is fitted."""
     model = compiled.model
     pm.set_data(data.arrays, model=model)
@@ -175,9 +180,9 @@ def _joint(compiled: Compiled, card: Card, data: ModelData) -> Callable[[int, in
     # Compiling for speed would take longer than all the draws do.
     function, generators = pm.compile([], variables, mode="FAST_COMPILE"), find_rng_nodes(variables)
 
-    def draw(seed: int, k: int) -> tuple[xr.Dataset, np.ndarray, int]:
+    def draw(key: list[int]) -> tuple[xr.Dataset, np.ndarray, int]:
         for rejected in range(MAX_REJECTED):
-            reseed_rngs(generators, [seed, 2, k, rejected])
+            reseed_rngs(generators, [*key, rejected])
             try:
                 *theta, observed = function()
             except ValueError:  # what the law expects has no distribution about it

@@ -1,10 +1,18 @@
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 from scipy import stats
+from scipy.special import logsumexp
 
-from benchmarks.curves import curves, gaussian_log_score, point_forecast, rmsle
+from bayescale.compare import shipped_forms
+from bayescale.compare.rehearse import cut
+from bayescale.modeling import load_card
+from benchmarks import our_curves
+from benchmarks.curves import Curve, curves, gaussian_log_score, point_forecast, rmsle
+from benchmarks.results import CURVES
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +65,95 @@ def test_the_log_score_is_the_mean_log_density():
     mean, sd, loss = np.array([0.1, 0.2]), np.array([0.05, 0.3]), np.array([1.2, 1.0])
     expected = stats.norm.logpdf(np.log(loss), mean, sd).mean()
     assert gaussian_log_score(mean, sd, loss) == pytest.approx(expected, rel=1e-12)
+
+
+# The committed table
+
+
+def test_the_committed_table_has_the_published_errors_of_the_stable_forms():
+    rows = pd.read_csv(CURVES).set_index(["method", "domain"]).sort_index()
+    for name, published in PUBLISHED.items():
+        for method, value in zip(("M1", "M2"), published, strict=True):
+            of_name = rows.loc[method][rows.loc[method]["curve"].str.endswith(" " + name)]
+            assert of_name["rmsle"].item() == pytest.approx(value, abs=1.1e-4), (method, name)
+    assert set(rows.groupby("method").size()[["M1", "M2", "M3", "M4", "BNSL"]]) == {92}
+
+
+# Ours
+
+
+def test_every_curve_is_cut_between_what_is_fitted_and_what_is_predicted(shared_data):
+    card = load_card("power:examples")
+    for curve in curves():
+        train, test = cut(our_curves.runs_of(curve), card, our_curves._factor(curve))
+        np.testing.assert_array_equal(train["examples"], curve.x)
+        np.testing.assert_array_equal(test["examples"], curve.x_out)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """A curve of which every form says something else; the second form alone predicted the upper half of it."""
+    x = 100.0 * np.arange(1, 9)
+    curve = Curve("LM", "by hand", x, 3 / x, np.array([1600.0, 1600.0]), np.array([0.2, 0.3]))
+    forms = list(shipped_forms("examples"))
+    centre = np.array([0.1, 0.2, 0.4, 0.8])[:, None, None, None] * np.ones((4, 2, 100, 4))
+    density = np.array([[1, 2, -50, -50], [3, 5, 0, 0], [1, 1, -50, -50], [0.0, 1, -50, -50]])
+    coords = {
+        "form": forms,
+        "factor": ("held_out", [2.0, 2.0, 4.0, 4.0]),
+        "examples": ("held_out", [1600.0, 1600.0, 700.0, 800.0]),
+    }
+    coords |= {"run": ("held_out", list("abcd"))}
+    values = {
+        "predicted": (("form", "chain", "draw", "held_out"), centre),
+        "log_density": (("form", "held_out"), density),
+    }
+    made = xr.Dataset(values | {"loss": ("held_out", [0.2, 0.3, 0.4, 0.4])}, coords)
+    made = made.assign_attrs(measure="examples", response="loss", largest=1600.0, skipped="")
+    monkeypatch.setattr(our_curves, "predictions", lambda curve: made)
+    return curve, density
+
+
+def test_our_scores_are_those_of_the_median_and_of_the_mixture(said):
+    found = our_curves.scores(our_curves.FORECAST, said[0])
+    # A rehearsal that says 20 nats decides: the second form's median is 0.2.
+    assert found["rmsle"] == pytest.approx(np.log(1.5) / np.sqrt(2))
+    assert found["log_score"] == pytest.approx(4.0, abs=1e-6)
+
+
+def test_equal_weights_are_equal_whatever_the_rehearsal_said(said):
+    curve, density = said
+    found = our_curves.scores(our_curves.EQUAL, curve)
+    assert found["log_score"] == pytest.approx(np.mean(logsumexp(density[:, :2], axis=0) - np.log(4)))
+
+
+def test_what_a_form_could_not_say_is_missing_and_kept_draws_are_read_again(tmp_path, monkeypatch):
+    x = 100.0 * np.arange(1, 9)
+    curve, asked = Curve("LM", "by hand", x, 3 / x, np.array([1600.0]), np.array([0.2])), []
+
+    def rehearse(runs, cards, factors):
+        asked.append(cards[0].name)
+        # The first form could not be fitted to the lower half.
+        found = [f for f in factors if f == factors[0] or cards[0].name != "broken-1:examples"]
+        beyond = [(f, run) for f in found for run in runs["run"].values[runs["examples"] > 1600 / f * 1.000001]]
+        values = np.ones((1, 2, 10, len(beyond)))
+        coords = {"form": [cards[0].name], "factor": ("held_out", [f for f, _ in beyond])}
+        said = {"predicted": (("form", "chain", "draw", "held_out"), values)}
+        said |= {"log_density": (("form", "held_out"), values[:, 0, 0])}
+        return xr.Dataset(said, coords | {"run": ("held_out", [run for _, run in beyond])}, {"skipped": ""})
+
+    monkeypatch.setattr(our_curves, "rehearse", rehearse)
+    monkeypatch.setattr(our_curves, "KEPT", tmp_path)
+    found = our_curves.predictions(curve)
+    assert asked == list(shipped_forms("examples"))
+    # One point is predicted from all that is fitted; that one and the upper half from the lower.
+    assert sorted(zip(found["factor"].values, found["examples"].values, strict=True)) == [
+        (2.0, 1600.0),
+        *((4.0, at) for at in (500.0, 600.0, 700.0, 800.0, 1600.0)),
+    ]
+    np.testing.assert_array_equal(found["loss"], np.where(found["examples"] > 800, 0.2, 3 / found["examples"]))
+    missing = np.isnan(found["log_density"].sel(form="broken-1:examples").values)
+    np.testing.assert_array_equal(missing, found["factor"].values == 4)
+    assert np.isfinite(found["log_density"].drop_sel(form="broken-1:examples").values).all()
+    xr.testing.assert_identical(found, our_curves.predictions(curve))
+    assert len(asked) == 4

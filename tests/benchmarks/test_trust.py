@@ -62,6 +62,9 @@ def test_the_page_shows_means_over_sets_and_each_set():
         [
             dict(method="M1", domain="NMT", curve="x", rmsle=0.2, log_score=1.0),
             dict(method="M1", domain="NMT", curve="y", rmsle=0.1, log_score=2.0),
+            dict(method="M2", domain="NMT", curve="x", rmsle=0.3, log_score=1.6),
+            dict(method="M2", domain="NMT", curve="y", rmsle=0.3, log_score=1.8),
+            dict(method="ours", domain="NMT", curve="x", rmsle=0.00083, log_score=3.0),
         ]
     )
     text = page(pd.DataFrame(rows), curves)
@@ -69,7 +72,10 @@ def test_the_page_shows_means_over_sets_and_each_set():
     assert "| b (1 of 2 sets) | 0.80 |" in text
     assert "#### oellm: 7 runs" in text
     assert "1.20% (b)" in text
-    assert "| M1 | 0.1500 | 1.50 |" in text
+    assert "| M1 | 0.15000 | 1.50 |" in text
+    assert "| ours | 0.00083 (1 of 2) | 3.00 (1 of 2) |" in text
+    # Each column's best, of different methods.
+    assert "| best of M1-M4 | 0.15000 | 1.70 |" in text
     assert "make benchmark-trust" in text
 
 

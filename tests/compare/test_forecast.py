@@ -10,8 +10,8 @@ from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, simulated_run
 
 import bayescale as bs
 from bayescale.compare import forecast_fits, forms_for, held_out, rehearse, shipped_forms
-from bayescale.compare.weights import form_weights
-from bayescale.errors import CardError, DesignError, QuestionError, SamplingError, UnconvergedError
+from bayescale.compare.weights import TOGETHER, drawn_together, form_weights
+from bayescale.errors import CardError, QuestionError, SamplingError, UnconvergedError
 from bayescale.modeling import load_card
 
 CHEAP = ["power-floor:compute+drift", "power:compute+drift"]
@@ -73,10 +73,8 @@ def test_forms_are_known_by_the_names_of_their_cards(runs, tmp_path):
         assert list(cards) == list(weights) == ["mine", "kaplan"]
 
 
-def test_the_shipped_forms_are_those_whose_columns_the_runs_have(runs):
+def test_the_shipped_forms_are_asked_of_runs_with_n_and_d(runs):
     assert set(forms_for(runs)[0]) == set(shipped_forms())
-    with pytest.raises(DesignError, match="lack one of them; name forms that suit"):
-        forms_for(runs.drop_vars("params"))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +108,8 @@ def test_each_draw_is_that_of_one_form_and_forms_have_their_shares(runs, fits):
         assert far[name].attrs["units"] == "nats/token"
     for place in (0, 1):
         mine = (far["chosen"] == place).values
-        np.testing.assert_array_equal(far["loss"].values[mine], far["form_loss"].isel(form=place).values[mine])
+        near = drawn_together(far["form_loss"], far["weight"]).isel(form=place)
+        np.testing.assert_allclose(far["loss"].values[mine], near.values[mine])
     assert far.attrs["model"] == "forecast"
     assert far.attrs["forms"] == "chinchilla, kaplan"
     assert float(far["decades_beyond"].item()) == pytest.approx(1)
@@ -140,8 +139,9 @@ def test_the_shares_say_that_forms_disagree_and_sum_to_one(runs, fits):
     assert float(sum(shares).item()) == pytest.approx(1)
     assert float(far["share_drift"].item()) == 0
     medians = np.log(far["form_loss"]).median(("chain", "draw"))
-    # Two equal halves: the variance between is a quarter of the squared difference; a 90% band is 3.29 sd wide.
-    between = 3.29**2 * float(medians.diff("form").item()) ** 2 / 4
+    # Two equal halves, drawn together: the variance between is a quarter of the squared difference that is left; a 90%
+    # band is 3.29 sd wide.
+    between = (3.29 * (1 - TOGETHER) * float(medians.diff("form").item())) ** 2 / 4
     logs = np.log(far["form_loss"])
     width = logs.quantile(0.95, ("chain", "draw")) - logs.quantile(0.05, ("chain", "draw"))
     within = float((width**2).mean("form").item())
@@ -165,6 +165,14 @@ def test_the_seed_chooses_the_draws(runs, fits):
     xr.testing.assert_identical(first, again)
     assert (first["chosen"] != other["chosen"]).any()
     assert (first["form_loss"] != other["form_loss"]).any()
+
+
+def test_cut_offs_beyond_100x_are_for_backtests_alone(runs, fits):
+    known = rehearsal(runs, (1.0, 0.0))
+    longer = known.assign_coords(factor=("held_out", [300.0, 300.0])).assign(log_density=-known["log_density"])
+    both = xr.concat([known, longer], "held_out").assign_attrs(known.attrs, skipped="1000x: 3 runs are that small.")
+    far = ask(runs, fits, rehearsed=both)
+    xr.testing.assert_identical(far, ask(runs, fits, (1.0, 0.0)))
 
 
 def test_a_list_of_computes_is_a_path_with_one_set_of_weights(runs, fits):
@@ -248,6 +256,17 @@ def test_a_form_whose_chains_predict_differently_is_reported_and_left_out(runs, 
     assert far.attrs["skipped"].startswith("kaplan: its predictions do not agree between chains (R-hat ")
     with pytest.raises(UnconvergedError, match=r"(?s)no form gave a prediction.*kaplan: its predictions"):
         ask(runs, {"kaplan": apart}, models="kaplan", rehearsed=rehearsal(runs, (0.0,), ["kaplan"]))
+
+
+def test_what_counts_is_whether_chains_agree_beyond_the_runs_or_at_the_farthest_point():
+    draws = np.random.default_rng(1).standard_normal((4, 500, 3))
+    draws[3, :, 0] += 3
+    values = {"expected_loss": (("chain", "draw", "point"), draws)}
+    module = importlib.import_module("bayescale.compare.forecast")
+    for beyond, kept in (([-1.0, 0.5, 2.0], True), ([0.5, -1.0, 2.0], False), ([-2.0, -1.0, -0.5], True)):
+        said = {"one": xr.Dataset(values, {"decades_beyond": ("point", beyond)})}
+        said |= {"other": said["one"].isel(point=[1, 2])}
+        assert ("one" in module._sound(said, [])) == kept
 
 
 def test_a_form_that_cannot_be_sampled_is_reported_and_left_out(runs, fits, monkeypatch):

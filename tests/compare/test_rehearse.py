@@ -82,6 +82,16 @@ def test_a_cut_that_is_no_rehearsal_is_refused(sizes, ratios, factor, said):
         cut(simulated_runs(sizes=sizes, ratios=ratios), CHINCHILLA, factor)
 
 
+def test_a_curve_is_rehearsed_on_fewer_points_and_by_one():
+    examples = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 10.0])
+    curve = bs.read_runs(pd.DataFrame({"examples": 100 * examples, "loss": 3 / examples**0.1}), suspicious="keep")
+    train, test = cut(curve, load_card("power:examples"), 2)
+    assert train["examples"].values.tolist() == [100, 200, 300, 400, 500]
+    assert test["examples"].values.tolist() == [1000]
+    with pytest.raises(DesignError, match="3 runs are that small; it takes 5"):
+        cut(curve, load_card("power:examples"), 3)
+
+
 # What was said
 
 

@@ -6,6 +6,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale.compare import held_out
 from bayescale.compare.largest_out import PROBS
+from bayescale.compare.weights import TOGETHER
 from bayescale.errors import QuestionError
 
 
@@ -123,9 +124,11 @@ def test_the_bands_and_the_density_are_those_of_the_mixture():
     np.testing.assert_allclose(held["weight"].isel(held_out=0), [0.75, 0.25])
     mixed = np.log(0.75 * np.exp([1.0, -4.0]) + 0.25 * np.exp([0.0, 2.0]))
     np.testing.assert_allclose(held["elpd"], mixed)
-    # Quarters lie about 3: the median of all is the two-thirds quantile of a, the upper end of 80% the 0.6 one of b.
-    np.testing.assert_allclose(held["median"], stats.norm.ppf(0.5 / 0.75, 2.0, 0.01), atol=2e-3)
-    np.testing.assert_allclose(held["upper"].sel(prob=0.8), stats.norm.ppf(0.6, 3.0, 0.01), atol=2e-3)
+    # A quarter lies about 3: the median of all is the two-thirds quantile of a, the upper end of 80% the 0.6 one of b;
+    # each of them moved towards the common middle, 1/4 of the way from log 2 to log 3.
+    up, down = 1.5 ** (0.25 * TOGETHER), 1.5 ** (-0.75 * TOGETHER)
+    np.testing.assert_allclose(held["median"], up * stats.norm.ppf(0.5 / 0.75, 2.0, 0.01), atol=2e-3)
+    np.testing.assert_allclose(held["upper"].sel(prob=0.8), down * stats.norm.ppf(0.6, 3.0, 0.01), atol=2e-3)
     assert held.attrs["model"] == "forecast"
 
 
@@ -136,6 +139,13 @@ def test_a_form_that_failed_at_the_cut_has_no_weight_there():
     np.testing.assert_array_equal(held["weight"], [[1.0, 0.0]] * 2)
     assert held["form"].values.tolist() == ["a", "b"]
     np.testing.assert_allclose(held["median"], 2.0)
+
+
+def test_only_cut_offs_that_were_asked_for_are_said_to_be_skipped():
+    lines = ["a: no such column.", "10x, a: too slow.", "30x: 3 runs.", "300x: 2 runs.", "1e+06x, a: too slow."]
+    given = rehearsed(np.ones((1, 10, 1)), [2.0]).assign_attrs(skipped="\n".join(lines))
+    assert held_out(given, None, [10.0, 30.0]).attrs["skipped"].splitlines() == lines[:3]
+    assert held_out(given, None, [1e6]).attrs["skipped"].splitlines() == [lines[0], lines[4]]
 
 
 @pytest.mark.parametrize("weights", [None, {"a": 1.0, "b": 1.0}])

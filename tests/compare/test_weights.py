@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale.compare.weights import LOWEST, chosen_form, form_weights, mixed
+from bayescale.compare.weights import LOWEST, TOGETHER, chosen_form, drawn_together, form_weights, mixed
 
 LARGEST = 1e22
 EVEN = {"a": 1.0, "b": 1.0}
@@ -137,6 +137,30 @@ def test_draws_of_the_mixture_have_the_weights_shares():
         np.testing.assert_array_equal(found[chain, draw], values[int(place[chain, draw]), chain, draw])
     # Forms take turns in every chain, or chains would disagree.
     assert (np.abs((place == 1).mean("draw") - 0.65) < 0.12).all()
+
+
+def test_forms_are_drawn_together_in_logs_by_a_fixed_share_and_keep_their_spread():
+    rng = np.random.default_rng(1)
+    far = xr.DataArray(
+        np.exp([1.0, 2.0, 4.0])[:, None, None, None] * np.exp(0.1 * rng.standard_normal((3, 2, 101, 2))),
+        dims=("form", "chain", "draw", "point"),
+    ).assign_coords(form=list("abc"))
+    weight = xr.DataArray([0.5, 0.5, 0.0], dims="form", coords={"form": list("abc")})
+    near = drawn_together(far, weight)
+    before, after = (np.log(v.median(("chain", "draw"))) for v in (far, near))
+    common = (before * weight).sum("form")
+    # A form without weight is moved too, and moves none.
+    np.testing.assert_allclose(after - common, (1 - TOGETHER) * (before - common))
+    np.testing.assert_allclose(np.log(near).std("draw"), np.log(far).std("draw"))
+    one = drawn_together(far.sel(form=["b"]), weight.sel(form=["b"]) * 2)
+    np.testing.assert_allclose(one, far.sel(form=["b"]))
+
+
+def test_a_form_that_says_nought_or_beyond_all_numbers_is_left_as_it_is():
+    far = xr.DataArray(np.ones((2, 1, 3, 2)), dims=("form", "chain", "draw", "point"))
+    far[1, :, :, 1] = np.inf
+    weight = xr.DataArray([0.9, 0.1], dims="form")
+    np.testing.assert_array_equal(drawn_together(far, weight), far)
 
 
 def test_the_same_seed_chooses_the_same_draws():

@@ -51,6 +51,7 @@ def test_good_draws_pass_every_check():
         "R-hat", "bulk ESS", "tail ESS", "divergences", "E-BFMI", "tree depth",
     ]  # fmt: skip
     assert verdict.sentence.startswith("Converged: R-hat 1.00")
+    assert Verdict(verdict.checks[::-1]).sentence == verdict.sentence
 
 
 def test_chains_that_disagree_fail_r_hat_and_say_which():

@@ -207,12 +207,19 @@ def test_cards_that_extend_one_another_in_a_circle_are_refused(write):
 def test_a_law_in_one_variable_is_told_which():
     assert load_card("power:tokens").get_law().inputs == ("tokens",)
     assert load_card("power:tokens").name == "power:tokens"
+    assert load_card("power:tokens").on("compute").name == "power:compute"
     with pytest.raises(CardError, match=r"no column 'token'.*Did you mean 'tokens'"):
         load_card("power:token")
     with pytest.raises(CardError, match="only a law in one variable has x"):
         load_card("chinchilla:tokens")
     with pytest.raises(CardError, match="say which column"):
         bs.make_card({"law": "power", "priors": load_card("power").model_dump()["priors"]})
+
+
+def test_a_card_that_drifts_does_so_on_another_column_and_is_named_so():
+    card = load_card("power:tokens+drift").on("compute")
+    assert card == load_card("power:compute+drift")
+    assert card.name == "power:compute+drift"
 
 
 def test_the_floor_is_a_share_of_the_lowest_loss():

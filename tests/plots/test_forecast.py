@@ -60,6 +60,18 @@ def test_the_answer_is_written_under_its_band(path, ax):
     assert f"{median:.2f} (90%: {low:.2f} to {high:.2f})" in said(ax)
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_answer_stays_within_the_axes_where_its_band_lies_at_the_edge(side, path, ax):
+    far = path.isel(point=[-1]).copy(deep=True)
+    far["form_loss"][1] += 3.0 * side
+    plots.plot_forecast(far, ax=ax)
+    ax.figure.canvas.draw()
+    (text,) = (text for text in ax.texts if "90%: " in text.get_text())
+    box, room = text.get_window_extent(), ax.get_window_extent()
+    assert room.x0 < box.x0
+    assert box.x1 < room.x1
+
+
 def test_another_point_and_how_it_came_out(path, ax):
     inside = int(np.argmin(np.abs(path["compute"].values - LARGEST / 100)))
     plots.plot_forecast(path, point=inside, known=2.25, ax=ax)

@@ -142,6 +142,7 @@ def pinned_study(
             "kaplan": pinned_held("kaplan", runs, **held, elpd=kaplan_ahead),
         },
         truth=truth or {},
+        design={name: bs.identifiability(runs, name) for name in fits} if checks else {},
         leans={name: prior_sensitivity(fit, compute=at) for name, fit in fits.items()} if checks else {},
         stack=stack,
         not_stacked=not_stacked,

@@ -9,7 +9,8 @@ from report.pinned_study import study_that_held, study_that_missed
 
 import bayescale as bs
 from bayescale.errors import OutputError
-from bayescale.report import check_writable, three_answers, write_report
+from bayescale.report import check_writable, collect_numbers, three_answers, write_report
+from bayescale.report.figures import identified_plate
 from bayescale.report.figures_stack import stack_plates
 from bayescale.report.panels import Drawer
 
@@ -212,3 +213,28 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path):
         check_writable(Path("/proc/nothing/report"))
     check_writable(tmp_path / "new" / "deep")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_design_that_identifies_the_forms_is_said_to(page):
+    said = " ".join(page.text)
+    assert "Chinchilla: These runs tell its parameters apart" in said
+    assert "identified" in page.ids
+
+
+def test_what_a_design_cannot_tell_is_said_and_its_ridge_drawn(family_study):
+    design = dict(family_study.design)
+    learned = design["chinchilla"]["direction_learned"]
+    design["chinchilla"] = design["chinchilla"].assign(
+        direction_learned=learned.where(learned["family"] != "source", 0.2)
+    )
+    study = dataclasses.replace(family_study, design=design)
+    numbers = collect_numbers(study)
+    assert not numbers["identifiability"]["chinchilla"]["identified"]
+    plate = identified_plate(study, numbers, Drawer(study.families))
+    assert plate.heading == "What the design cannot tell"
+    assert "Chinchilla: family 'source': these runs cannot tell " in plate.caption
+    assert "Kaplan: These runs tell its parameters apart" in plate.caption
+    x, y = numbers["identifiability"]["chinchilla"]["ridge"]["source"]
+    assert [(one.title, one.alt) for one in plate.panels] == [
+        ("chinchilla, source", f"joint posterior of {x} and {y} by chinchilla, with the prior")
+    ]

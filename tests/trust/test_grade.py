@@ -123,6 +123,17 @@ def test_a_family_is_graded_by_its_own_sensitivity_and_must_be_named():
     assert levels(grade(answer, sensitivity=leaning(False, family="x"), family="x"))["priors"] == "good"
 
 
+@pytest.mark.parametrize(("family", "level"), [("x", "good"), ("y", "poor"), ("z", "fair"), (None, "poor")])
+def test_families_are_judged_each_by_its_own_and_the_worst_decides(family, level):
+    # x held 10 of 10, y 2 of 8; z has two runs, too few of its own: all together held 13 of 20.
+    held = xr.concat([backtested(10, 10), backtested(2, 8), backtested(1, 2)], "held_out", data_vars="minimal")
+    held = held.assign_coords(family=("held_out", np.repeat(["x", "y", "z"], [10, 8, 2])))
+    found = grade(far(families=["x", "y", "z"]) if family else far(), held, family=family)
+    assert levels(found)["backtest"] == level
+    assert ("held 2 of 8 (y)" in found.sentence) == (level == "poor")
+    assert "(z)" not in found.sentence
+
+
 def test_only_an_extrapolated_number_has_a_grade():
     with pytest.raises(QuestionError, match="forecast or extrapolate"):
         grade(xr.Dataset({"loss": ("point", [1.0])}))

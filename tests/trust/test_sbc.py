@@ -111,7 +111,7 @@ def test_parameters_are_drawn_from_the_priors_and_data_from_the_law():
     card = bs.make_card({"extends": "chinchilla", "noise": noise})
     runs, law = designed_runs(card), card.get_law()
     draw = joint_of(card, runs)
-    drawn = [draw(1, k) for k in range(300)]
+    drawn = [draw([1, k]) for k in range(300)]
     for name, prior in card.all_priors.items():
         values = np.array([theta[name].item() for theta, _, _ in drawn])
         share = values / (TYPICAL_LOSS[prior.of] if prior.of else 1.0)
@@ -130,9 +130,9 @@ def test_each_simulation_is_that_of_its_seed_and_number():
     card = bs.load_card("power")
     runs = designed_runs(card)
     first, again = joint_of(card, runs), joint_of(card, runs)
-    assert (first(1, 5)[1] == again(1, 5)[1]).all()
-    assert (first(1, 6)[1] != again(1, 5)[1]).all()
-    assert (first(2, 5)[1] != again(1, 5)[1]).all()
+    assert (first([1, 5])[1] == again([1, 5])[1]).all()
+    assert (first([1, 6])[1] != again([1, 5])[1]).all()
+    assert (first([2, 5])[1] != again([1, 5])[1]).all()
 
 
 # A loss that annealing may take below zero, where it has no logarithm.
@@ -142,13 +142,13 @@ ANNEALED = {"extends": "annealing", "priors": {"annealed": {"dist": "LogNormal",
 def test_draws_that_give_no_data_are_counted_and_others_take_their_place(monkeypatch):
     card = bs.make_card(ANNEALED)
     draw = joint_of(card, designed_runs(card))
-    drawn = [draw(1, k) for k in range(50)]
+    drawn = [draw([1, k]) for k in range(50)]
     rejected = [count for _, _, count in drawn]
     assert sum(rejected) > 2
     assert all(np.isfinite(log_loss).all() for _, log_loss, _ in drawn)
     monkeypatch.setattr(sbc, "MAX_REJECTED", 1)
     with pytest.raises(BayescaleError, match="draws from the priors of the card 'card' gave no data"):
-        draw(1, int(np.argmax(rejected)))
+        draw([1, int(np.argmax(rejected))])
 
 
 def test_a_share_of_just_none_or_all_is_not_one_that_beta_noise_can_see():
@@ -231,9 +231,9 @@ def test_runs_noisier_than_the_fit_is_told_are_found_out(monkeypatch):
     def noisier(*args):
         draw = joint(*args)
 
-        def drawn(seed, k):
-            theta, log_loss, rejected = draw(seed, k)
-            return theta, log_loss + 0.02 * np.random.default_rng([seed, k]).standard_normal(log_loss.size), rejected
+        def drawn(key):
+            theta, log_loss, rejected = draw(key)
+            return theta, log_loss + 0.02 * np.random.default_rng(key).standard_normal(log_loss.size), rejected
 
         return drawn
 

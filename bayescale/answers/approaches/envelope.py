@@ -9,7 +9,7 @@ import xarray as xr
 from bayescale.answers.approaches.posterior import one_family, sample_estimator, with_priors
 from bayescale.inference.sampling import SEED
 from bayescale.modeling.envelope import PRIORS, build_envelope, envelope_data
-from bayescale.runs.curves import CHANGE, ENVELOPE_POINTS, curves_of_runs, training_envelope
+from bayescale.runs.curves import CHANGE, ENVELOPE_POINTS, as_rows, curves_of_runs, training_envelope
 
 CAVEATS = {
     "training": "points before the end of a run have a learning rate that was not yet brought down",
@@ -65,7 +65,7 @@ def envelope_fit(
     >>> fit.attrs["caveat"]
     'the curves run from finished run to finished run of a size, read in between'
     """
-    one = one_family(curves, family)
+    one = one_family(as_rows(curves), family)
     if "curve" not in one.coords:
         one = curves_of_runs(one)
     envelope = training_envelope(one, points)

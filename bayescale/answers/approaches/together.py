@@ -21,7 +21,7 @@ from bayescale.inference import require_quotable, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.modeling.isoflop import SHAPES
 from bayescale.runs.budgets import BUDGET, TOLERANCE, isoflop_profiles, profiles_of_curves
-from bayescale.runs.curves import curves_of_runs
+from bayescale.runs.curves import as_rows, curves_of_runs
 from bayescale.tables import published_table
 
 APPROACH, PAIR = "approach", "pair"
@@ -110,7 +110,7 @@ def approaches(
     left_out: dict[str, str] = {}
     fits: dict[str, xr.DataTree] = {}
     try:
-        along = mine if curves is None else one_family(curves, family)
+        along = mine if curves is None else one_family(as_rows(curves), family)
         fits["envelope"] = envelope_fit(along, seed=seed + 1, **sampling)
     except DesignError as error:
         left_out["envelope"] = str(error)

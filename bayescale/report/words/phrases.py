@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from bayescale.modeling.cards import DRIFTING
+from bayescale.modeling.card import DRIFTING
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import FAILED_BELOW, TOO_FEW, Numbers
 from bayescale.runs.numbers import scientific

@@ -3,6 +3,7 @@
 import math
 
 from bayescale.compare import FORECAST
+from bayescale.inference import COUNTED, QUOTED
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.far import far_question, narrower
@@ -162,7 +163,11 @@ def _sureness(n: Numbers) -> tuple[Point, ...]:
     letters = next(iter(grades.values())) if len(set(grades.values())) == 1 else listed(n, grades)
     return (
         Point("Grade", f"{letters}, of A to D; made of the five below."),
-        Point("Sampler", _part(n, CONVERGENCE)),
+        Point(
+            "Sampler",
+            f"{_part(n, CONVERGENCE)} R-hat is {COUNTED.rhat} at most for a form's parameters, and {QUOTED.rhat} for "
+            "what it predicts.",
+        ),
         Point("Distance", f"{_level(n, DISTANCE)}. {distance_text(n)}"),
         Point("Record", f"{_level(n, BACKTEST)}. {coverage_text(n, FORECAST)}"),
         Point("Agreement", _part(n, AGREEMENT)),

@@ -1,0 +1,382 @@
+"""Read training curves: every checkpoint of every run, from a table or from what an experiment tracker wrote."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.costs import CostModel, cost_model
+from bayescale.errors import RunsError
+from bayescale.runs.about_runs import with_runs
+from bayescale.runs.check import batch_disagrees, compute_disagrees
+from bayescale.runs.curve_columns import (
+    CURVE_COLUMNS,
+    CURVE_SCHEMA,
+    HELD_OUT,
+    TRAINING,
+    match_curve_columns,
+)
+from bayescale.runs.derive import derive
+from bayescale.runs.filters import Filters, filter_curves, leave_out
+from bayescale.runs.finding import Finding, findings, pack_findings, rows_text
+from bayescale.runs.lacking import unclear_batch
+from bayescale.runs.numbers import parse_number
+from bayescale.runs.places import REASONS, mark_overtaken, settle_runs, settle_tokens, two_rates
+from bayescale.runs.read import attributes, in_nats, not_used
+from bayescale.runs.schema import validate
+from bayescale.runs.segments import CHECKPOINT, run_segments
+from bayescale.runs.table import Table
+from bayescale.runs.trackers import load_log
+from bayescale.runs.units import Card, read_card, refuse_impossible_loss, settle_units
+
+ALL = Filters()
+LABELS = ("run", "family", "schedule")
+
+
+def read_curves(
+    source: str | Path | pd.DataFrame,
+    *,
+    columns: Mapping[str, str | None] | None = None,
+    run: str | Sequence[str] | None = None,
+    runs: str | Path | pd.DataFrame | None = None,
+    batch: float | None = None,
+    family: str | None = None,
+    loss_unit: str | None = None,
+    params_convention: str | None = None,
+    cost: str | CostModel = "6ND",
+    filters: Filters | Mapping[str, Any] | None = ALL,
+    tracker: str | None = None,
+) -> xr.Dataset:
+    """Read training curves, put every run in order, leave out what says nothing, and say what and why.
+
+    Parameters
+    ----------
+    source : path, URI or DataFrame
+        A table with a row for each checkpoint (run, step or tokens, loss); a Hugging Face ``trainer_state.json``; a
+        TensorBoard event file; a Weights & Biases CSV export or ``.wandb`` file; an MLflow database or tracking URI; or
+        a folder of one of these.
+    columns : mapping of str to str, optional
+        Quantity to column or metric where the names do not say it, such as ``{"loss": "eval/c4"}``; None leaves it out.
+    run : str or sequence of str, optional
+        The column that names the run, or several that do so together.
+    runs : path or DataFrame, optional
+        A table with a row for each run of what the curves lack, such as params, family, batch or seed.
+    batch : float, optional
+        Tokens a step, where the log has steps only.
+    family : str, optional
+        The column that groups the runs.
+    loss_unit, params_convention, cost
+        As for `read_runs`.
+    filters : Filters, mapping or None
+        Which checkpoints to leave out, as for `filter_curves`; None keeps all that can be used.
+    tracker : {"trainer_state", "wandb", "mlflow", "tensorboard"}, optional
+        Whose files to read, where a folder holds several kinds.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``checkpoint``: ``tokens``, ``loss`` and what else there is (``step``, ``params``, ``batch``, ``compute``,
+        ``lr``, ...), with the coords ``run``, ``family`` and ``row``. Runs stand one after the other, each from its
+        first tokens to its last; `run_segments` says where. What was left out stands along ``left_out``; ``attrs`` hold
+        the units, the rules with their counts, and the findings.
+
+    Raises
+    ------
+    RunsError
+        Something cannot be used; the message names the file, row or run, and what is accepted.
+
+    Notes
+    -----
+    Of several losses the held-out one is read. Tokens are those since the run began; where only steps were logged they
+    are batch times step. A step that was written twice counts as it was written last, and what a run did beyond a
+    checkpoint that it was resumed from is left out, where the log tells the time.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from bayescale.runs import read_curves
+    >>> log = pd.DataFrame({"run": "a", "step": [30, 10, 20], "loss": [3.2, 4.0, 3.5], "N": "70M"})
+    >>> read_curves(log, batch="0.5M")["tokens"].values.tolist()
+    [5000000.0, 10000000.0, 15000000.0]
+    """
+    log = load_log(source, tracker)
+    asked = dict(columns or {})
+    if family is not None and asked.setdefault("family", family) != family:
+        raise RunsError(f"family={family!r} and columns={{'family': {asked['family']!r}}} differ: pass one of them")
+    table, asked = _named(log.table, asked, run)
+    table, asked = _with_batch(table, asked, batch)
+    found = match_curve_columns([str(name) for name in table.frame.columns], asked, table.source)
+    table, found, joined = with_runs(*_one_run(table, found), runs)
+    found, notes = _without_empty(table, found)
+    _require(table, found)
+    card = Card() if isinstance(source, pd.DataFrame) or "://" in str(source) else read_card(Path(source))
+    units = settle_units(table, found, card, loss_unit, params_convention)
+    frame, said = _frame(table, found)
+    units = in_nats(frame, units)
+    usable = frame[frame["rule"] == ""]
+    if units.loss:
+        refuse_impossible_loss(usable, units.loss, table, found["loss"])
+    model = cost_model(cost)
+    frame, lacking = _without_gaps(frame, table)
+    frame, derived, more = derive(frame, model)
+    if "tokens" in frame and "tokens" not in found:
+        derived["tokens"] = "batch x step"
+    curves = _dataset(frame[frame["rule"].isin(["", *REASONS])], units.loss)
+    curves.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived), "filters": "[]"}
+    curves.attrs |= attributes(table, card, units) | {"curves": "training"}
+    notes = [*log.findings, *joined, *notes, *_about_loss(found, asked), *units.findings, *said, *lacking, *more]
+    notes += [*unclear_batch(table, found, asked), *not_used(table, {*found.values(), *(n.column for n in notes)})]
+    curves.attrs["findings"] = pack_findings(notes)
+    rules = curves["rule"].values.astype(object)
+    curves = leave_out(curves.drop_vars("rule"), rules, {name: why for name, why in REASONS.items() if name in rules})
+    ends = final_runs(curves)
+    odd = [*_sparse(curves), *compute_disagrees(ends, model, "keep")]
+    odd += batch_disagrees(ends) if "tokens" in found else []
+    curves.attrs["findings"] = pack_findings([*findings(curves), *odd])
+    curves = curves if filters is None else filter_curves(curves, filters)
+    return curves.assign_attrs(sha256=curves_hash(curves))
+
+
+def final_runs(curves: xr.Dataset) -> xr.Dataset:
+    """Return the last checkpoint of every run: a run log as `read_runs` gives it, over ``run``.
+
+    Parameters
+    ----------
+    curves : xarray.Dataset
+        From `read_curves`.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Examples
+    --------
+    >>> from bayescale.runs import final_runs, load_shipped_curves
+    >>> final_runs(load_shipped_curves("tinylm")).sizes["run"]
+    92
+    """
+    segments = run_segments(curves)
+    ends = curves.isel({CHECKPOINT: segments.last}).drop_dims("left_out", errors="ignore")
+    ends = ends.rename(run="name").swap_dims({CHECKPOINT: "name"}).rename(name="run")
+    return ends.assign_attrs({key: value for key, value in curves.attrs.items() if key not in ("curves", "filters")})
+
+
+def curves_hash(curves: xr.Dataset) -> str:
+    """Return a hash of what the curves say, whatever their file: the runs, their order and every number.
+
+    Examples
+    --------
+    >>> from bayescale.runs import load_shipped_curves
+    >>> from bayescale.runs.checkpoints import curves_hash
+    >>> curves_hash(load_shipped_curves("tinylm")) == curves_hash(load_shipped_curves("tinylm"))
+    True
+    """
+    names = sorted(str(name) for name in curves.variables if curves[name].dims == (CHECKPOINT,) and name != "row")
+    digest = hashlib.sha256("\t".join(names).encode())
+    for name in names:
+        values = curves[name].values
+        digest.update("\n".join(map(str if values.dtype.kind == "U" else repr, values.tolist())).encode())
+    return digest.hexdigest()
+
+
+# Which column is what -------------------------------------------------------------------------------------------------
+
+
+def _named(table: Table, asked: dict[str, Any], run: str | Sequence[str] | None) -> tuple[Table, dict[str, Any]]:
+    """Make one name of several columns that name a run together."""
+    if run is None:
+        return table, asked
+    parts = [run] if isinstance(run, str) else list(run)
+    unknown = [part for part in parts if part not in table.frame.columns]
+    if unknown:
+        raise RunsError(
+            f"{table.source} has no column {unknown[0]!r}, which run= names.\n"
+            f"  Its columns: {', '.join(map(str, table.frame.columns))}"
+        )
+    if len(parts) == 1:
+        return table, {**asked, "run": parts[0]}
+    name = " + ".join(parts)
+    frame = table.frame.assign(**{name: table.frame[parts].astype(str).agg(", ".join, axis=1)})
+    return replace(table, frame=frame), {**asked, "run": name}
+
+
+def _with_batch(table: Table, asked: dict[str, Any], batch: float | None) -> tuple[Table, dict[str, Any]]:
+    if batch is None:
+        return table, asked
+    try:
+        value = parse_number(batch)
+    except ValueError as error:
+        raise RunsError(f"batch: {error}") from error
+    if not (math.isfinite(value) and value > 0):
+        raise RunsError(f"batch: got {batch!r}; accepted: a number of tokens a step above 0, such as 500k")
+    return replace(table, frame=table.frame.assign(**{"batch=": value})), {**asked, "batch": "batch="}
+
+
+def _one_run(table: Table, found: dict[str, str]) -> tuple[Table, dict[str, str]]:
+    """Take a table without a column for the run as one run, if no step comes twice."""
+    if "run" in found:
+        return table, found
+    place = next((found[name] for name in ("step", "tokens") if name in found), None)
+    rows = table.frame if "loss" not in found else table.frame[table.frame[found["loss"]].notna()]
+    if place is None or rows[place].dropna().duplicated().any():
+        raise RunsError(
+            f"{table.source}: learning curves need a column that says which run a row belongs to; pass run='...', or "
+            "several that name it together, run=['model', 'seed']."
+            f"\n  Its columns: {', '.join(map(str, table.frame.columns))}"
+        )
+    name = Path(table.source).stem
+    return replace(table, frame=table.frame.assign(**{"run=": name})), {**found, "run": "run="}
+
+
+def _without_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str], list[Finding]]:
+    empty = {name: column for name, column in found.items() if table.frame[column].isna().all()}
+    notes = [Finding("info", f"not used: column {column!r} is empty", column=column) for column in empty.values()]
+    return {name: column for name, column in found.items() if name not in empty}, notes
+
+
+def _require(table: Table, found: Mapping[str, str]) -> None:
+    names = ", ".join(map(str, table.frame.columns))
+    if "loss" not in found:
+        raise RunsError(
+            f"{table.source}: no column or metric is known as the loss; pass columns={{'loss': ...}} (on the command "
+            f"line: --columns loss=...).\n  Known by name: loss, {', '.join(HELD_OUT[:6])}, {TRAINING[0]}, ...\n  "
+            f"Its columns: {names}"
+        )
+    if not {"step", "tokens"} & found.keys():
+        raise RunsError(
+            f"{table.source}: no column says where in the run a row stands; pass columns={{'step': ...}} or "
+            f"columns={{'tokens': ...}}.\n  Its columns: {names}"
+        )
+
+
+def _about_loss(found: Mapping[str, str], asked: Mapping[str, str | None]) -> list[Finding]:
+    column = found["loss"]
+    plain = column.lower().replace("/", "_")
+    if "loss" in asked or plain not in {name.replace("/", "_") for name in TRAINING}:
+        return []
+    text = f"column {column!r} is the loss on the text that was being trained on: a held-out one was not found"
+    return [Finding("warning", text, column=column)]
+
+
+# From the file's cells to checkpoints in order ------------------------------------------------------------------------
+
+
+def _frame(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, list[Finding]]:
+    """Return checked values, run after run and in order, with the rule that leaves a row out in column ``rule``."""
+    losses = [_loss(value) for value in table.frame[found["loss"]]]
+    state = ["no loss" if loss is None else "" if math.isfinite(loss) else "not a number" for loss in losses]
+    cells = [None if rule else value for rule, value in zip(state, table.frame[found["loss"]], strict=True)]
+    readable = replace(table, frame=table.frame.assign(**{found["loss"]: pd.Series(cells, table.frame.index, object)}))
+    frame = validate(readable, found, CURVE_SCHEMA, CURVE_COLUMNS).assign(rule=state)
+    frame["run"] = frame["run"].fillna("")
+    unnamed = [int(row) for row in frame.index[frame["run"] == ""]]
+    if unnamed:
+        raise RunsError(
+            f"{table.source}, column {found['run']!r}: {rows_text(unnamed)} (counted {table.counting}) name no run"
+        )
+    if "time" in frame:
+        frame["time"] = _moments(frame["time"])
+    settle_runs(frame, table, found)
+    said = settle_tokens(frame, table, found)
+    places = [name for name in ("step", "tokens") if name in frame]
+    usable = frame["rule"] == ""
+    frame.loc[usable & frame[places].isna().all(axis=1), "rule"] = "no place"
+    clock = "tokens" if "tokens" in frame else "step"
+    frame.loc[usable & frame[clock].isna(), "rule"] = "no place"
+    frame.loc[usable & (frame[places] == 0).any(axis=1), "rule"] = "start"
+    said += [*two_rates(frame), *mark_overtaken(frame, table)]
+    idle = int((frame["rule"] == "no loss").sum())
+    if idle:
+        said.append(Finding("info", f"{idle} of {len(frame)} rows have no loss: they are no checkpoints"))
+    if (frame["rule"] != "").all():
+        raise RunsError(f"{table.source}, column {found['loss']!r}: no row has a loss and a place in its run")
+    order = {name: place for place, name in enumerate(dict.fromkeys(frame["run"]))}
+    frame = frame.assign(_run=frame["run"].map(order)).sort_values(["_run", clock], kind="stable")
+    return frame.drop(columns="_run"), said
+
+
+def _loss(value: Any) -> float | None:
+    """Return a loss, not finite where the run had none, or None where nothing was logged; text is checked later."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, float | np.floating):
+        return float(value)
+    text = str(value).strip().lower().lstrip("+-")
+    return math.nan if text in ("nan", "inf", "infinity") else 1.0
+
+
+def _moments(times: pd.Series) -> pd.Series:
+    """Return times as numbers, whether they are seconds or dates; missing where they cannot be read."""
+    numbers = pd.to_numeric(times, errors="coerce")
+    if numbers.notna().any():
+        return numbers
+    dates = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
+    return (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+
+
+def _without_gaps(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Finding]]:
+    """Drop what only some runs have, but for the size: without it no law sees a run, and nobody would notice."""
+    notes = []
+    kept = frame[frame["rule"].isin(["", *REASONS])]
+    usable = frame[frame["rule"] == ""]
+    if "total_tokens" not in frame and {"total_steps", "batch"} <= set(frame):
+        frame["total_tokens"] = frame["total_steps"] * frame["batch"]
+    for name in frame.columns:
+        if name in ("run", "rule", "loss", "lr", "lr_fraction", "seed", "time", "total_tokens", "total_steps"):
+            continue
+        lacking = list(dict.fromkeys(usable["run"][usable[name].isna()]))
+        if not lacking:
+            continue
+        shown = ", ".join(map(repr, lacking[:6])) + (f" and {len(lacking) - 6} more" if len(lacking) > 6 else "")
+        if name in ("params", "family"):
+            raise RunsError(f"{table.source}: no {name} for {len(lacking)} of {kept['run'].nunique()} runs: {shown}")
+        frame = frame.drop(columns=name)
+        notes.append(
+            Finding("warning", f"not used: {name}, which {len(lacking)} runs lack at some checkpoint: {shown}")
+        )
+    return frame, notes
+
+
+def _dataset(frame: pd.DataFrame, loss_unit: str | None) -> xr.Dataset:
+    values: dict[str, Any] = {
+        name: (CHECKPOINT, frame[name].to_numpy(dtype=float), {"units": about.unit, "long_name": about.meaning})
+        for name, about in CURVE_COLUMNS.items()
+        if name in frame and about.role != "label"
+    }
+    coords: dict[str, Any] = {
+        name: (CHECKPOINT, frame[name].to_numpy(dtype=str), {"long_name": CURVE_COLUMNS[name].meaning})
+        for name in LABELS
+        if name in frame
+    }
+    coords["row"] = (CHECKPOINT, frame.index.to_numpy(dtype=np.int64), {"long_name": "row of the file"})
+    curves = xr.Dataset(values | {"rule": (CHECKPOINT, frame["rule"].to_numpy(dtype=str))}, coords=coords)
+    for name in ("loss", "loss_se"):
+        if name in curves:
+            curves[name].attrs["units"] = loss_unit
+    return curves
+
+
+def _sparse(curves: xr.Dataset) -> list[Finding]:
+    """Say which runs and families have too little to tell anything of themselves."""
+    segments = run_segments(curves)
+    notes = []
+    single = segments.names[segments.counts == 1].tolist()
+    if single:
+        shown = ", ".join(map(repr, single[:6])) + (f" and {len(single) - 6} more" if len(single) > 6 else "")
+        notes.append(Finding("warning", f"{len(single)} of {segments.names.size} runs have one checkpoint: {shown}"))
+    if "family" in curves.coords:
+        of = curves["family"].values[segments.last]
+        families, counts = np.unique(of, return_counts=True)
+        if families.size > 1:
+            notes += [
+                Finding("warning", f"family {str(name)!r} has one run: its own level cannot be told from that run's")
+                for name in families[counts == 1]
+            ]
+    return notes

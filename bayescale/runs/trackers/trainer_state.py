@@ -1,0 +1,92 @@
+"""The ``trainer_state.json`` of the Hugging Face Trainer: one run's log, repeated in each of its checkpoints."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bayescale.errors import RunsError
+from bayescale.runs.finding import Finding
+from bayescale.runs.trackers.log import Log, RunLog, damaged, gather, name_under
+
+NAME = "trainer_state.json"
+# The mean over the whole run that the Trainer logs at its end is no point of the curve.
+RENAMED = {"loss": "train_loss", "eval_loss": "eval_loss", "num_input_tokens_seen": "tokens", "train_loss": None}
+
+
+def read_trainer_state(path: Path) -> Log:
+    """Read one trainer_state.json, or every run below a folder: of a run's checkpoints, the one that got farthest.
+
+    Parameters
+    ----------
+    path : Path
+        The file, an output folder of the Trainer, or a folder of such folders.
+
+    Returns
+    -------
+    Log
+        Columns run, step, train_loss, eval_loss, learning_rate, and tokens where the Trainer was asked to count them
+        (``include_num_input_tokens_seen``).
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> from bayescale.runs.trackers.trainer_state import read_trainer_state
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> state = {"global_step": 10, "log_history": [{"step": 10, "loss": 4.0, "learning_rate": 0.01}]}
+    >>> _ = (folder / "trainer_state.json").write_text(json.dumps(state))
+    >>> read_trainer_state(folder).table.frame["train_loss"].tolist()
+    [4.0]
+    """
+    root = path if path.is_dir() else path.parent
+    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    groups: dict[Path, list[Path]] = {}
+    for file in files:
+        if file.name == NAME or not path.is_dir():
+            folder = file.parent
+            groups.setdefault(folder.parent if folder.name.startswith("checkpoint-") else folder, []).append(file)
+    runs, found = [], []
+    for folder, states in groups.items():
+        state, notes = _farthest(states, root)
+        found += notes
+        if state:
+            name = name_under(root, folder) if folder.is_relative_to(root) else folder.resolve().name
+            runs.append(RunLog(name, _rows(state["log_history"]), _about(state)))
+    return gather(runs, path.name, found)
+
+
+def _farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """Return the state with the most steps: each checkpoint repeats the log of those before it."""
+    states, notes = [], []
+    for file in files:
+        try:
+            state = json.loads(file.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+            notes.append(damaged(file, root, f"cannot be read, so it is left out; is it cut off? ({error})"))
+            continue
+        if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
+            notes.append(damaged(file, root, "left out: it has no list 'log_history'"))
+        else:
+            states.append(state)
+    if not states:
+        return None, notes
+    return max(states, key=lambda state: (state.get("global_step") or 0, len(state["log_history"]))), notes
+
+
+def _about(state: dict[str, Any]) -> dict[str, Any]:
+    steps = state.get("max_steps")
+    return {"total_steps": steps} if isinstance(steps, int) and steps > 0 else {}
+
+
+def _rows(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row for each step: the Trainer logs training and evaluation apart."""
+    rows: dict[int, dict[str, Any]] = {}
+    for entry in history:
+        if not isinstance(entry, dict) or "step" not in entry:
+            raise RunsError(f"{NAME}: an entry of 'log_history' has no step: {str(entry)[:60]}")
+        row = rows.setdefault(entry["step"], {"step": entry["step"]})
+        for name, value in entry.items():
+            kept = RENAMED.get(name, name)
+            if kept and name != "step" and isinstance(value, int | float):
+                row[kept] = value
+    return list(rows.values())

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from bayescale.cli import main
+
+ROWS = [(run, step, 2 + 5 / step**0.5 + place) for place, run in enumerate("ab") for step in range(10, 210, 10)]
+
+
+@pytest.fixture
+def log(tmp_path):
+    path = tmp_path / "curves.csv"
+    path.write_text("\n".join(["model,step,loss", *(f"{run},{step},{loss:.6f}" for run, step, loss in ROWS)]) + "\n")
+    return path
+
+
+def said(capsys, *words):
+    assert main(["check", *map(str, words)]) == 0
+    return capsys.readouterr().out
+
+
+def test_check_knows_a_table_of_checkpoints(log, tmp_path, capsys):
+    about = tmp_path / "models.csv"
+    about.write_text("run,N,corpus\na,70M,web\nb,160M,web\n")
+    text = said(capsys, log, "--run", "model", "--batch", "1k", "--about", about)
+    assert "  runs        2\n  checkpoints 38, 19 a run\n" in text
+    assert "tokens      D: 20k to 200k" in text
+    assert "params      N: 70M to 160M" in text
+    assert "Left out: 2 of 40 checkpoints\n  first tokens: 2 checkpoints of 2 runs (within the first 10%" in text
+    assert "  nothing as: diverged, warm-up, spike\n" in text
+    assert "  - no column for tokens: they are taken to be batch x step" in text
+
+
+def test_check_knows_a_trackers_file_and_a_table_by_its_repeated_runs(log, tmp_path, capsys):
+    log.write_text(log.read_text().replace("model,", "run,"))
+    assert "(training curves)" in said(capsys, log)
+    state = {"global_step": 200, "log_history": [{"step": step, "loss": loss} for _, step, loss in ROWS[:20]]}
+    (tmp_path / "trainer_state.json").write_text(json.dumps(state))
+    text = said(capsys, tmp_path / "trainer_state.json")
+    assert "checkpoints 19, 19 a run" in text
+    assert "is the loss on the text that was being trained on" in text
+
+
+def test_check_of_a_folder_that_holds_nothing(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 2
+    assert "without a training log that is known here" in capsys.readouterr().err.replace("\n", " ")
