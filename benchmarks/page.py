@@ -32,6 +32,9 @@ log compute; **Winkler**: mean interval score of that band, its width plus 20 ti
 width; **error**: median absolute error of the predicted median; **bias**: its mean error, positive where runs came out
 better than predicted; **CRPS**: mean continuous ranked probability score. All but the coverages in % of the loss; lower
 is better. The means are over the sets, each counted once.
+
+The priors of `coupled-public` and of the drift, the forms' weights before and how far they are drawn together are one
+setting for all sets, chosen on these ten (`make learn-priors`): so these are not sets that our rows have never seen.
 """
 PEERS = """
 *Huber bootstrap* is what people do: the form fitted by summed Huber loss (delta 0.001) of log loss from a grid of
