@@ -27,9 +27,10 @@ from benchmarks.sets import open_sets
 TABLE = Path(__file__).parent / "learned_priors.csv"
 # The fits take a quarter of an hour: their draws are kept, and a run that was stopped goes on.
 KEPT = Path(__file__).parents[1] / "build" / "learn-priors"
-FACTORS, DRAWS, SEED, SWEEPS = (10.0, 100.0), 1000, 1, 3
+FACTORS, DRAWS, SEED, SWEEPS = (10.0, 100.0), 1000, 1, 2
+THIN = 4  # of the draws: they are weighed thousands of times
 # Beliefs under which fewer of a fit's draws count than these cannot be judged by it.
-FEWEST = 40
+FEWEST = 25
 WIDE = {
     "law": "coupled",
     "priors": {
@@ -123,7 +124,7 @@ def fits() -> dict[str, list[Said]]:
 
 
 def _said(card: Card, fit: Any, train: Any, test: Any) -> Said:
-    posterior = fit["posterior"].to_dataset()
+    posterior = fit["posterior"].to_dataset().isel(draw=slice(None, None, THIN))
     density = next(iter(log_likelihood(card, posterior, test, model_data(card, train)).data_vars.values()))
     names = [name for shape in LEARNED.values() for name in shape.of]
     theta = {name: posterior[name].values.ravel() for name in names}
@@ -133,7 +134,7 @@ def _said(card: Card, fit: Any, train: Any, test: Any) -> Said:
     return Said(theta, density.values.reshape(-1, test.sizes["run"]), np.asarray(wide))
 
 
-def predicted(said: list[Said], beliefs: Mapping[str, np.ndarray] | None) -> float:
+def predicted(said: list[Said], beliefs: Mapping[str, np.ndarray] | None, fewest: float = 0.0) -> float:
     """Return the mean log density of a larger run under these beliefs, over the cuts; of the wide ones without."""
     scores = []
     for one in said:
@@ -142,7 +143,7 @@ def predicted(said: list[Said], beliefs: Mapping[str, np.ndarray] | None) -> flo
             new = {name: shape.prior(beliefs[key]) for key, shape in LEARNED.items() for name in shape.of}
             weight = sum(prior.logpdf(one.theta[name]) for name, prior in new.items()) - one.wide
         weight = weight - logsumexp(weight)
-        if np.exp(-logsumexp(2 * weight)) < FEWEST:
+        if np.exp(-logsumexp(2 * weight)) < fewest:
             return -np.inf
         scores.append(logsumexp(one.density + weight[:, None], axis=0).clip(-20).mean())
     return float(np.mean(scores))
@@ -155,10 +156,10 @@ def learn(sets: Mapping[str, list[Said]]) -> dict[str, np.ndarray]:
         for name in LEARNED:
 
             def loss(at: np.ndarray, name: str = name) -> float:
-                return -float(np.mean([predicted(said, beliefs | {name: at}) for said in sets.values()]))
+                return -float(np.mean([predicted(said, beliefs | {name: at}, FEWEST) for said in sets.values()]))
 
             steps = beliefs[name] + np.array([[0.0, 0.0], [0.2, 0.0], [0.0, 1.0]])
-            options = {"maxfev": 40, "xatol": 0.02, "fatol": 1e-4, "initial_simplex": steps}
+            options = {"maxfev": 30, "xatol": 0.02, "fatol": 1e-4, "initial_simplex": steps}
             beliefs[name] = optimize.minimize(loss, beliefs[name], method="Nelder-Mead", options=options).x
     return beliefs
 
