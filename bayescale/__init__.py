@@ -41,6 +41,7 @@ from bayescale.answers import (
     time_and_compute,
     to_non_embedding,
     to_total,
+    undertuned_runs,
     value_of_epochs,
 )
 from bayescale.compare import backtest, compare, forecast, score
@@ -164,6 +165,7 @@ __all__ = [
     "time_and_compute",
     "to_non_embedding",
     "to_total",
+    "undertuned_runs",
     "unidentified",
     "value_of_epochs",
     "verdict",

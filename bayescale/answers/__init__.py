@@ -33,6 +33,7 @@ from bayescale.answers.reducible import reducible_loss
 from bayescale.answers.repeats import best_epochs, value_of_epochs
 from bayescale.answers.split import optimal_split
 from bayescale.answers.summary import BANDS, bands, summary
+from bayescale.answers.undertuned import undertuned_runs
 from bayescale.answers.unlimited import loss_of_compute, loss_of_tokens
 from bayescale.answers.within import compute_to_within
 
@@ -90,5 +91,6 @@ __all__ = [
     "time_and_compute",
     "to_non_embedding",
     "to_total",
+    "undertuned_runs",
     "value_of_epochs",
 ]

@@ -74,6 +74,8 @@ class NoiseCard(BaseModel):
     family: str = "StudentT"
     sigma: Prior | None = None
     nu: Prior | None = None
+    undertuned: Prior | None = None
+    excess: Prior | None = None
     precision: Prior | None = None
 
     @model_validator(mode="after")
@@ -198,6 +200,8 @@ class Card(BaseModel):
         for name, prior in self.noise.priors.items():
             if prior.scipy.support()[0] < 0:
                 raise ValueError(f"noise.{name}: {prior} allows negative values; it must be positive.")
+            if name == "undertuned" and prior.scipy.support()[1] > 1:
+                raise ValueError(f"noise.undertuned: {prior} allows values above 1; it is a share of the runs.")
 
     def _drift_fits(self, law: Law) -> None:
         if self.discrepancy is None:

@@ -49,6 +49,8 @@ class Noise:
 NOISE_MEANINGS = {
     "sigma": "run-to-run scatter of log loss about the law: 0.01 is 1%",
     "nu": "degrees of freedom of the scatter: small means outliers are expected",
+    "undertuned": "share of runs that are worse than their law for want of tuning",
+    "excess": "how much worse these are in log loss, on average: 0.05 is 5%",
     "precision": "how close shares lie to the law: like an accuracy measured on that many questions",
 }
 
@@ -81,6 +83,38 @@ def _on_log(standard: Callable[..., Any], logpdf: Callable[..., Any], draw: Call
     return Noise(("sigma", *shape), ("relative_se",), False, observe, likelihood, density, new_run)
 
 
+def _parts(observed: Any, mean: Any, theta: Values, known: Known) -> tuple[Any, Any]:
+    """Return the log densities of a run that is as its law says, and of one that is undertuned; each with its share."""
+    scale = total_scale(np, theta["sigma"], known["relative_se"])
+    residual, share = observed - np.log(mean), theta["undertuned"]
+    tuned = stats.norm.logpdf(residual, scale=scale) + np.log1p(-share)
+    return tuned, stats.exponnorm.logpdf(residual, theta["excess"] / scale, scale=scale) + np.log(share)
+
+
+def _undertuned() -> Noise:
+    """Return normal scatter with a share of runs that are worse still, by an exponential: a run is hardly better."""
+
+    def likelihood(name: str, mean: Any, theta: Values, known: Known, observed: Any) -> Any:
+        mu, scale = pm.math.log(mean), total_scale(pm.math, theta["sigma"], known["relative_se"])
+        worse = pm.ExGaussian.dist(mu=mu, sigma=scale, nu=theta["excess"])
+        weights = pm.math.stack([1 - theta["undertuned"], theta["undertuned"]])
+        return pm.Mixture(name, w=weights, comp_dists=[pm.Normal.dist(mu, scale), worse], observed=observed)
+
+    def density(observed: Any, mean: Any, theta: Values, known: Known) -> Any:
+        return np.logaddexp(*_parts(observed, mean, theta, known))
+
+    def new_run(rng: np.random.Generator, mean: Any, theta: Values, known: Known) -> Any:
+        scale = total_scale(np, theta["sigma"], known["relative_se"])
+        worse = (rng.random(mean.shape) < theta["undertuned"]) * rng.exponential(theta["excess"], mean.shape)
+        return mean * np.exp(scale * rng.standard_normal(mean.shape) + worse)
+
+    def observe(values: Any, known: Known) -> Any:
+        return xr.ufuncs.log(values)
+
+    names = ("sigma", "undertuned", "excess")
+    return Noise(names, ("relative_se",), False, observe, likelihood, density, new_run)
+
+
 def _beta(mean: Any, precision: Any) -> tuple[Any, Any]:
     return mean * precision, (1 - mean) * precision
 
@@ -110,6 +144,12 @@ NOISES: dict[str, Noise] = {
         stats.norm.logpdf,
         lambda rng, size: rng.standard_normal(size=size),
     ),
+    "Laplace": _on_log(
+        lambda name, mu, scale, **kw: pm.Laplace(name, mu=mu, b=scale, **kw),
+        stats.laplace.logpdf,
+        lambda rng, size: rng.laplace(size=size),
+    ),
+    "Undertuned": _undertuned(),
     "Beta": Noise(
         ("precision",),
         (),
@@ -166,6 +206,21 @@ def log_density(
         return noise.logpdf(y, m, dict(zip(names, theta_, strict=True)), dict(zip(held, known_, strict=True)))
 
     return xr.apply_ufunc(density, observed, mean, *(theta[n] for n in names), *(known[n] for n in held))
+
+
+def undertuned_log_odds(
+    values: xr.DataArray, mean: xr.DataArray, known: Known, theta: Mapping[str, xr.DataArray]
+) -> xr.DataArray:
+    """Return the log odds that each run is undertuned under each draw of a posterior with that noise."""
+    names, held = list(NOISES["Undertuned"].parameters), list(known)
+
+    def odds(y: Any, m: Any, *rest: Any) -> Any:
+        theta_, known_ = rest[: len(names)], rest[len(names) :]
+        tuned, worse = _parts(y, m, dict(zip(names, theta_, strict=True)), dict(zip(held, known_, strict=True)))
+        return worse - tuned
+
+    observed = NOISES["Undertuned"].observe(values, known)
+    return xr.apply_ufunc(odds, observed, mean, *(theta[n] for n in names), *(known[n] for n in held))
 
 
 def draw_response(
