@@ -44,7 +44,7 @@ def predictions(curve: Curve) -> xr.Dataset:
 
 def _said(curve: Curve, card: Card) -> xr.Dataset:
     """Return what one form says, its points labelled by cut-off and run; kept until the card changes."""
-    version = hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]
+    version = hashlib.sha256(card.model_dump_json(exclude_none=True).encode()).hexdigest()[:8]
     name = re.sub(r"[^\w.+-]+", "_", f"{curve.domain}_{curve.name}_{card.name}_{version}")
     path = KEPT / "curves" / f"{name}.nc"
     if not path.exists():
