@@ -103,7 +103,9 @@ def forecast(
     cards, prior = forms_for(runs, models)
     asked = check_question(runs, cards.values(), compute, params=params, tokens=tokens, at=at, family=family)
     skipped: list[str] = []
-    fits = fits if fits is not None else forecast_fits(runs, cards, seed=seed, skipped=skipped, progress=progress)
+    if fits is None:
+        where = asked | {"at": at, "family": family}
+        fits = forecast_fits(runs, cards, where, seed=seed, skipped=skipped, progress=progress)
     sound = {name: fit for name, fit in fits.items() if name in cards and verdict(fit).passed}
     skipped += [f"{name}: {verdict(fit).sentence}" for name, fit in fits.items() if name in cards and name not in sound]
     if not sound:
@@ -130,23 +132,42 @@ def forecast(
 def forecast_fits(
     runs: xr.Dataset,
     cards: Mapping[str, Card],
+    where: Mapping[str, Any] | None = None,
     *,
     seed: int = SEED,
     skipped: list[str] | None = None,
     progress: Say | None = None,
 ) -> Fits:
-    """Return the posterior of every form on all runs; a form that cannot be fitted is noted and left out."""
+    """Return the posterior of every form on all runs; a form that cannot be fitted is noted and left out.
+
+    With the question (``where``, as `extrapolate` takes it), a form whose chains agree on its parameters but not yet on
+    the answer is sampled longer before it is left out of it.
+    """
     fits = {}
     for name, card in cards.items():
         if progress:
             progress(f"{name}: compiling and sampling")
         try:
-            fits[name] = fit(runs, card, seed=seed, draws=DRAWS, tune=TUNE, prior_draws=0, tries=TRIES, limits=COUNTED)
+            for first in range(1, TRIES + 1):
+                fits[name] = fit(
+                    runs, card, seed=seed, draws=DRAWS, tune=TUNE, prior_draws=0, tries=TRIES, first_try=first,
+                    limits=COUNTED,
+                )  # fmt: skip
+                if where is None or json.loads(fits[name].attrs["settings"])["thin"] > 1 or _says(fits[name], where):
+                    break
         except BayescaleError as error:
             if skipped is None:
                 raise
             skipped.append(f"{name}: {error}")
     return fits
+
+
+def _says(fit: xr.DataTree, where: Mapping[str, Any]) -> bool:
+    """Return whether the chains agree on the answer; a form that has none to the question says so later."""
+    try:
+        return verdict(fit).passed and not _disagreement(extrapolate(fit, **where))
+    except QuestionError:
+        return True
 
 
 def check_question(
@@ -233,29 +254,33 @@ def _rehearsals(
 
 
 def _sound(said: Mapping[str, xr.Dataset], skipped: list[str]) -> dict[str, xr.Dataset]:
-    """Return what may be quoted: predictions whose own chains agree, by the limits of any number that is quoted.
-
-    Far from the runs a floor and an exponent trade for one another and mix slowly; their predictions do not.
-    """
-    sound = {}
-    for name, far in said.items():
-        expected = next(far[key] for key in map(str, far) if key.startswith("expected_"))
-        # A form is kept or left out as a whole, so that the weights are of the same forms everywhere. What decides are
-        # the points beyond the runs, or the farthest asked: within them the runs hold all forms to one place, and a
-        # chain that is slow there must not cost a form its say about what is asked.
-        beyond = far["decades_beyond"].values
-        expected = expected.isel(point=beyond >= min(beyond.max(), 1e-9))
-        rhat, ess = (np.asarray(check(expected)) for check in (az.rhat, az.ess))
-        if rhat.max() <= QUOTED.rhat and ess.min() >= QUOTED.ess:
-            sound[name] = far
-        else:
-            skipped.append(
-                f"{name}: its predictions do not agree between chains (R-hat {rhat.max():.3f}, {ess.min():.0f} "
-                f"effective draws; limits {QUOTED.rhat} and {QUOTED.ess:g})."
-            )
+    """Return what may be quoted: predictions whose own chains agree, by the limits of any number that is quoted."""
+    why = {name: _disagreement(far) for name, far in said.items()}
+    skipped += [f"{name}: {reason}" for name, reason in why.items() if reason]
+    sound = {name: far for name, far in said.items() if not why[name]}
     if not sound:
         raise UnconvergedError("no form gave a prediction that may be quoted:\n  " + "\n  ".join(skipped))
     return sound
+
+
+def _disagreement(far: xr.Dataset) -> str:
+    """Return why a form's predictions may not be quoted, or nothing.
+
+    Far from the runs a floor and an exponent trade for one another and mix slowly; their predictions do not. A form is
+    kept or left out as a whole, so that the weights are of the same forms everywhere. What decides are the points
+    beyond the runs, or the farthest asked: within them the runs hold all forms to one place, and a chain that is slow
+    there must not cost a form its say about what is asked.
+    """
+    expected = next(far[key] for key in map(str, far) if key.startswith("expected_"))
+    beyond = far["decades_beyond"].values
+    expected = expected.isel(point=beyond >= min(beyond.max(), 1e-9))
+    rhat, ess = (np.asarray(check(expected)) for check in (az.rhat, az.ess))
+    if rhat.max() <= QUOTED.rhat and ess.min() >= QUOTED.ess:
+        return ""
+    return (
+        f"its predictions do not agree between chains (R-hat {rhat.max():.3f}, {ess.min():.0f} effective draws; limits "
+        f"{QUOTED.rhat} and {QUOTED.ess:g})."
+    )
 
 
 def _mixture(said: Mapping[str, xr.Dataset], weights: xr.Dataset, first: xr.Dataset, seed: int) -> xr.Dataset:

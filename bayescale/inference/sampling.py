@@ -39,6 +39,7 @@ def fit(
     chains: int = CHAINS,
     prior_draws: int = PRIOR_DRAWS,
     tries: int = len(ATTEMPTS),
+    first_try: int = 1,
     limits: Limits = QUOTED,
     progress: Progress | None = None,
 ) -> xr.DataTree:
@@ -60,6 +61,8 @@ def fit(
         Draws from the prior kept for comparison; 0 for none.
     tries : int
         How often to sample at most, each time more carefully, until the verdict passes.
+    first_try : int
+        With which of those to begin: 2 where what the first one gives is known to be too little.
     limits : Limits
         What the verdict asks for; ``COUNTED`` where bands are counted and nothing is quoted.
     progress : callable, optional
@@ -89,7 +92,7 @@ def fit(
     check_design(card, runs)
     compiled, data = compile_for(card, runs)
     posterior, stats, verdict, settings = _sample_until_sound(
-        compiled, data.arrays, seed, draws, tune, chains, tries, limits, progress
+        compiled, data.arrays, seed, draws, tune, chains, range(first_try - 1, tries), limits, progress
     )
     posterior = name_families(posterior, data)
     names = [name for name in posterior.data_vars if not str(name).endswith("_offset")]
@@ -118,12 +121,12 @@ def _sample_until_sound(
     draws: int,
     tune: int,
     chains: int,
-    tries: int,
+    tries: range,
     limits: Limits,
     progress: Progress | None,
 ) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
     """Sample, and where the verdict fails sample again more carefully; return the last try, sound or not."""
-    for target_accept, longer, thin in ATTEMPTS[: max(tries, 1)]:
+    for target_accept, longer, thin in ATTEMPTS[tries.start : max(tries.stop, tries.start + 1)]:
         posterior, stats = sample(
             compiled,
             arrays,
@@ -175,7 +178,7 @@ def sample_model(
         Posterior and sample statistics, dims ``(chain, draw, ...)``; the verdict; the settings.
     """
     compiled = compile_once(key, build)
-    return _sample_until_sound(compiled, arrays, seed, draws, tune, chains, tries, QUOTED, progress)
+    return _sample_until_sound(compiled, arrays, seed, draws, tune, chains, range(tries), QUOTED, progress)
 
 
 def _with_fixed_and_paper_parameters(card: Card, posterior: xr.Dataset, data: ModelData) -> xr.Dataset:

@@ -102,7 +102,7 @@ def stack_forms(
     cards, prior = forms_for(runs, forms)
     check_question(runs, cards.values(), **asked)
     failed: list[str] = []
-    every = forecast_fits(runs, cards, seed=seed, skipped=failed, progress=say)
+    every = forecast_fits(runs, cards, asked, seed=seed, skipped=failed, progress=say)
     fits = {name: fit for name, fit in every.items() if verdict(fit).passed}
     failed += [f"{name}: {verdict(fit).sentence}" for name, fit in every.items() if name not in fits]
     if not fits:

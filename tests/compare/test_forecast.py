@@ -322,7 +322,7 @@ def few():
 def sampled(few):
     """Two cheap forms, fitted to all runs and rehearsed at two cut-offs."""
     cards, _ = forms_for(few, CHEAP)
-    return forecast_fits(few, cards), rehearse(few, CHEAP, [3, 10])
+    return forecast_fits(few, cards, {"compute": "10x"}), rehearse(few, CHEAP, [3, 10])
 
 
 def fitted_at(rehearsed, factor):
