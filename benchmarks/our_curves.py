@@ -22,9 +22,7 @@ def scores(method: str, curve: Curve) -> dict[str, float] | None:
     """Return both scores of our forecast on one curve, its median as the centre; None where it could not be had."""
     said, forms = predictions(curve), shipped_forms("examples")
     weights = forms if method == FORECAST else dict.fromkeys(forms, 1.0)
-    factors = said["factor"].values if method == FORECAST else [_factor(curve)]
-    kept = said.isel(held_out=np.isin(said["factor"].values, factors))
-    held = held_out(kept, weights, [_factor(curve)])
+    held = held_out(said, weights, [_factor(curve)])
     if not held.sizes["held_out"]:
         return None
     return {"rmsle": rmsle(np.log(held["median"].values), held["loss"].values), "log_score": float(held["elpd"].mean())}

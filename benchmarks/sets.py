@@ -24,8 +24,8 @@ def shared(*parts: str) -> Path:
     path = SHARED.joinpath(*parts)
     if not path.exists():
         raise AbsentError(
-            f"the public runs are not here: ../shared/{'/'.join(parts)} is absent. They may not be copied into the "
-            "repository; put the folder `shared` beside it to run the benchmark."
+            f"the public runs are not here: ../shared/{'/'.join(parts)} is absent. Their licences keep them out of "
+            "the repository: put the folder `shared` beside it to have what needs them run."
         )
     return path
 

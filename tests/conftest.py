@@ -1,32 +1,27 @@
-import importlib.util
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
-SHARED = Path(__file__).parents[2] / "shared"
+from benchmarks import sets
+
 GADRE = {"c4": "c4_original", "rpj": "rpj", "rw": "rw_original"}
 
 
 @pytest.fixture(scope="session")
 def shared_data():
     """The real public run logs, which may not be copied into the repository."""
-    folder = SHARED / "data"
-    if not folder.is_dir():
-        pytest.skip("the public run logs are not here: ../shared/data is absent")
-    return folder
+    try:
+        return sets.shared("data")
+    except sets.AbsentError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
-def open_sets(shared_data):
+def open_sets():
     """The ten sets of the 100x backtest: name to a frame of N, D, C and loss."""
-    script = SHARED / "tools" / "open_sets.py"
-    if not script.is_file():
-        pytest.skip("the reader of the open sets is not here: ../shared/tools/open_sets.py is absent")
-    spec = importlib.util.spec_from_file_location("open_sets", script)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {name: frame[["N", "D", "C", "loss"]].astype(float) for name, frame in module.sets(shared_data)}
+    try:
+        return {name: frame.astype(float) for name, frame in sets.open_sets().items()}
+    except sets.AbsentError as error:
+        pytest.skip(str(error))
 
 
 def _fit(runs, model="chinchilla", **options):

@@ -60,6 +60,10 @@ def total_scale(xp: Any, sigma: Any, relative_se: Any) -> Any:
     return xp.sqrt(sigma**2 + relative_se**2)
 
 
+def _logarithm(values: Any, known: Known) -> Any:
+    return xr.ufuncs.log(values)
+
+
 def _on_log(standard: Callable[..., Any], logpdf: Callable[..., Any], draw: Callable[..., Any], *shape: str) -> Noise:
     """Return the noise of a location-scale family on log loss, with its shape parameters by name."""
 
@@ -77,10 +81,7 @@ def _on_log(standard: Callable[..., Any], logpdf: Callable[..., Any], draw: Call
         with np.errstate(over="ignore"):
             return mean * np.exp(scale * draw(rng, mean.shape, *(theta[p] for p in shape)))
 
-    def observe(values: Any, known: Known) -> Any:
-        return xr.ufuncs.log(values)
-
-    return Noise(("sigma", *shape), ("relative_se",), False, observe, likelihood, density, new_run)
+    return Noise(("sigma", *shape), ("relative_se",), False, _logarithm, likelihood, density, new_run)
 
 
 def _parts(observed: Any, mean: Any, theta: Values, known: Known) -> tuple[Any, Any]:
@@ -108,11 +109,8 @@ def _undertuned() -> Noise:
         worse = (rng.random(mean.shape) < theta["undertuned"]) * rng.exponential(theta["excess"], mean.shape)
         return mean * np.exp(scale * rng.standard_normal(mean.shape) + worse)
 
-    def observe(values: Any, known: Known) -> Any:
-        return xr.ufuncs.log(values)
-
     names = ("sigma", "undertuned", "excess")
-    return Noise(names, ("relative_se",), False, observe, likelihood, density, new_run)
+    return Noise(names, ("relative_se",), False, _logarithm, likelihood, density, new_run)
 
 
 def _beta(mean: Any, precision: Any) -> tuple[Any, Any]:
@@ -197,30 +195,39 @@ def log_density(
     family: str, values: xr.DataArray, mean: xr.DataArray, known: Known, theta: Mapping[str, xr.DataArray]
 ) -> xr.DataArray:
     """Return the log density of observed responses under each draw, dims (chain, draw, run)."""
-    noise = NOISES[family]
-    names, held = list(noise.parameters), list(known)
-    observed = noise.observe(values, known)
-
-    def density(y: Any, m: Any, *rest: Any) -> Any:
-        theta_, known_ = rest[: len(names)], rest[len(names) :]
-        return noise.logpdf(y, m, dict(zip(names, theta_, strict=True)), dict(zip(held, known_, strict=True)))
-
-    return xr.apply_ufunc(density, observed, mean, *(theta[n] for n in names), *(known[n] for n in held))
+    return _of_each_run(NOISES[family].logpdf, family, values, mean, known, theta)
 
 
 def undertuned_log_odds(
     values: xr.DataArray, mean: xr.DataArray, known: Known, theta: Mapping[str, xr.DataArray]
 ) -> xr.DataArray:
     """Return the log odds that each run is undertuned under each draw of a posterior with that noise."""
-    names, held = list(NOISES["Undertuned"].parameters), list(known)
 
-    def odds(y: Any, m: Any, *rest: Any) -> Any:
-        theta_, known_ = rest[: len(names)], rest[len(names) :]
-        tuned, worse = _parts(y, m, dict(zip(names, theta_, strict=True)), dict(zip(held, known_, strict=True)))
+    def odds(*given: Any) -> Any:
+        tuned, worse = _parts(*given)
         return worse - tuned
 
-    observed = NOISES["Undertuned"].observe(values, known)
-    return xr.apply_ufunc(odds, observed, mean, *(theta[n] for n in names), *(known[n] for n in held))
+    return _of_each_run(odds, "Undertuned", values, mean, known, theta)
+
+
+def _of_each_run(
+    function: Callable[..., Any],
+    family: str,
+    values: xr.DataArray,
+    mean: xr.DataArray,
+    known: Known,
+    theta: Mapping[str, xr.DataArray],
+) -> xr.DataArray:
+    """Return ``function(observed, mean, theta, known)`` for every run and draw."""
+    noise = NOISES[family]
+    names, held = list(noise.parameters), list(known)
+
+    def of_arrays(observed: Any, m: Any, *rest: Any) -> Any:
+        theta_, known_ = rest[: len(names)], rest[len(names) :]
+        return function(observed, m, dict(zip(names, theta_, strict=True)), dict(zip(held, known_, strict=True)))
+
+    given = (*(theta[n] for n in names), *(known[n] for n in held))
+    return xr.apply_ufunc(of_arrays, noise.observe(values, known), mean, *given)
 
 
 def draw_response(
