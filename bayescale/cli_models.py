@@ -199,19 +199,29 @@ def _print_parameters(card: Card, law: Law) -> None:
     _print_pooling(card)
 
 
+POOLING_MEANINGS = {
+    "complete": "the same for all runs",
+    "none": "each group its own",
+    "partial": "groups differ by a spread that is learned",
+    "effect": "a difference of its own for each level of a covariate",
+}
+
+
 def _print_pooling(card: Card) -> None:
-    """Print one line for each way in which parameters are pooled over families."""
-    said = {
-        "partial": "families differ by a spread",
-        "none": "each family its own",
-        "complete": "the same in all families",
-    }
-    for how, meaning in said.items():
-        names = [name for name in card.all_priors if card.pool(name) == how and name not in card.fixed]
-        if names:
-            out.print(f"{how} pooling ({meaning}): {', '.join(names)}", markup=False)
-            if how == "partial":
-                out.print(f"spread between families, on the log scale: {card.spread}", markup=False)
+    """Print one line for each way in which parameters are pooled over groups of runs."""
+    ways: dict[str, list[str]] = {}
+    for name in card.all_priors:
+        if name not in card.fixed:
+            terms = (f"{term.kind}({'/'.join(term.columns)})" for term in card.terms(name))
+            ways.setdefault(" + ".join(terms) or "complete", []).append(name)
+    for way, names in ways.items():
+        meanings = [said for kind, said in POOLING_MEANINGS.items() if kind in way]
+        out.print(f"{way}: {', '.join(names)} ({'; '.join(meanings)})", markup=False)
+    if any("partial" in way for way in ways):
+        together = "; the parameters' differences may go together" * card.correlated
+        out.print(f"spread between groups, on the log scale: {card.spread}{together}", markup=False)
+    if any("effect" in way for way in ways):
+        out.print(f"an effect, on the log scale: {card.effect}", markup=False)
     if card.fixed:
         out.print(f"held at a value: {', '.join(card.fixed)}", markup=False)
 

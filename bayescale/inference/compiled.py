@@ -12,12 +12,15 @@ import numpy as np
 import nutpie
 import pymc as pm
 import xarray as xr
+from pytensor.compile.mode import get_mode
 
 from bayescale.errors import SamplingError
 from bayescale.modeling import Card, build_model, model_data
 from bayescale.modeling.build import ModelData
 
 MAX_COMPILED = 16
+# For draws from a model: compiling for speed would take longer than they do, and not every machine has a BLAS to link.
+DRAWN_ONCE = get_mode("FAST_COMPILE").excluding("BlasOpt")
 POLL_SECONDS = 0.1
 SAMPLE_STATS = {
     "diverging": "diverging",
@@ -66,9 +69,10 @@ def _program(model: pm.Model) -> Any:
 
 
 def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
-    """Return the compiled model of a card for these runs: one for each number of families and kind of effects."""
+    """Return the compiled model of a card for these runs: one for each number of groups and kind of effects."""
     data = model_data(card, runs)
-    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), len(data.families), data.centred)
+    groups = tuple((name, len(group.levels), data.centred[name]) for name, group in data.groups.items())
+    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), groups)
     return compile_once(key, lambda: build_model(card, runs)), data
 
 
@@ -146,9 +150,8 @@ def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: i
     try:
         with compiled.model:
             pm.set_data({name: value for name, value in data.arrays.items() if name.endswith("_of_loss")})
-            # Compiling for speed would take longer than the thousand draws do.
             prior = pm.sample_prior_predictive(
-                draws, var_names=names, random_seed=seed, compile_kwargs={"mode": "FAST_COMPILE"}
+                draws, var_names=names, random_seed=seed, compile_kwargs={"mode": DRAWN_ONCE}
             )
     finally:
         logger.setLevel(level)
@@ -156,5 +159,5 @@ def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: i
 
 
 def name_families(ds: xr.Dataset, data: ModelData) -> xr.Dataset:
-    """Label families as these runs do: a compiled model remembers the names of the runs it was compiled for."""
-    return ds.assign_coords(family=np.array(data.families)) if "family" in ds.dims else ds
+    """Label groups as these runs do: a compiled model remembers the names of the runs it was compiled for."""
+    return ds.assign_coords({name: np.array(of.levels) for name, of in data.groups.items() if name in ds.dims})

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import UnconvergedError
+from bayescale.modeling.pooling import CHOLESKY
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset, limits: Limits = Q
     Verdict
         Each check with its value, its threshold and a plain sentence.
     """
+    posterior = posterior.drop_vars([name for name in posterior if str(name).endswith(CHOLESKY)])
     # A parameter that never moved has no within-chain variance; the nan that comes of it fails the check.
     with np.errstate(divide="ignore", invalid="ignore"):
         rhat, rhat_at = _worst(az.rhat(posterior), largest=True)

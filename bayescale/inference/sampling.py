@@ -17,6 +17,7 @@ from bayescale.modeling import Card, check_design, load_card
 from bayescale.modeling.build import ModelData
 from bayescale.modeling.drift import STEP, respond, sampled_names, with_steps_beyond
 from bayescale.modeling.noise import known_of, log_density, observed_name
+from bayescale.modeling.pooling import CHOLESKY
 from bayescale.runs import content_hash
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
@@ -95,7 +96,7 @@ def fit(
         compiled, data.arrays, seed, draws, tune, chains, range(first_try - 1, tries), limits, progress
     )
     posterior = name_families(posterior, data)
-    names = [name for name in posterior.data_vars if not str(name).endswith("_offset")]
+    names = [name for name in posterior.data_vars if not str(name).endswith(("_offset", CHOLESKY))]
     posterior = with_steps_beyond(_with_fixed_and_paper_parameters(card, posterior[names], data), data.spans, seed)
     response = card.get_law().response
     constant = runs.drop_vars(response)

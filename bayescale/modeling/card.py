@@ -1,7 +1,6 @@
 """Model cards: a law, a prior for each of its parameters, what is pooled over which group, and the noise."""
 
 import math
-import re
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -10,13 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from bayescale.errors import BayescaleError, CardError, did_you_mean
 from bayescale.laws import SCALES, Law, expression_law, law_by_name
 from bayescale.laws.scales import ANY
+from bayescale.modeling.groups import Term, parse_pooling
 from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
 from bayescale.modeling.priors import DISTRIBUTIONS, frozen
 
-Pool = Literal["complete", "none", "partial"]
 OF = ("min(loss)", "median(loss)")
+EFFECT = "{dist = 'Normal', mu = 0, sigma = 0.3}"
 DRIFTING = "+drift"  # ends the name of a card whose law may be wrong
-_POOLING = re.compile(r"(complete|none|partial)(?:\((\w+)\))?")
+# What [pooling] may say beside how each parameter is pooled.
+_POOLING = ("default", "spread", "effect", "correlated")
 
 
 class Prior(BaseModel):
@@ -145,8 +146,10 @@ class Card(BaseModel):
     priors : dict of str to Prior
         One for each sampled parameter of the law, at the reference run.
     pooling : dict
-        ``complete``, ``none(column)`` or ``partial(column)`` by parameter; ``default``, for the parameters of the law
-        that are not named; and ``spread``, the prior of how much families differ on the log scale.
+        By parameter ``complete``, or how it differs between groups of runs: ``none(column)``, ``partial(column)`` and
+        ``effect(column)``, joined by +; ``default``, for the parameters of the law that are not named; ``spread``, the
+        prior of how much groups differ on the log scale; ``effect``, that of an effect; ``correlated``, whether the
+        parameters' group effects may go together.
     noise : NoiseCard
         Scatter of a run about the law.
     discrepancy : Drift, optional
@@ -160,7 +163,7 @@ class Card(BaseModel):
     title: str
     priors: dict[str, Prior]
     noise: NoiseCard
-    pooling: dict[str, str | Prior] = Field(default_factory=dict)
+    pooling: dict[str, bool | str | Prior] = Field(default_factory=dict)
     discrepancy: Drift | None = None
 
     @model_validator(mode="after")
@@ -220,29 +223,26 @@ class Card(BaseModel):
 
     def _pooling_is_understood(self, names: tuple[str, ...]) -> None:
         poolable = (*names, *self.noise.priors)
-        groups = set()
         for name, how in self.pooling.items():
-            if name == "spread":
+            if name in ("spread", "effect"):
                 if not isinstance(how, Prior):
-                    raise ValueError("pooling.spread: must be a prior, for example {dist = 'HalfNormal', sigma = 0.3}.")
-                continue
-            if name not in (*poolable, "default"):
+                    example = "{dist = 'HalfNormal', sigma = 0.3}" if name == "spread" else EFFECT
+                    raise ValueError(f"pooling.{name}: must be a prior, for example {example}.")
+                if name == "effect" and (how.dist != "Normal" or how.arguments["mu"] != 0):
+                    raise ValueError(f"pooling.effect: must be normal about 0, for example {EFFECT}; got {how}.")
+            elif name == "correlated":
+                if not isinstance(how, bool):
+                    raise ValueError(f"pooling.correlated: accepted are true, false; got {how!r}.")
+            elif name not in (*poolable, "default"):
                 raise ValueError(
-                    f"pooling.{name}: there is no such parameter.{did_you_mean(name, (*poolable, 'spread'))} "
-                    f"Parameters: {', '.join(poolable)}; and default, spread."
+                    f"pooling.{name}: there is no such parameter.{did_you_mean(name, (*poolable, *_POOLING))} "
+                    f"Parameters: {', '.join(poolable)}; and {', '.join(_POOLING)}."
                 )
-            found = _POOLING.fullmatch(how) if isinstance(how, str) else None
-            if found is None:
-                raise ValueError(f"pooling.{name}: accepted are complete, none(family), partial(family); got {how!r}.")
-            if found[1] != "complete":
-                groups.add(found[2] or "family")
-        if groups - {"family"}:
-            raise ValueError(
-                f"pooling: over {', '.join(sorted(groups - {'family'}))}; pooling is over the column family. "
-                "Read the runs with that column as family."
-            )
-        if any(self.pool(name) == "partial" for name in poolable) and "spread" not in self.pooling:
-            raise ValueError("pooling: partial pooling needs `spread`, the prior of how much families differ.")
+            else:
+                try:
+                    parse_pooling(how if isinstance(how, str) else repr(how))
+                except ValueError as error:
+                    raise ValueError(f"pooling.{name}: {error}") from None
 
     def get_law(self) -> Law:
         """Return the law that the card names, of the card's own column where it is one in one variable."""
@@ -270,21 +270,32 @@ class Card(BaseModel):
         name = f"{self.name.removesuffix(DRIFTING).partition(':')[0]}:{column}{drifts}"
         return parse_card(self.model_dump(mode="json", exclude={"name"}) | {"x": column}, name, name)
 
-    def pool(self, parameter: str) -> Pool:
-        """Return how a parameter is pooled over families."""
+    def terms(self, parameter: str) -> tuple[Term, ...]:
+        """Return how a parameter differs between groups of runs; nothing where it is pooled completely."""
         if self.all_priors[parameter].dist == "Fixed":
-            return "complete"
+            return ()
         shared = parameter not in self.priors
         default = "complete" if shared else self.pooling.get("default", "complete")
-        found = _POOLING.fullmatch(str(self.pooling.get(parameter, default)))
-        return found[1] if found else "complete"  # type: ignore[return-value]
+        return parse_pooling(str(self.pooling.get(parameter, default)))
 
     @property
     def spread(self) -> Prior:
-        """Prior of the standard deviation between families, on the log scale."""
+        """Prior of the standard deviation between groups, on the log scale."""
         prior = self.pooling["spread"]
         assert isinstance(prior, Prior)
         return prior
+
+    @property
+    def effect(self) -> Prior:
+        """Prior of the difference that a covariate makes, on the log scale."""
+        prior = self.pooling["effect"]
+        assert isinstance(prior, Prior)
+        return prior
+
+    @property
+    def correlated(self) -> bool:
+        """Whether the parameters' group effects may go together."""
+        return bool(self.pooling.get("correlated", False))
 
     @property
     def all_priors(self) -> dict[str, Prior]:

@@ -151,7 +151,17 @@ def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     except (BayescaleError, ValueError, AttributeError):
         response = "loss"  # an unknown law is refused, with its reason, where the card is checked
     noise = defaults["noise"]["loss" if response == "loss" else "share"]
-    return {"noise": noise, "pooling": defaults["pooling"]} | content | _discrepancy(content, defaults)
+    pooling = _pooling(content.get("pooling"), defaults)
+    return {"noise": noise} | content | {"pooling": pooling} | _discrepancy(content, defaults)
+
+
+def _pooling(given: Any, defaults: dict[str, Any]) -> Any:
+    """Return how a card pools: as is shipped where it says nothing; else its own, with the shipped priors it lacks."""
+    if not isinstance(given, dict):
+        return defaults["pooling"] if given is None else given
+    said = " ".join(str(how) for how in given.values())
+    shipped = {"spread": ("partial", defaults["pooling"]["spread"]), "effect": ("effect(", defaults["effect"])}
+    return {name: prior for name, (word, prior) in shipped.items() if word in said} | given
 
 
 def _discrepancy(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What these runs can teach of a law's parameters, worked out in a second and before anything is sampled."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,13 +12,15 @@ from scipy.special import expit, logit, ndtr, ndtri
 
 from bayescale.errors import DesignError
 from bayescale.laws import Law
-from bayescale.modeling.build import ModelData, model_data, of_name
+from bayescale.modeling.build import ModelData, model_data
 from bayescale.modeling.card import Card
 from bayescale.modeling.cards import load_card
 from bayescale.modeling.design import check_design
 from bayescale.modeling.drift import Spans, basis, below_top, decades_below, spans_of
 from bayescale.modeling.further_runs import ADDED, Further, further_runs
+from bayescale.modeling.groups import FAMILY, Group, Term
 from bayescale.modeling.noise import NOISES, known_of, no_error
+from bayescale.modeling.pooling import of_name
 
 # Below this the posterior is at least half the prior's, as in the answers.
 LEARNED = 0.5
@@ -33,8 +36,18 @@ NOTHING = 1e-12
 FAR = 8.0
 
 Array = NDArray[Any]
-# Where a parameter's level stands among the latents, and where its families' effects, under partial pooling.
-Places = dict[str, tuple[slice, slice | None]]
+
+
+class _Effects(NamedTuple):
+    """Where the effects of a group's levels stand among the latents, which is each family's, and their size."""
+
+    place: slice
+    of_family: Array
+    size: float
+
+
+# Where a parameter's level stands among the latents, which of several is each family's, and the effects of groups.
+Places = dict[str, tuple[slice, Array, tuple[_Effects, ...]]]
 
 
 def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla") -> xr.Dataset:
@@ -115,8 +128,8 @@ class _Problem(NamedTuple):
     @property
     def parameters(self) -> int:
         """How many latents the law's parameters take; after them come the steps of the drift."""
-        level, effects = list(self.places.values())[-1]
-        return int((effects or level).stop)
+        level, _, effects = list(self.places.values())[-1]
+        return int((effects[-1].place if effects else level).stop)
 
     @property
     def latents(self) -> int:
@@ -138,21 +151,33 @@ def _problem(card: Card, runs: xr.Dataset) -> _Problem:
     known = {name: one.values for name, one in known_of(card.noise.family, runs, law.response).items()}
     scales = {name: runs[name].values.astype(float) for name in spans}
     at_hand = _Where(inputs, given.arrays["family_index"], known, *_off_law(card, spans, scales, runs.sizes["run"]))
-    return _Problem(card, law, given, _places(card, len(given.families)), spans, at_hand)
+    return _Problem(card, law, given, _places(card, given.groups), spans, at_hand)
 
 
-def _places(card: Card, families: int) -> Places:
+def _places(card: Card, groups: Mapping[str, Group]) -> Places:
     places: Places = {}
     start = 0
     for name in card.get_law().parameter_names:
         if name in card.fixed:
             continue
-        pool = card.pool(name) if families > 1 else "complete"
-        level = slice(start, start + (families if pool == "none" else 1))
-        effects = slice(level.stop, level.stop + families) if pool == "partial" else None
-        places[name] = level, effects
-        start = (effects or level).stop
+        terms = [term for term in card.terms(name) if len(groups[term.group].levels) > 1]
+        alone = next((term.group for term in terms if term.kind == "none"), None)
+        level = slice(start, start + (len(groups[alone].levels) if alone else 1))
+        of_family = groups[alone].of_family if alone else np.zeros(len(groups[FAMILY].levels), dtype=int)
+        start = level.stop
+        effects: list[_Effects] = []
+        for term in terms:
+            if term.kind != "none":
+                place = slice(start, start + len(groups[term.group].levels))
+                effects.append(_Effects(place, groups[term.group].of_family, _size(card, term)))
+                start = place.stop
+        places[name] = level, of_family, tuple(effects)
     return places
+
+
+def _size(card: Card, term: Term) -> float:
+    """Return how large effects are; of a spread, which is not known before sampling, the middle of its prior."""
+    return card.effect.arguments["sigma"] if term.kind == "effect" else float(card.spread.scipy.ppf(0.5))
 
 
 def _off_law(card: Card, spans: Spans, scales: dict[str, Array], count: int) -> tuple[Array, Array]:
@@ -177,14 +202,14 @@ def _theta(problem: _Problem, latent: Array) -> dict[str, Array]:
     card, shape = problem.card, (*latent.shape[:-1], len(problem.given.families))
     support = {parameter.name: parameter.support for parameter in problem.law.parameters}
     theta = {name: np.full(shape, value) for name, value in card.fixed.items() if name in card.priors}
-    for name, (level, effects) in problem.places.items():
+    for name, (level, of_family, effects) in problem.places.items():
         prior = card.priors[name]
-        value = prior.scipy.ppf(ndtr(np.clip(latent[..., level], -FAR, FAR)))
+        value = prior.scipy.ppf(ndtr(np.clip(latent[..., level], -FAR, FAR)))[..., of_family]
         value = value * problem.given.arrays[of_name(prior)] if prior.of else value
-        if effects is not None:
-            # They sum to zero, as in the model; the spread is not known before sampling.
-            effect = latent[..., effects] - latent[..., effects].mean(axis=-1, keepdims=True)
-            value = _apart(support[name], value, float(card.spread.scipy.ppf(0.5)) * effect)
+        for place, of, size in effects:
+            # They sum to zero, as in the model.
+            effect = latent[..., place] - latent[..., place].mean(axis=-1, keepdims=True)
+            value = _apart(support[name], value, size * effect[..., of])
         theta[name] = np.broadcast_to(value, shape)
     return theta
 
@@ -339,8 +364,8 @@ def _way(problem: _Problem, latent: Array, family: int) -> Array:
     quartile = ndtri(0.75)
     upper, lower = (scaled(np.full(problem.latents, at)) for at in (quartile, -quartile))
     slopes = _slopes(scaled, latent)
-    effects = [slice(0) if place[1] is None else place[1] for place in problem.places.values()]
-    apart = np.array([np.sum(slopes[k, place] ** 2) for k, place in enumerate(effects)])
+    effects = [effects for _, _, effects in problem.places.values()]
+    apart = np.array([sum(np.sum(slopes[k, one.place] ** 2) for one in mine) for k, mine in enumerate(effects)])
     return slopes / np.sqrt(((upper - lower) / (2 * quartile)) ** 2 + apart)[:, None]
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import xarray as xr
 
 from bayescale.laws import Law, scale_of
-from bayescale.modeling.build import model_data, of_name
+from bayescale.modeling.build import model_data
 from bayescale.modeling.card import Card
 from bayescale.modeling.cards import load_card
 from bayescale.modeling.design import check_design
 from bayescale.modeling.noise import NOISES, draw_response, known_of, no_error
+from bayescale.modeling.pooling import of_name
 
 # A typical language model: where a card without runs is looked at. D/N = 20, C = 6ND, D = steps times batch, four
 # epochs of the unique tokens; S1 and S2 as a cosine from 3e-4 to a tenth of it leaves them; trained in 16 bits.

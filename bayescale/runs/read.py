@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bayescale.runs.check import Suspicious, check_runs
 from bayescale.runs.columns import COLUMNS, LABELS, QUANTITIES, RESPONSES, SIZES
 from bayescale.runs.derive import derive
 from bayescale.runs.finding import Finding, pack_findings, rows_text
+from bayescale.runs.groups import with_groups
 from bayescale.runs.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
 from bayescale.runs.schema import validate
 from bayescale.runs.table import Table, load_table
@@ -36,7 +37,7 @@ def read_runs(
     params_convention: str | None = None,
     cost: str | CostModel = "6ND",
     suspicious: Suspicious = "error",
-    family: str | None = None,
+    family: str | Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Read a run log, check every value, and say what is odd about it.
 
@@ -56,8 +57,9 @@ def read_runs(
         What gives the third of N, D and C.
     suspicious : {"error", "keep"}
         Whether a value that looks like a typo is refused, or kept with a warning.
-    family : str, optional
-        The column that groups the runs; short for ``columns={"family": ...}``.
+    family : str or list of str, optional
+        The column that groups the runs, or several: then each combination of theirs is a family (``c4 / cosine``), and
+        a card may pool over any of them (``partial(corpus) + effect(schedule)``).
 
     Returns
     -------
@@ -93,9 +95,7 @@ def read_runs(
         return _already_read(source)
     table = load_table(source)
     card = Card() if isinstance(source, pd.DataFrame) else read_card(Path(source))
-    asked = dict(columns or {})
-    if family is not None and asked.setdefault("family", family) != family:
-        raise RunsError(f"family={family!r} and columns={{'family': {asked['family']!r}}} differ: pass one of them")
+    table, asked, groups = with_groups(table, dict(columns or {}), family)
     names = [str(name) for name in table.frame.columns]
     found = match_columns(names, asked, table.source)
     found, notes = _without_empty(table, found)
@@ -107,11 +107,14 @@ def read_runs(
         refuse_impossible_loss(frame, units.loss, table, found["loss"])
     model = cost_model(cost)
     frame, derived, more = derive(frame, model)
-    runs = _dataset(frame, units)
+    labels = {name: ("run", of[frame.index].to_numpy(dtype=str)) for name, of in groups.items() if name != "family"}
+    runs = _dataset(frame, units).assign_coords(labels)
     runs.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived)}
     runs.attrs |= attributes(table, card, units)
     notes += [*units.findings, *more, *unclear_batch(table, found, asked)]
-    notes += _blank_rows(table) + not_used(table, {*found.values(), *(note.column for note in notes)})
+    notes += _blank_rows(table) + not_used(
+        table, {*found.values(), *_grouping(family), *(note.column for note in notes)}
+    )
     checked = [*check_runs(runs, model, suspicious), *lacking_sizes(table, found, frame.columns, asked), *notes]
     _refuse_errors(checked, table)
     runs.attrs["findings"] = pack_findings(checked)
@@ -234,6 +237,10 @@ def not_used(table: Table, told: Collection[str | None]) -> list[Finding]:
         return []
     shown = ", ".join(unused[:12]) + (f", and {len(unused) - 12} more" if len(unused) > 12 else "")
     return [Finding("info", f"not used: {shown}")]
+
+
+def _grouping(family: str | Sequence[str] | None) -> Sequence[str]:
+    return [] if family is None or isinstance(family, str) else family
 
 
 def _blank_rows(table: Table) -> list[Finding]:

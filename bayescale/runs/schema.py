@@ -105,13 +105,13 @@ def validate(
     ready: dict[str, Any] = {}
     for name in raw:
         if known[str(name)].role == "label":
-            ready[str(name)] = [None if pd.isna(value) else _label(value) for value in raw[name]]
+            ready[str(name)] = [None if pd.isna(value) else label_text(value) for value in raw[name]]
         else:
             ready[str(name)] = [np.nan if pd.isna(value) else parse_number(value) for value in raw[name]]
     return pd.DataFrame(ready, index=raw.index)
 
 
-def _label(value: Any) -> str:
+def label_text(value: Any) -> str:
     """Write a label as text; a whole number that pandas keeps as 1.0 is the label 1."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 

@@ -15,13 +15,14 @@ import xarray as xr
 from pymc.pytensorf import find_rng_nodes, reseed_rngs
 
 from bayescale.errors import BayescaleError, SamplingError
-from bayescale.inference.compiled import Compiled, compile_for, name_families, sample
+from bayescale.inference.compiled import DRAWN_ONCE, Compiled, compile_for, name_families, sample
 from bayescale.inference.sampling import log_likelihood
 from bayescale.laws import scale_of
 from bayescale.modeling import Card, load_card
 from bayescale.modeling.build import ModelData
 from bayescale.modeling.drift import with_steps_beyond
 from bayescale.modeling.noise import NOISES, observed_name
+from bayescale.modeling.pooling import CHOLESKY
 from bayescale.modeling.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
 from bayescale.runs import read_runs
 
@@ -177,8 +178,7 @@ def _joint(
     pm.set_data(data.arrays, model=model)
     names = [str(variable.name) for variable in model.unobserved_RVs]
     variables = [model[name] for name in (*names, observed_name(card.noise.family, card.get_law().response))]
-    # Compiling for speed would take longer than all the draws do.
-    function, generators = pm.compile([], variables, mode="FAST_COMPILE"), find_rng_nodes(variables)
+    function, generators = pm.compile([], variables, mode=DRAWN_ONCE), find_rng_nodes(variables)
 
     def draw(key: list[int]) -> tuple[xr.Dataset, np.ndarray, int]:
         for rejected in range(MAX_REJECTED):
@@ -235,7 +235,7 @@ def _ranked(
     """Fit one simulated data set; return the rank of each true value among the draws that are kept."""
     start = time.perf_counter()
     seen = runs.assign({card.get_law().response: ("run", _response(card, observed, data))})
-    names = [str(variable.name) for variable in compiled.model.free_RVs]
+    names = _ranked_names(compiled.model)
     true = _quantities(card, truth, names, seen, data)
     posterior, found = _fit_lightly(compiled, data.arrays | {"observed": observed}, names, key)
     if posterior is None:
@@ -245,6 +245,12 @@ def _ranked(
         rank = (drawn < true.isel(chain=0, draw=0)).sum(("chain", "draw")).values.astype(float)
     columns = {"rank": ("parameter", rank), "truth": true.isel(chain=0, draw=0)}
     return xr.Dataset(columns).assign(found | {"seconds": time.perf_counter() - start})
+
+
+def _ranked_names(model: pm.Model) -> list[str]:
+    """Return the names of all that is sampled; of a matrix with constants in it, those of the correlations."""
+    names = [str(variable.name) for variable in model.free_RVs]
+    return [name.removesuffix(CHOLESKY) + "_correlation" * name.endswith(CHOLESKY) for name in names]
 
 
 def _fit_lightly(

@@ -7,6 +7,7 @@ import pytest
 import bayescale as bs
 from bayescale.errors import CardError
 from bayescale.modeling import Card, list_cards, load_card
+from bayescale.modeling.groups import Term
 from bayescale.modeling.noise import NOISES
 from bayescale.shipped_files import shipped_path
 
@@ -67,7 +68,7 @@ def test_every_shipped_card_loads(name):
     assert card.name == name
     assert set(card.priors) == set(card.get_law().parameter_names)
     assert set(card.all_priors) == {*card.get_law().parameter_names, *NOISES[card.noise.family].parameters}
-    assert all(card.pool(p) in ("complete", "none", "partial") for p in card.all_priors)
+    assert {term.group for p in card.all_priors for term in card.terms(p)} <= {"family"}
 
 
 @pytest.mark.parametrize("name", list_cards())
@@ -90,7 +91,8 @@ def test_a_model_that_is_not_shipped():
 
 def test_the_card_that_the_mistakes_are_made_in_is_sound(write):
     card = load_card(write(GOOD))
-    assert [card.pool(name) for name in card.all_priors] == ["partial", *["complete"] * 2, "partial", *["complete"] * 3]
+    partial, complete = (Term("partial", ("family",)),), ()
+    assert [card.terms(name) for name in card.all_priors] == [partial, *[complete] * 2, partial, *[complete] * 3]
 
 
 def test_a_path_that_is_not_there(tmp_path):
@@ -124,15 +126,22 @@ def test_a_file_that_is_not_toml(write):
         (
             r'"partial\(family\)"',
             '"partly(family)"',
-            ["pooling.E", "complete, none(family), partial(family)", "partly"],
+            ["pooling.E", "complete; none(GROUP), partial(GROUP)", "partly"],
         ),
-        (r'"partial\(family\)"', '"partial(corpus)"', ["pooling", "corpus", "column family"]),
+        (r'"partial\(family\)"', '"partial(a) + partial(a/b)"', ["pooling.E", "names a group twice"]),
+        (r'"partial\(family\)"', '"none(a) + none(b)"', ["pooling.E", "more than one none", "none(a/b)"]),
+        (r"^spread", "correlated = 'yes'\nspread", ["pooling.correlated", "true, false", "'yes'"]),
+        (r"^spread", "effect = 'large'\nspread", ["pooling.effect: must be a prior", "Normal"]),
+        (
+            r"^spread",
+            "effect = {dist = 'Normal', mu = 1, sigma = 1}\nspread",
+            ["pooling.effect", "normal about 0"],
+        ),
         (
             r'^alpha +(?== "partial)',
             "alhpa ",
             ["pooling.alhpa", "no such parameter", "Did you mean 'alpha'?", "spread"],
         ),
-        (r"^spread .*$", "", ["pooling", "`spread`"]),
         (r"^spread .*$", 'spread = "wide"', ["pooling.spread: must be a prior", "HalfNormal"]),
         (r"^law +=.*$", 'law = "chinchilla"\nx = "tokens"', ["x: the law 'chinchilla' takes params, tokens"]),
         (r"^law +=.*$", 'extends = "chinchila"', ["no model 'chinchila'", "Did you mean 'chinchilla'?"]),
@@ -185,14 +194,21 @@ def test_an_informed_card_says_where_each_of_its_priors_comes_from(name):
 def test_what_a_card_leaves_out_comes_from_the_defaults(write):
     bare = load_card(write(re.sub(r"(?s)\[pooling\].*", "", GOOD)))
     assert (bare.noise, bare.pooling) == (load_card("chinchilla").noise, load_card("chinchilla").pooling)
-    assert [bare.pool(name) for name in bare.all_priors] == [*["partial"] * 5, "complete", "complete"]
+    assert [[term.kind for term in bare.terms(name)] for name in bare.all_priors] == [*[["partial"]] * 5, [], []]
+
+
+def test_a_pooling_of_ones_own_takes_the_shipped_priors_that_it_lacks(write):
+    lacking = load_card(write(re.sub(r"(?m)^spread .*$", "beta = 'effect(schedule)'", GOOD)))
+    assert lacking.spread == load_card("chinchilla").spread
+    assert lacking.effect.arguments == {"mu": 0.0, "sigma": 0.3}
+    assert "effect" not in load_card(write(GOOD)).pooling
 
 
 def test_a_card_may_change_another(write):
     path = write('extends = "chinchilla"\n[priors]\nalpha = { dist = "Fixed", value = 0.34 }\n')
     card, base = load_card(path), load_card("chinchilla")
     assert card.fixed == {"alpha": 0.34}
-    assert card.pool("alpha") == "complete"
+    assert card.terms("alpha") == ()
     assert {k: v for k, v in card.priors.items() if k != "alpha"} == {
         k: v for k, v in base.priors.items() if k != "alpha"
     }
