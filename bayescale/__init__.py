@@ -22,6 +22,7 @@ from bayescale.answers import (
     critical_batch,
     crossing,
     data_dimension,
+    differences,
     extrapolate,
     fastest_and_cheapest,
     irreducible_by_domain,
@@ -44,12 +45,14 @@ from bayescale.answers import (
     undertuned_runs,
     value_of_epochs,
 )
-from bayescale.compare import backtest, compare, forecast, score
+from bayescale.compare import backtest, compare, forecast, score, shrinkage
 from bayescale.errors import BayescaleError
 from bayescale.inference import (
     Verdict,
     fit,
     load_fit,
+    new_family,
+    prior_from,
     prior_to_posterior,
     runs_of,
     save_fit,
@@ -115,6 +118,7 @@ __all__ = [
     "data_dimension",
     "describe_curves",
     "describe_runs",
+    "differences",
     "extrapolate",
     "fastest_and_cheapest",
     "filter_curves",
@@ -145,9 +149,11 @@ __all__ = [
     "loss_of_compute",
     "loss_of_tokens",
     "make_card",
+    "new_family",
     "non_embedding_frontier",
     "off_optimal",
     "optimal_split",
+    "prior_from",
     "prior_predictive",
     "prior_sensitivity",
     "prior_to_posterior",
@@ -161,6 +167,7 @@ __all__ = [
     "save_fit",
     "score",
     "shipped_logs",
+    "shrinkage",
     "summary",
     "time_and_compute",
     "to_non_embedding",

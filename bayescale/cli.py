@@ -164,9 +164,10 @@ def _irreducible(a: argparse.Namespace) -> None:
     for family, one in by_family(answer):
         low, middle, high = band(one["irreducible_loss"])
         rows.append((family, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", f"{float(one['lowest_seen']):.4g}"))
-    if "population" in answer:
-        low, middle, high = band(answer["population"])
-        rows.append(("population", f"{middle:.4g}", f"{low:.4g} to {high:.4g}", ""))
+    for name, label in (("population", "population"), ("new_family", "a new family")):
+        if name in answer:
+            low, middle, high = band(answer[name])
+            rows.append((label, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", ""))
     print_answer(
         f"irreducible loss ({answer.attrs['loss_unit']}), model {answer.attrs['model']}",
         ["family", "median", "95% band", "lowest loss seen"],

@@ -104,8 +104,11 @@ def pinned_fit(
         value = np.array([theta[name] for theta in each])
         if families:
             posterior[name] = scattered(value, spread, ("family",)).assign_coords(family=list(names))
-            posterior[f"{name}_population"] = scattered(np.exp(np.log(value).mean()), spread, ())
+            for part in ("level", "population"):
+                posterior[f"{name}_{part}"] = scattered(np.exp(np.log(value).mean()), spread, ())
+            posterior[f"{name}_spread"] = scattered(max(float(np.log(value).std()), 0.01), spread, ())
             prior[name] = scattered(value, prior_spread, ("family",)).assign_coords(family=list(names))
+            prior |= {f"{name}_{part}": posterior[f"{name}_{part}"] for part in ("level", "spread")}
         else:
             posterior[name], prior[name] = scattered(value[0], spread, ()), scattered(value[0], prior_spread, ())
     theta = {name: posterior[name] for name in form.parameter_names}

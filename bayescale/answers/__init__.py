@@ -4,6 +4,7 @@ from bayescale.answers.approaches import agreement, approaches, approaches_table
 from bayescale.answers.batch import critical_batch, time_and_compute
 from bayescale.answers.crossing import crossing, kaplan_crossing
 from bayescale.answers.deadline import cost_of_deadline, fastest_and_cheapest
+from bayescale.answers.differences import differences
 from bayescale.answers.dimension import data_dimension
 from bayescale.answers.domains import irreducible_by_domain, irreducible_by_image, loss_by_domain
 from bayescale.answers.embeddings import non_embedding_frontier, to_non_embedding, to_total
@@ -57,6 +58,7 @@ __all__ = [
     "critical_batch",
     "crossing",
     "data_dimension",
+    "differences",
     "envelope_fit",
     "expected_loss",
     "extrapolate",

@@ -1,10 +1,12 @@
 """How low can the loss go?"""
 
+from contextlib import suppress
+
 import xarray as xr
 
 from bayescale.answers.posterior import answer_attrs, card_of, law_of, law_theta, loss_unit
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
+from bayescale.inference import new_family, require_quotable
 from bayescale.laws import LAWS
 
 # Below this the posterior's spread is more than half the prior's: the answer is mostly what was put in.
@@ -27,9 +29,10 @@ def irreducible_loss(fit: xr.DataTree, *, family: str | None = None, allow_uncon
     -------
     xarray.Dataset
         ``irreducible_loss``, dims ``(chain, draw[, family])``; ``population``, the centre from which the families
-        differ, under partial pooling; ``prior``, its prior draws; ``learned`` and ``identified``, how much of the
-        prior's spread the runs removed and whether that is at least half; ``lowest_seen``, the smallest loss in the
-        runs. ``attrs["warning"]`` says in words where the answer is not the data's.
+        differ, and ``new_family``, that of a family not seen, under partial pooling; ``prior``, its prior draws;
+        ``learned`` and ``identified``, how much of the prior's spread the runs removed and whether that is at least
+        half; ``lowest_seen``, the smallest loss in the runs. ``attrs["warning"]`` says in words where the answer is not
+        the data's.
 
     Raises
     ------
@@ -63,6 +66,9 @@ def irreducible_loss(fit: xr.DataTree, *, family: str | None = None, allow_uncon
                                 for n in law.parameter_names})  # fmt: skip
         if "family" not in population.dims:
             out["population"] = population.assign_attrs(units=unit, long_name="population irreducible loss")
+        with suppress(QuestionError):  # of some cards nothing can be said of another family
+            unseen = law.floor(law_theta(new_family(fit, allow_unconverged=allow_unconverged)))
+            out["new_family"] = unseen.assign_attrs(units=unit, long_name="irreducible loss of a family not seen")
     out.attrs["warning"] = ""
     if "prior" in fit.children:
         before = fit["prior"].to_dataset()

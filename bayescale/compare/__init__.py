@@ -5,6 +5,7 @@ from bayescale.compare.forms import forms_for, shipped_forms
 from bayescale.compare.largest_out import FACTORS, FORECAST, HEADLINE, backtest, crps, held_out, score
 from bayescale.compare.loo import compare
 from bayescale.compare.rehearse import LADDER, rehearse, rungs
+from bayescale.compare.shrinkage import shrinkage
 
 __all__ = [
     "FACTORS",
@@ -23,4 +24,5 @@ __all__ = [
     "rungs",
     "score",
     "shipped_forms",
+    "shrinkage",
 ]

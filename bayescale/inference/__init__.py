@@ -10,8 +10,10 @@ from bayescale.inference.diagnostics import (
     require_quotable,
     verdict,
 )
+from bayescale.inference.prior_from import prior_from
 from bayescale.inference.sampling import by_run, fit, log_likelihood, runs_of, sample_model
 from bayescale.inference.store import check_can_save, load_fit, save_fit
+from bayescale.inference.unseen import new_family
 
 __all__ = [
     "COUNTED",
@@ -24,6 +26,8 @@ __all__ = [
     "fit",
     "load_fit",
     "log_likelihood",
+    "new_family",
+    "prior_from",
     "prior_to_posterior",
     "require_quotable",
     "runs_of",

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -65,7 +66,10 @@ def _program(model: pm.Model) -> Any:
 
     Chains that all start in the middle of the prior find the same far mode and agree on it, or stay there alone.
     """
-    return nutpie.compile_pymc_model(model, default_initialization_strategy="prior", jitter_rvs=set())
+    with warnings.catch_warnings():
+        # Only the chains' starts could use that BLAS, and they are small.
+        warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS")
+        return nutpie.compile_pymc_model(model, default_initialization_strategy="prior", jitter_rvs=set())
 
 
 def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:

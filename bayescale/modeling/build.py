@@ -49,7 +49,7 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
     labels = runs["family"].values if "family" in runs.coords else np.full(runs.sizes["run"], "all")
     index = np.searchsorted(np.array(families), labels)
     values = {name: runs[name].values.astype(float) for name in law.inputs}
-    reference = law.reference(values)
+    reference = law.reference(values) | (card.reference or {})
     known = known_of(card.noise.family, runs, law.response)
     arrays = {f"{INPUT}{symbol}": value for symbol, value in symbols(values, reference).items()}
     arrays |= {"observed": noise.observe(runs[law.response], known).values}

@@ -152,6 +152,8 @@ class Card(BaseModel):
         parameters' group effects may go together.
     noise : NoiseCard
         Scatter of a run about the law.
+    reference : dict of str to float, optional
+        The run at which the priors are stated, by column; by default the geometric mean of the runs.
     discrepancy : Drift, optional
         How the law may be wrong; None for a card that takes its law as exact.
     """
@@ -164,6 +166,7 @@ class Card(BaseModel):
     priors: dict[str, Prior]
     noise: NoiseCard
     pooling: dict[str, bool | str | Prior] = Field(default_factory=dict)
+    reference: dict[str, float] | None = None
     discrepancy: Drift | None = None
 
     @model_validator(mode="after")
@@ -180,6 +183,15 @@ class Card(BaseModel):
             raise ValueError(f"priors: no prior for {', '.join(missing)}.")
         self._supports_fit(law)
         self._pooling_is_understood(names)
+        for column, value in (self.reference or {}).items():
+            if column not in law.inputs or not SCALES[column].relative:
+                accepted = [name for name in law.inputs if SCALES[name].relative]
+                raise ValueError(
+                    f"reference.{column}: no scale that the law takes.{did_you_mean(column, accepted)} "
+                    f"Accepted: {', '.join(accepted)}."
+                )
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"reference.{column}: accepted is a number above 0; got {value!r}.")
         self._drift_fits(law)
         if NOISES[self.noise.family].of_shares != (law.response != "loss"):
             fitting = [name for name, noise in NOISES.items() if noise.of_shares == (law.response != "loss")]

@@ -60,6 +60,15 @@ def drifting(card: Card) -> Card:
     return parse_card(content, name, name)
 
 
+def pooled_as(card: Card, pooling: str) -> Card:
+    """Return the card with every parameter of its law pooled over families in one way: none, partial, complete."""
+    content = card.model_dump(mode="json", exclude={"name"})
+    how = {"default": pooling} | ({"spread": _defaults()["pooling"]["spread"]} if pooling == "partial" else {})
+    how |= {name: content["pooling"][name] for name in ("spread", *card.noise.priors) if name in content["pooling"]}
+    name = f"{card.name}, {pooling} pooling"
+    return parse_card(content | {"pooling": how}, name, name)
+
+
 def _defaults() -> dict[str, Any]:
     return _content(shipped_path("models") / f"{DEFAULTS}.toml")
 

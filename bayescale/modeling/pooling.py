@@ -83,11 +83,13 @@ def _correlated(card: Card, group: str, of: Group, names: list[str]) -> dict[tup
     root = pm.LKJCorr(f"{group}{CHOLESKY}", n=len(names), eta=LKJ_ETA)
     rows, columns = np.tril_indices(len(names), -1)
     pm.Deterministic(f"{group}_correlation", (root[rows] * root[columns]).sum(axis=-1), dims=f"{group}_pair")
+    scaled = spreads[:, None] * root
     offsets = pm.ZeroSumNormal(f"{group}_offset", sigma=1.0, dims=(f"{group}_parameter", group))
     centres = pm.Normal(f"{group}_centre_offset", 0.0, 1.0, dims=f"{group}_parameter")
-    # Sums, not products of matrices: these are small, and PyTensor wants a BLAS for the latter.
-    effects = spreads[:, None] * (root[:, :, None] * offsets[None]).sum(axis=1)
-    centre = spreads * (root * centres).sum(axis=-1) / np.sqrt(len(of.levels))
+    # Sums, not products of matrices: these are small, and PyTensor wants a BLAS for the latter. Not centred, however
+    # many runs there are: centred, what five parameters share narrows to a funnel, and draws diverge.
+    effects = (scaled[:, :, None] * offsets[None]).sum(axis=1)
+    centre = (scaled * centres).sum(axis=-1) / np.sqrt(len(of.levels))
     return {(name, group): (effects[i], centre[i]) for i, name in enumerate(names)}
 
 
@@ -143,11 +145,15 @@ def _of_family(group: str, data: Mapping[str, Any]) -> Any:
     return slice(None) if group == FAMILY else data[family_map(group)]
 
 
+def support_of(law: Law, name: str) -> str:
+    """Return what values a parameter of the law or the noise may take: positive, real, share."""
+    return ({"undertuned": "share"} | {p.name: p.support for p in law.parameters}).get(name, "positive")
+
+
 def _apart(law: Law, name: str) -> Any:
     """Return how a group differs from the level: by a factor, by a difference, or on the logit of a share."""
-    support = ({"undertuned": "share"} | {p.name: p.support for p in law.parameters}).get(name, "positive")
     return {
         "positive": lambda level, effect: level * pt.exp(effect),
         "real": lambda level, effect: level + effect,
         "share": lambda level, effect: pt.sigmoid(pt.log(level) - pt.log1p(-level) + effect),
-    }[support]
+    }[support_of(law, name)]

@@ -26,6 +26,7 @@ from bayescale.plots.ranks import plot_calibration
 from bayescale.plots.residuals import plot_residuals
 from bayescale.plots.ridge import plot_ridge
 from bayescale.plots.sensitivity import plot_moved_by_priors, plot_prior_sensitivity
+from bayescale.plots.shrinkage import plot_shrinkage
 from bayescale.plots.style import style
 
 __all__ = [
@@ -69,5 +70,6 @@ __all__ = [
     "plot_ranks",
     "plot_residuals",
     "plot_ridge",
+    "plot_shrinkage",
     "style",
 ]

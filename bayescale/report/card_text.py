@@ -10,6 +10,8 @@ def card_text(card: Numbers) -> str:
     """Write a model card as a person would write it in TOML."""
     lines = [f"law   = {json.dumps(card['law'])}", f"title = {json.dumps(card['title'])}", "", "[priors]"]
     lines += [f"{name} = {_inline(prior)}" for name, prior in card["priors"].items()]
+    if card["reference"]:
+        lines += ["", "[reference]", *(f"{name} = {_inline(value)}" for name, value in card["reference"].items())]
     if card["pooling"]:
         lines += ["", "[pooling]"]
         lines += [f"{name} = {_inline(how)}" for name, how in card["pooling"].items()]

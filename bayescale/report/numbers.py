@@ -254,8 +254,9 @@ def _floor(study: Study, model: str) -> Numbers:
             low, high = found["bands"]["95"]
             found |= {"truth": float(truth), "truth_inside_95": bool(low <= truth <= high)}
         out["families"][family] = found
-    if "population" in answer:
-        out["population"] = banded(answer["population"])
+    for name in ("population", "new_family"):
+        if name in answer:
+            out[name] = banded(answer[name])
     return out
 
 

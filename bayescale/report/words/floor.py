@@ -64,8 +64,8 @@ def floor_answer(n: Numbers) -> Answer:
         for f, x in families.items()
         if "truth" in x
     ]
-    if "population" in found:
-        text = f"{band_text(found['population'], unit)} for a family of this kind that was not seen."
+    if "new_family" in found:
+        text = f"{band_text(found['new_family'], unit)} for a family of this kind that was not seen."
         points.append(Point("Another family", text))
     points += leaning(n["prior_sensitivity"].get(shown, []), "irreducible_loss")
     points += [Point("The other form", text) for text in none]

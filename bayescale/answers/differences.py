@@ -1,0 +1,97 @@
+"""Do these groups of runs follow other constants? Each parameter of one group against that of another."""
+
+import xarray as xr
+
+from bayescale.answers.posterior import DRAW_DIMS, answer_attrs, card_of, law_of
+from bayescale.errors import QuestionError, did_you_mean
+from bayescale.inference import require_quotable
+from bayescale.modeling.groups import FAMILY
+from bayescale.modeling.pooling import named, support_of
+
+
+def differences(
+    fit: xr.DataTree, group: str = FAMILY, baseline: str | None = None, *, allow_unconverged: bool = False
+) -> xr.Dataset:
+    """Return by how much the parameters of each level of a group differ from those of one of them.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    group : str
+        The families, or a group that the card names, such as the ``schedule`` of ``effect(schedule)``.
+    baseline : str, optional
+        The level that the others are compared with; by default the first.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics; the answer is marked.
+
+    Returns
+    -------
+    xarray.Dataset
+        A variable for each parameter that differs, dims ``(chain, draw, GROUP)``, without the baseline: how many times
+        that of the baseline it is; or what it is more, of a parameter that may be negative, and of the log odds of a
+        share. ``probability_higher`` is the probability that it is higher, dims ``(parameter, GROUP)``.
+
+    Raises
+    ------
+    UnconvergedError, QuestionError
+        If the posterior may not be quoted, or has no such group or level.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> bs.differences(fit)["alpha"].sizes["family"]
+    1
+    """
+    quotable = require_quotable(fit, allow_unconverged)
+    card, law, posterior = card_of(fit), law_of(fit), fit["posterior"].to_dataset()
+    found = {name: _effect(posterior, name, group, support_of(law, name)) for name in card.all_priors}
+    effects = {name: effect for name, effect in found.items() if effect is not None}
+    if not effects:
+        known = sorted({term.group for name in card.all_priors for term in card.terms(name)} & set(posterior.dims))
+        raise QuestionError(
+            f"in this posterior no parameter differs by {group!r}.{did_you_mean(group, known)} Groups by which one "
+            f"does: {', '.join(known) or 'none'}."
+        )
+    levels = [str(level) for level in posterior[group].values]
+    baseline = levels[0] if baseline is None else baseline
+    if baseline not in levels:
+        raise QuestionError(
+            f"baseline={baseline!r}: no such {group}.{did_you_mean(baseline, levels)} Accepted: {', '.join(levels)}."
+        )
+    others, out, higher = [level for level in levels if level != baseline], {}, []
+    for name, effect in effects.items():
+        apart = effect.sel({group: others}) - effect.sel({group: baseline}, drop=True)
+        higher.append((apart > 0).mean(DRAW_DIMS))
+        times = support_of(law, name) == "positive"
+        out[name] = (xr.ufuncs.exp(apart) if times else apart).assign_attrs(
+            long_name=f"{name}, {'times' if times else 'more than'} that of {baseline}"
+        )
+    answer = xr.Dataset(out).transpose(*DRAW_DIMS, ...)
+    answer["probability_higher"] = xr.concat(higher, "parameter").assign_coords(parameter=list(out))
+    about = answer_attrs(fit, f"parameters by {group}, against {baseline}", quotable)
+    return answer.assign_attrs(about | {"group": group, "baseline": baseline, "answer": _sentence(answer, group)})
+
+
+def _effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.DataArray | None:
+    """Return a parameter's differences between the levels on the scale on which they add up; None where it has none."""
+    if group != FAMILY:
+        return posterior.get(named(name, group))
+    if FAMILY not in posterior.get(name, xr.DataArray()).dims:
+        return None
+    value = posterior[name]
+    if support == "positive":
+        return xr.ufuncs.log(value)
+    return value if support == "real" else xr.ufuncs.log(value) - xr.ufuncs.log1p(-value)
+
+
+def _sentence(found: xr.Dataset, group: str) -> str:
+    """Return which parameters differ for sure: the sign of the difference has a probability of 97.5% or more."""
+    sure = found["probability_higher"].stack(which=("parameter", group))
+    said = [
+        f"{parameter} of {level} is {'higher' if p > 0.5 else 'lower'} (probability {max(p, 1 - p):.3f})"
+        for (parameter, level), p in zip(sure["which"].values, sure.values, strict=True)
+        if max(p, 1 - p) >= 0.975
+    ]
+    return "; ".join(said) + "." if said else "No parameter differs for sure: none has a sign of probability 0.975."

@@ -1,0 +1,129 @@
+"""A posterior from one study as the prior of the next."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from bayescale.errors import QuestionError, did_you_mean
+from bayescale.inference.diagnostics import require_quotable
+from bayescale.inference.sampling import SEED
+from bayescale.inference.unseen import new_family
+from bayescale.modeling import Card
+from bayescale.modeling.cards import make_card
+from bayescale.modeling.groups import FAMILY
+from bayescale.modeling.pooling import support_of
+
+DIGITS = 4
+
+
+def prior_from(
+    fit: xr.DataTree,
+    *,
+    family: str | None = None,
+    name: str | None = None,
+    widen: float = 1.0,
+    seed: int = SEED,
+    **groups: str,
+) -> Card:
+    """Return a card whose priors are this posterior: what one study found, as the prior of the next.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    family : str, optional
+        The family that the next runs are of. By default, where the families were partially pooled, they are of one that
+        was not seen: the priors are then the population's, with the spread between families in them.
+    name : str, optional
+        Name of the card; by default that of the fitted one with ``-next``.
+    widen : float
+        How many times wider than the posterior each prior is: 2 where the next study differs in what the model does not
+        know.
+    seed : int
+        Seed of the draws of what a new family has of its own.
+    **groups : str
+        What is known of the new family, as in `new_family`.
+
+    Returns
+    -------
+    Card
+        With the same law and noise, and priors at the study's reference run (``reference``): log-normal for what is
+        positive, normal for what may be negative, beta for a share. Its families, if the next runs have any, differ by
+        the spread that this study found.
+
+    Raises
+    ------
+    UnconvergedError, QuestionError
+        If the posterior may not be quoted, or there is no such family or group.
+
+    Notes
+    -----
+    Each prior has the mean and the standard deviation of its parameter's draws, on the log where it is positive; how
+    parameters go together is not carried over, so that the card is wider than the posterior.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> study = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> card = bs.prior_from(study, family="english")
+    >>> card.name, sorted(card.priors)
+    ('chinchilla-next', ['E', 'alpha', 'beta', 'from_params', 'from_tokens'])
+    """
+    require_quotable(fit, False)
+    if not widen > 0:
+        raise QuestionError(f"widen: accepted is a number above 0; got {widen!r}.")
+    card, posterior = Card.model_validate_json(fit.attrs["card"]), fit["posterior"].to_dataset()
+    source = f"posterior of {fit.attrs.get('title', 'earlier runs')} ({fit.attrs['runs']} runs, model {card.name})"
+    one = _one_family(fit, posterior, family, groups, seed)
+    law = card.get_law()
+    shapes = {p: _prior(one[p], support_of(law, p), widen) | {"source": source} for p in card.all_priors}
+    noise = {p: shapes.pop(p) for p in card.noise.priors}
+    drift = {p: shapes.pop(p) for p in list(shapes) if p not in law.parameter_names}
+    spreads = [posterior[v].values.ravel() for v in posterior.data_vars if str(v).endswith("_spread")]
+    content: dict[str, Any] = card.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    content |= {"priors": shapes, "noise": content["noise"] | noise, "reference": json.loads(fit.attrs["reference"])}
+    content["title"] = f"{card.title}; priors from {fit.attrs.get('title', 'earlier runs')}"
+    if spreads:
+        between = _prior(xr.DataArray(np.concatenate(spreads)), "positive", widen)
+        content["pooling"] = {"default": "partial(family)", "spread": between | {"source": source}}
+    if drift:
+        content["discrepancy"] = content["discrepancy"] | drift
+    return make_card(content, name or f"{card.name}-next")
+
+
+def _one_family(
+    fit: xr.DataTree, posterior: xr.Dataset, family: str | None, groups: Mapping[str, str], seed: int
+) -> xr.Dataset:
+    """Return the draws of the family that the next runs are of."""
+    if family is None:
+        new = new_family(fit, seed=seed, allow_unconverged=False, **groups) if FAMILY in posterior.dims else fit
+        return new["posterior"].to_dataset()
+    if FAMILY not in posterior.dims or family not in posterior[FAMILY].values:
+        known = [str(one) for one in posterior[FAMILY].values] if FAMILY in posterior.dims else []
+        raise QuestionError(
+            f"there is no family {family!r} in these runs.{did_you_mean(family, known)} "
+            f"Families: {', '.join(known) or 'none'}."
+        )
+    return posterior.sel({FAMILY: family}, drop=True)
+
+
+def _prior(draws: xr.DataArray, support: str, widen: float) -> dict[str, Any]:
+    """Return the prior with the mean and spread of these draws, as a card writes it."""
+    values = draws.values.ravel()
+    if np.ptp(values) == 0:
+        return {"dist": "Fixed", "value": float(values[0])}
+    if support == "positive":
+        logs = np.log(values)
+        return _written("LogNormal", median=float(np.exp(logs.mean())), sigma=widen * float(logs.std()))
+    if support == "real" or values.min() < 0:
+        return _written("Normal", mu=float(values.mean()), sigma=widen * float(values.std()))
+    a, b, _, _ = stats.beta.fit(values, floc=0, fscale=1)
+    return _written("Beta", a=float(a) / widen**2, b=float(b) / widen**2)
+
+
+def _written(dist: str, **arguments: float) -> dict[str, Any]:
+    return {"dist": dist} | {name: float(f"{value:.{DIGITS}g}") for name, value in arguments.items()}

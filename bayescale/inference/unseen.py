@@ -1,0 +1,169 @@
+"""A family that was not seen: the population's answer to any question, from the same posterior."""
+
+import json
+
+import numpy as np
+import xarray as xr
+from scipy.special import expit, logit
+
+from bayescale.errors import QuestionError, did_you_mean
+from bayescale.inference.diagnostics import require_quotable
+from bayescale.inference.sampling import SEED
+from bayescale.modeling import Card
+from bayescale.modeling.drift import STEP
+from bayescale.modeling.groups import FAMILY, Term
+from bayescale.modeling.pooling import named, support_of
+
+NAME = "a new family"
+
+
+def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = False, **groups: str) -> xr.DataTree:
+    """Return the posterior of a family that was not seen, to be asked like any other.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`, of a card that pools partially over families.
+    seed : int
+        Seed of the draws of what a new family has of its own.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics.
+    **groups : str
+        What is known of it, by group: ``corpus="c4"`` takes the effect of that corpus and draws all others.
+
+    Returns
+    -------
+    xarray.DataTree
+        As `fit` gives, without families: each parameter is a draw from the population, given the groups that are known.
+        Every answer takes it (``bs.extrapolate(bs.new_family(fit), ...)``).
+
+    Raises
+    ------
+    UnconvergedError, QuestionError
+        If the posterior may not be quoted, has no families, has no such group, or says nothing of a family not seen.
+
+    Notes
+    -----
+    The effect of a level that was not seen is normal about the population's centre, and the centre is known within
+    spread / sqrt(K) of the K levels that were: together spread sqrt(1 + 1/K) about the level of those.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> bs.irreducible_loss(bs.new_family(fit))["irreducible_loss"].dims
+    ('chain', 'draw')
+    """
+    require_quotable(fit, allow_unconverged)
+    card = Card.model_validate_json(fit.attrs["card"])
+    posterior = fit["posterior"].to_dataset()
+    _check_known(card, posterior, groups)
+    found = {name: ds for name, ds in fit.children.items() if name in ("sample_stats", "observed_data")}
+    trees = {name: node.to_dataset() for name, node in found.items()}
+    for group in ("posterior", "prior"):
+        if group in fit.children:
+            trees[group] = _unseen(card, fit[group].to_dataset(), groups, seed, fit.attrs["reference"])
+    constant = fit["constant_data"].to_dataset()
+    labels = [FAMILY, *{term.group for name in card.all_priors for term in card.terms(name)}]
+    trees["constant_data"] = constant.drop_vars(labels, errors="ignore")
+    known = "".join(f", {name} {label}" for name, label in groups.items())
+    tree = xr.DataTree.from_dict(trees)
+    tree.attrs.update(fit.attrs | {"families": json.dumps([NAME + known])})
+    return tree
+
+
+def _check_known(card: Card, posterior: xr.Dataset, groups: dict[str, str]) -> None:
+    if FAMILY not in posterior.dims:
+        raise QuestionError("this posterior has one family, or pools completely: a new family is like that one.")
+    able = [name for name in posterior.dims if name in {t.group for p in card.all_priors for t in card.terms(p)}]
+    for name, label in groups.items():
+        if name not in able or name == FAMILY:
+            known = [str(one) for one in able if one != FAMILY]
+            raise QuestionError(
+                f"{name}={label!r}: the model {card.name!r} has no group {name!r}.{did_you_mean(name, known)} "
+                f"Groups: {', '.join(known) or 'none'}."
+            )
+        levels = [str(level) for level in posterior[name].values]
+        if label not in levels:
+            raise QuestionError(
+                f"{name}={label!r}: not among the runs.{did_you_mean(label, levels)} Accepted: {', '.join(levels)}; or "
+                f"nothing for one that was not seen."
+            )
+
+
+def _unseen(card: Card, drawn: xr.Dataset, groups: dict[str, str], seed: int, reference: str) -> xr.Dataset:
+    """Return the draws of one family that was not seen."""
+    law, rng = card.get_law(), np.random.default_rng([seed, 7])
+    effects = _new_effects(card, drawn, groups, rng)
+    theta = {
+        name: _parameter(card, name, drawn, groups, effects) if FAMILY in drawn[name].dims else drawn[name]
+        for name in (*card.all_priors,)
+        if name in drawn
+    }
+    out = xr.Dataset(theta)
+    if STEP in drawn:
+        steps = drawn[STEP].isel({FAMILY: 0}, drop=True)
+        out[STEP] = steps.copy(data=rng.standard_normal(steps.shape))
+    if set(law.parameter_names) <= set(theta):
+        out = out.assign(law.to_paper(np, {name: theta[name] for name in law.parameter_names}, json.loads(reference)))
+    return out.drop_attrs()
+
+
+Effects = dict[tuple[str, str], xr.DataArray]
+
+
+def _new_effects(card: Card, drawn: xr.Dataset, groups: dict[str, str], rng: np.random.Generator) -> Effects:
+    """Return the effects of groups that are not known, by parameter and group; correlated where the card says so."""
+    effects: Effects = {}
+    like = drawn[next(iter(card.all_priors))].isel({FAMILY: 0}, drop=True, missing_dims="ignore")
+    for name in card.all_priors:
+        for term in card.terms(name):
+            if term.kind == "partial" and term.group not in groups and term.group in drawn.dims:
+                effects[name, term.group] = like.copy(data=rng.standard_normal(like.shape))
+    for group in {group for _, group in effects}:
+        if f"{group}_correlation" in drawn:
+            _correlate(effects, group, drawn[f"{group}_correlation"])
+    return {
+        (name, group): z * drawn[named(name, group, "spread")] * np.sqrt(1 + 1 / drawn.sizes[group])
+        for (name, group), z in effects.items()
+    }
+
+
+def _correlate(effects: Effects, group: str, pairs: xr.DataArray) -> None:
+    """Give independent normal effects of one group the correlations of each draw, in place."""
+    labels = [str(pair).split(", ") for pair in pairs[f"{group}_pair"].values]
+    names = list(dict.fromkeys([labels[0][1], *(later for later, _ in labels)]))
+    matrix = np.broadcast_to(np.eye(len(names)), (*pairs.shape[:2], len(names), len(names))).copy()
+    for k, (later, earlier) in enumerate(labels):
+        i, j = names.index(later), names.index(earlier)
+        matrix[..., i, j] = matrix[..., j, i] = pairs.isel({f"{group}_pair": k}).values
+    independent = np.stack([effects[name, group].values for name in names], axis=-1)
+    together = np.einsum("...ij,...j->...i", np.linalg.cholesky(matrix), independent)
+    for i, name in enumerate(names):
+        effects[name, group] = effects[name, group].copy(data=together[..., i])
+
+
+def _parameter(card: Card, name: str, drawn: xr.Dataset, groups: dict[str, str], effects: Effects) -> xr.DataArray:
+    terms = [term for term in card.terms(name) if term.group in drawn.dims]
+    level = drawn[f"{name}_level"] if f"{name}_level" in drawn else drawn[name]
+    total: xr.DataArray | float = 0.0
+    for term in terms:
+        if term.kind == "none":
+            level = level.sel({term.group: _told(name, term, groups)}, drop=True)
+        elif term.group in groups or term.kind == "effect":
+            known = drawn[named(name, term.group)]
+            total = total + known.sel({term.group: _told(name, term, groups)}, drop=True)
+        else:
+            total = total + effects[name, term.group]
+    support = support_of(card.get_law(), name)
+    if support == "positive":
+        return level * np.exp(total)
+    return level + total if support == "real" else xr.apply_ufunc(expit, xr.apply_ufunc(logit, level) + total)
+
+
+def _told(name: str, term: Term, groups: dict[str, str]) -> str:
+    if term.group not in groups:
+        why = "is its own in each" if term.kind == "none" else "depends on the"
+        ask = "nothing is known of another" if term.group == FAMILY else f"say which: new_family(fit, {term.group}=...)"
+        raise QuestionError(f"{name} {why} {term.group}: {ask}.")
+    return groups[term.group]

@@ -1,0 +1,119 @@
+"""`make learn-lab`: the card for a lab with three runs: its prior is the hierarchy over the public families of runs.
+
+One Chinchilla law is fitted to all public sets at once, each a family of its own, and the family that was not seen is
+written as models/new-lab.toml. It is done again without each set in turn, and three small runs of that set are given:
+how well are its larger runs predicted with the others' hierarchy as prior, and with the cards that know less?
+Writes benchmarks/new_lab.csv.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import bayescale as bs
+from bayescale.inference import COUNTED, log_likelihood, save_fit
+from bayescale.inference.store import load_fit
+from bayescale.modeling import Card, model_data
+from bayescale.report.card_text import card_text
+from benchmarks.sets import open_sets
+
+TABLE = Path(__file__).parent / "new_lab.csv"
+CARD = Path(__file__).parents[1] / "models" / "new-lab.toml"
+KEPT = Path(__file__).parents[1] / "build" / "learn-lab"
+# Enough of a set for its constants; the largest sets would else decide what families are like.
+MOST, FACTOR, FEW, SEED = 60, 100.0, 3, 1
+HEAD = "# Written by `make learn-lab`, not by hand: what ten public families of language models have in common.\n"
+HIERARCHY = bs.make_card(
+    {
+        "extends": "chinchilla",
+        "title": "Chinchilla, of many families",
+        "pooling": {"default": "partial(family)", "sigma": "partial(family)"},
+    },
+    "many-families",
+)
+
+
+def public_runs(without: str = "") -> xr.Dataset:
+    """Return the public sets as families of one log, at most MOST runs of each, spread over its compute."""
+    frames = []
+    for name, frame in open_sets().items():
+        if name != without:
+            ranked = frame.sort_values("C")
+            place = np.unique(np.linspace(0, len(ranked) - 1, min(MOST, len(ranked))).round().astype(int))
+            frames.append(ranked.iloc[place].assign(family=name))
+    named = pd.concat(frames, ignore_index=True).rename(columns={"N": "params", "D": "tokens", "C": "compute"})
+    return bs.read_runs(named.dropna(), suspicious="keep")
+
+
+def hierarchy(without: str = "") -> xr.DataTree:
+    """Return the posterior over all public families, or all but one; kept, as it takes minutes."""
+    path = KEPT / f"without-{without.replace(' ', '_') or 'none'}.nc"
+    if not path.exists():
+        fit = bs.fit(public_runs(without), HIERARCHY, seed=SEED, prior_draws=0)
+        fit.attrs["title"] = "ten public sets" if not without else f"public sets without {without}"
+        print(f"without {without or 'none'}: {bs.verdict(fit).sentence}", flush=True)
+        KEPT.mkdir(parents=True, exist_ok=True)
+        save_fit(fit, path)
+    return load_fit(path)
+
+
+def lab_card(fit: xr.DataTree) -> Card:
+    """Return the card of a family that was not seen, for a log of one family or more."""
+    return bs.prior_from(fit, name="new-lab")
+
+
+def tried(name: str, cards: dict[str, Card]) -> list[dict[str, object]]:
+    """Return how each card predicts the larger runs of a set from three of its smaller ones."""
+    frame = open_sets()[name].sort_values("C").dropna()
+    small, large = (
+        frame[keep] for keep in (frame["C"] <= frame["C"].max() / FACTOR, frame["C"] > frame["C"].max() / FACTOR)
+    )
+    three = small.iloc[np.linspace(0, len(small) - 1, FEW).round().astype(int)]
+    few, rest = (
+        bs.read_runs(part.rename(columns={"N": "params", "D": "tokens", "C": "compute"}), suspicious="keep")
+        for part in (three, large)
+    )
+    rows = []
+    for label, card in cards.items():
+        fit = bs.fit(few, card, seed=SEED, prior_draws=0, limits=COUNTED)
+        posterior, data = fit["posterior"].to_dataset(), model_data(card, few)
+        density = next(iter(log_likelihood(card, posterior, rest, data).data_vars.values()))
+        far = bs.extrapolate(
+            fit, params=rest["params"].values.tolist(), tokens=rest["tokens"].values.tolist(), allow_unconverged=True
+        )
+        low, middle, high = far["loss"].quantile([0.05, 0.5, 0.95], ("chain", "draw")).values
+        loss = rest["loss"].values
+        rows.append(
+            {
+                "set": name,
+                "card": label,
+                "runs": len(loss),
+                "log_score": float((np.log(np.exp(density).mean(("chain", "draw")))).mean()),
+                "coverage": float(np.mean((low <= loss) & (loss <= high))),
+                "width": float(100 * np.median((high - low) / loss)),
+                "error": float(100 * np.median(abs(middle - loss) / loss)),
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def main() -> None:
+    """Write the card, and the table of how it does for a lab that it has not seen."""
+    CARD.write_text(HEAD + card_text(lab_card(hierarchy()).model_dump(mode="json")) + "\n")
+    print(f"written: {CARD.name}", flush=True)
+    rows = []
+    for name in open_sets():
+        cards = {"new-lab": lab_card(hierarchy(name))} | {
+            c: bs.load_card(c) for c in ("chinchilla", "chinchilla-informed")
+        }
+        rows += tried(name, cards)
+    table = pd.DataFrame(rows).round(3)
+    table.to_csv(TABLE, index=False)
+    print(table.groupby("card", sort=False)[["log_score", "coverage", "width", "error"]].mean().round(3).to_string())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+import json
+
+import numpy as np
+import pytest
+from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit, simulated_runs
+
+import bayescale as bs
+from bayescale.errors import CardError, QuestionError, UnconvergedError
+from bayescale.modeling import model_data
+
+
+def test_each_prior_is_its_parameters_posterior():
+    fit = pinned_fit(spread=0.1, draws=2000, seed=3)
+    card = bs.prior_from(fit, name="mine")
+    assert (card.name, card.law) == ("mine", "chinchilla")
+    for name, prior in card.priors.items():
+        logs = np.log(fit["posterior"][name].values.ravel())
+        assert prior.dist == "LogNormal"
+        # Written with four digits.
+        assert np.log(prior.arguments["median"]) == pytest.approx(logs.mean(), abs=1e-3)
+        assert prior.arguments["sigma"] == pytest.approx(logs.std(), rel=1e-3)
+        assert "16 runs, model chinchilla" in prior.source
+    assert bs.prior_from(fit, widen=2).priors["E"].arguments["sigma"] == pytest.approx(0.2, rel=0.05)
+
+
+def test_the_priors_are_stated_at_the_studys_reference_run():
+    fit = pinned_fit(spread=0.1)
+    card = bs.prior_from(fit)
+    assert card.reference == json.loads(fit.attrs["reference"]) == {"params": 1e9, "tokens": 2e10}
+    elsewhere = simulated_runs(sizes=3, ratios=3)
+    assert model_data(card, elsewhere).reference == card.reference
+    assert model_data(bs.load_card("chinchilla"), elsewhere).reference != card.reference
+
+
+def test_a_known_family_is_its_own_and_a_new_one_the_populations():
+    fit = pinned_fit(families={"a": BESIROGLU, "b": ROUNDED}, spread=0.001, draws=2000)
+    known, new = bs.prior_from(fit, family="b"), bs.prior_from(fit)
+    assert known.priors["beta"].arguments["median"] == pytest.approx(0.28, rel=0.01)
+    middle = np.sqrt(0.28 * 0.3658)
+    assert new.priors["beta"].arguments["median"] == pytest.approx(middle, rel=0.02)
+    # The spread of two families about their mean is |log(b / a)| / 2, and the mean is known within spread / sqrt(2).
+    spread = np.log(0.3658 / 0.28) / 2
+    assert new.priors["beta"].arguments["sigma"] == pytest.approx(spread * np.sqrt(1.5), rel=0.05)
+    assert {term.kind for term in new.terms("beta")} == {"partial"}
+
+
+def test_what_the_posterior_holds_stays_held():
+    card = bs.prior_from(pinned_fit(spread=0.0))
+    assert card.priors["E"].dist == "Fixed"
+    assert card.priors["E"].arguments["value"] == pytest.approx(1.8172)
+
+
+def test_the_card_is_written_and_read_again(tmp_path):
+    from bayescale.report.card_text import card_text
+
+    card = bs.prior_from(pinned_fit(spread=0.1))
+    path = tmp_path / f"{card.name}.toml"
+    path.write_text(card_text(card.model_dump(mode="json")))
+    assert bs.load_card(path) == card
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"family": "c"}, QuestionError, "no family 'c'"),
+        ({"widen": 0}, QuestionError, "widen: accepted is a number above 0; got 0"),
+    ],
+)
+def test_what_is_not_understood(options, error, said):
+    fit = pinned_fit(families={"a": BESIROGLU, "b": ROUNDED}, spread=0.01)
+    with pytest.raises(error, match=said):
+        bs.prior_from(fit, **options)
+
+
+def test_a_posterior_that_may_not_be_quoted_is_no_prior():
+    with pytest.raises(UnconvergedError):
+        bs.prior_from(pinned_fit(verdict=FAILED))
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ({"parms": 1e9}, r"reference.parms.*Did you mean 'params'"),
+        ({"params": -1}, r"reference.params: .*above 0; got -1"),
+    ],
+)
+def test_a_reference_run_that_cannot_be(reference, said):
+    with pytest.raises(CardError, match=said):
+        bs.make_card({"extends": "chinchilla", "reference": reference}, "mine")

@@ -1,0 +1,106 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from pinned import BESIROGLU, FAILED, pinned_fit
+
+import bayescale as bs
+from bayescale.errors import QuestionError, UnconvergedError
+
+DRAWS, LEVEL, FAMILIES = 4000, 0.34, ("a / x", "a / y", "b / x", "b / y")
+# Four families of two corpora; the corpora's spread of alpha, that of the families within them, and the corpora seen.
+SPREAD = {"corpus": 0.3, "family": 0.1}
+CORPUS = {"a": 0.2, "b": -0.2}
+
+
+def made(pooling, **more):
+    """A posterior of known spreads, with the card that would have sampled it."""
+    fit = pinned_fit(families=dict.fromkeys(FAMILIES, BESIROGLU), draws=DRAWS)
+    card = bs.make_card({"extends": "chinchilla", "pooling": {"alpha": pooling} | more}, "made")
+    posterior = fit["posterior"].to_dataset().drop_vars(["E", "beta", "from_params", "from_tokens"])
+    every = xr.DataArray(np.ones((2, DRAWS)), dims=("chain", "draw"))
+    posterior = posterior.assign(dict.fromkeys(("E", "beta", "from_params", "from_tokens"), every))
+    effects = xr.DataArray(list(CORPUS.values()), dims="corpus", coords={"corpus": list(CORPUS)})
+    posterior = posterior.assign(
+        alpha_level=LEVEL * every,
+        alpha_spread=SPREAD["family"] * every,
+        alpha_corpus_spread=SPREAD["corpus"] * every,
+        alpha_corpus=every * effects,
+    )
+    out = xr.DataTree.from_dict(
+        {name: node.to_dataset() for name, node in fit.children.items() if name not in ("posterior", "prior")}
+        | {"posterior": posterior}
+    )
+    out.attrs.update(fit.attrs | {"card": json.dumps(card.model_dump(mode="json"))})
+    return out
+
+
+def logs(fit):
+    return np.log(fit["posterior"]["alpha"].values.ravel() / LEVEL)
+
+
+def test_a_family_of_nothing_known_differs_by_all_spreads():
+    apart = logs(bs.new_family(made("partial(corpus) + partial(family)")))
+    # Each spread about a centre that K levels tell within spread / sqrt(K): 2 corpora, 4 families.
+    expected = np.sqrt(0.3**2 * (1 + 1 / 2) + 0.1**2 * (1 + 1 / 4))
+    assert np.std(apart) == pytest.approx(expected, rel=4 / np.sqrt(2 * 2 * DRAWS))
+    assert np.mean(apart) == pytest.approx(0, abs=4 * expected / np.sqrt(2 * DRAWS))
+
+
+def test_a_known_corpus_leaves_what_is_the_familys_own():
+    new = bs.new_family(made("partial(corpus) + partial(family)"), corpus="b")
+    expected = 0.1 * np.sqrt(1 + 1 / 4)
+    assert np.std(logs(new)) == pytest.approx(expected, rel=4 / np.sqrt(2 * 2 * DRAWS))
+    assert np.mean(logs(new)) == pytest.approx(-0.2, abs=4 * expected / np.sqrt(2 * DRAWS))
+    assert json.loads(new.attrs["families"]) == ["a new family, corpus b"]
+
+
+def test_it_answers_like_any_fit_and_the_papers_coefficients_follow():
+    new = bs.new_family(made("partial(corpus) + partial(family)"), corpus="a")
+    posterior, reference = new["posterior"], json.loads(new.attrs["reference"])
+    np.testing.assert_allclose(posterior["A"], reference["params"] ** posterior["alpha"])
+    assert bs.extrapolate(new, params=["1B"], tokens=["20B"])["loss"].dims == ("chain", "draw", "point")
+    assert "family" not in bs.runs_of(new).coords
+
+
+def test_correlated_effects_stay_so():
+    fit = made("partial(family)", beta="partial(family)", correlated=True)
+    posterior = fit["posterior"].to_dataset()
+    each = xr.DataArray(np.ones(4), dims="family", coords={"family": list(FAMILIES)})
+    pair = xr.DataArray([0.8], dims="family_pair", coords={"family_pair": ["beta, alpha"]})
+    one = posterior["alpha_level"] / LEVEL
+    fit["posterior"] = posterior.assign(
+        beta=one * each, beta_level=one, beta_spread=0.2 * one, family_correlation=one * pair
+    )
+    new = bs.new_family(fit)
+    alpha, beta = logs(new), np.log(new["posterior"]["beta"].values.ravel())
+    # The standard error of a correlation of 0.8 is (1 - 0.64) / sqrt(8000).
+    assert np.corrcoef(alpha, beta)[0, 1] == pytest.approx(0.8, abs=4 * 0.36 / np.sqrt(2 * DRAWS))
+    assert np.std(beta) == pytest.approx(0.2 * np.sqrt(1.25), rel=4 / np.sqrt(2 * 2 * DRAWS))
+
+
+@pytest.mark.parametrize(
+    ("pooling", "groups", "said"),
+    [
+        ("partial(corpus)", {"corpsu": "a"}, r"no group 'corpsu'.*Did you mean 'corpus'"),
+        ("partial(corpus)", {"corpus": "c"}, r"corpus='c': not among the runs.*Accepted: a, b"),
+        ("none(corpus)", {}, r"alpha is its own in each corpus: say which"),
+        ("effect(corpus)", {}, r"alpha depends on the corpus: say which"),
+        ("none(family)", {}, r"alpha is its own in each family: nothing is known of another"),
+    ],
+)
+def test_what_cannot_be_said_of_a_new_family(pooling, groups, said):
+    with pytest.raises(QuestionError, match=said):
+        bs.new_family(made(pooling), **groups)
+
+
+def test_one_family_is_no_population():
+    with pytest.raises(QuestionError, match="one family"):
+        bs.new_family(pinned_fit())
+
+
+def test_a_posterior_that_may_not_be_quoted():
+    fit = pinned_fit(families=dict.fromkeys(FAMILIES, BESIROGLU), verdict=FAILED)
+    with pytest.raises(UnconvergedError):
+        bs.new_family(fit)
