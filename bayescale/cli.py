@@ -13,6 +13,16 @@ from bayescale.answers import law_of, reference_of
 from bayescale.cli_ask import add_ask, ask, given_at
 from bayescale.cli_compare import add_backtest, add_forecast, backtest, compare, forecast
 from bayescale.cli_curves import check_curves, curve_options
+from bayescale.cli_families import (
+    add_differences,
+    add_families,
+    add_prior,
+    differences,
+    families,
+    family_options,
+    fit_of,
+    prior,
+)
 from bayescale.cli_models import list_models, show_model
 from bayescale.cli_runs import read, read_and_warn, reading_options, runs_options
 from bayescale.errors import DesignError, QuestionError
@@ -87,7 +97,7 @@ def _fit(a: argparse.Namespace) -> None:
 
 
 def _extrapolate(a: argparse.Namespace) -> None:
-    fit = bs.load_fit(a.fit)
+    fit = fit_of(a)
     answer = bs.extrapolate(
         fit,
         a.compute,
@@ -135,7 +145,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
 
 
 def _split(a: argparse.Namespace) -> None:
-    fit = bs.load_fit(a.fit)
+    fit = fit_of(a)
     answer = bs.optimal_split(fit, a.compute, at=given_at(a), family=a.family, allow_unconverged=a.allow_unconverged)
     rows = []
     exponents = []
@@ -159,7 +169,7 @@ def _split(a: argparse.Namespace) -> None:
 
 
 def _irreducible(a: argparse.Namespace) -> None:
-    answer = bs.irreducible_loss(bs.load_fit(a.fit), family=a.family, allow_unconverged=a.allow_unconverged)
+    answer = bs.irreducible_loss(fit_of(a), family=a.family, allow_unconverged=a.allow_unconverged)
     rows = []
     for family, one in by_family(answer):
         low, middle, high = band(one["irreducible_loss"])
@@ -297,6 +307,17 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("models", nargs="+", metavar="MODEL", help="two or more model cards")
     _seed(p)
 
+    p = command("families", families, "what families lend one another: each alone, partially pooled, all as one")
+    add_families(p)
+    runs_options(p)
+    _seed(p)
+
+    p = command("differences", differences, "by how much the constants of families, schedules, ... differ")
+    add_differences(p)
+
+    p = command("prior", prior, "write a card whose priors are a posterior: one study for the next")
+    add_prior(p)
+
     p = command("check", _check, "what the reader understood of a run log, what is wrong with it, what it can tell")
     runs_options(p)
     curve_options(p)
@@ -319,7 +340,7 @@ def _fit_options(p: argparse.ArgumentParser) -> None:
 
 
 def _posterior_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--family", help="one family only")
+    family_options(p)
     p.add_argument("--allow-unconverged", action="store_true", help="answer from a failed posterior, marked")
 
 

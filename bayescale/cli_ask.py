@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
+from bayescale.cli_families import fit_of
 from bayescale.errors import QuestionError
 from bayescale.runs import human_number
 from bayescale.terminal import print_answer
@@ -94,7 +95,7 @@ def ask(a: argparse.Namespace) -> None:
     if idle := [name for name in given if name not in (*question.needs, *question.takes)]:
         raise QuestionError(f"{a.question} does not take {', '.join(_option(name) for name in idle)}.")
     options: dict[str, Any] = {name: _numbers(name, v) if name in NUMBERS else v for name, v in given.items()}
-    fit = bs.load_fit(a.fit)
+    fit = fit_of(a)
     answer = question.call(fit, **options, family=a.family, allow_unconverged=a.allow_unconverged)
     table = bs.summary(answer, (MASS,)).reset_index()
     said = [answer.attrs.get(key, "") for key in ("answer", "warning")]

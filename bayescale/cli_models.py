@@ -1,25 +1,23 @@
 """The command ``bayescale models``: which there are, what one of them believes, and which suit the runs at hand."""
 
-import io
 from pathlib import Path
 
 import xarray as xr
 from rich.markup import escape
 
 import bayescale as bs
-from bayescale.errors import DesignError, OutputError
-from bayescale.inference import check_can_save
+from bayescale.errors import DesignError
 from bayescale.laws import LAWS, SCALES, Law, law_by_name, scale_of
 from bayescale.laws.scales import ANY
 from bayescale.modeling import Card, check_design
 from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
 from bayescale.modeling.prior_predictive import prior_predictive
+from bayescale.picture_file import check_picture, save_picture
 from bayescale.terminal import out, print_table
 
 INFORMED = "-informed"
 ONE_VARIABLE = "one variable"
 WIDTH = 100
-PICTURES = (".png", ".pdf", ".svg")
 
 
 def list_models(runs: xr.Dataset | None = None) -> None:
@@ -131,7 +129,7 @@ def show_model(name: str, runs: xr.Dataset | None = None, file: Path | None = No
     """Print what a card believes, with a picture of what it expects; about those runs where they are given."""
     card = bs.load_card(name)
     if file is not None:
-        _check_picture(file)
+        check_picture(file)
     prior = prior_predictive(card, runs, draws=2000)
     law = card.get_law()
     out.print(f"[bold]{escape(card.name)}[/bold]: ", end="")
@@ -140,7 +138,9 @@ def show_model(name: str, runs: xr.Dataset | None = None, file: Path | None = No
     _print_parameters(card, law)
     _print_picture(prior)
     if file is not None:
-        _save_picture(prior, runs, file)
+        from bayescale.plots.prior_predictive import plot_prior_predictive
+
+        save_picture(lambda: plot_prior_predictive(prior, runs)[0], file)
         out.print(f"Picture: {file}", markup=False)
 
 
@@ -224,27 +224,3 @@ def _print_pooling(card: Card) -> None:
         out.print(f"an effect, on the log scale: {card.effect}", markup=False)
     if card.fixed:
         out.print(f"held at a value: {', '.join(card.fixed)}", markup=False)
-
-
-def _check_picture(file: Path) -> None:
-    if file.suffix not in PICTURES:
-        raise OutputError(f"cannot write {file}: accepted are files that end in {', '.join(PICTURES)}.")
-    check_can_save(file)
-
-
-def _save_picture(prior: xr.Dataset, runs: xr.Dataset | None, file: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    from bayescale.plots.prior_predictive import plot_prior_predictive
-    from bayescale.plots.style import style
-
-    image = io.BytesIO()
-    with style():
-        figure = plot_prior_predictive(prior, runs)[0].get_figure(root=True)
-        assert figure is not None
-        figure.savefig(image, format=file.suffix[1:])
-    plt.close(figure)
-    try:
-        file.write_bytes(image.getvalue())
-    except OSError as error:
-        raise OutputError(f"cannot write {file}: {error.strerror or error}.") from None

@@ -20,7 +20,7 @@ def runs_options(p: argparse.ArgumentParser) -> None:
 def reading_options(p: argparse.ArgumentParser) -> None:
     """Add how a run log is to be read."""
     p.add_argument("--columns", nargs="+", metavar="NAME=COLUMN", help="which column is what, for example params=size")
-    p.add_argument("--family", help="the column that names each run's family")
+    p.add_argument("--family", help="the column that names each run's family, or several: corpus,schedule")
     p.add_argument("--loss-unit", help="nats/token (default), bits/token, nats/byte or bits/byte")
     p.add_argument("--params-convention", help="total, non-embedding or unknown")
     p.add_argument("--keep-suspicious", action="store_true", help="keep rows that look like typing errors")
@@ -46,7 +46,7 @@ def read(a: argparse.Namespace) -> xr.Dataset:
         columns=columns_of(a) or None,
         loss_unit=a.loss_unit,
         params_convention=a.params_convention,
-        family=a.family,
+        family=a.family.split(",") if a.family and "," in a.family else a.family,
         suspicious="keep" if a.keep_suspicious else "error",
     )
 

@@ -58,8 +58,9 @@ def test_one_card_is_told_in_full(capsys):
     assert "removable: share of the loss owed to finite N" in text
     assert "(from Krajewski et al. 2024: 0.58)" in text
     assert "granularity  G       granularity of the experts" in text
-    assert "partial pooling (families differ by a spread): E, from_params" in text
-    assert "complete pooling (the same in all families): sigma, nu" in text
+    assert "partial(family): E, from_params" in text
+    assert "(groups differ by a spread that is learned)" in text
+    assert "complete: sigma, nu (the same for all runs)" in text
     assert "░" in text
     assert "model size" in text
 
