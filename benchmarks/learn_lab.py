@@ -64,17 +64,21 @@ def lab_card(fit: xr.DataTree) -> Card:
     return bs.prior_from(fit, name="new-lab")
 
 
-def tried(name: str, cards: dict[str, Card]) -> list[dict[str, object]]:
-    """Return how each card predicts the larger runs of a set from three of its smaller ones."""
+def few_runs(name: str) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return three of the smaller runs of a set, spread over their compute, and all of its larger ones."""
     frame = open_sets()[name].sort_values("C").dropna()
-    small, large = (
-        frame[keep] for keep in (frame["C"] <= frame["C"].max() / FACTOR, frame["C"] > frame["C"].max() / FACTOR)
-    )
-    three = small.iloc[np.linspace(0, len(small) - 1, FEW).round().astype(int)]
+    below = frame["C"] <= frame["C"].max() / FACTOR
+    three = frame[below].iloc[np.linspace(0, below.sum() - 1, FEW).round().astype(int)]
     few, rest = (
         bs.read_runs(part.rename(columns={"N": "params", "D": "tokens", "C": "compute"}), suspicious="keep")
-        for part in (three, large)
+        for part in (three, frame[~below])
     )
+    return few, rest
+
+
+def tried(name: str, cards: dict[str, Card]) -> list[dict[str, object]]:
+    """Return how each card predicts the larger runs of a set from three of its smaller ones."""
+    few, rest = few_runs(name)
     rows = []
     for label, card in cards.items():
         fit = bs.fit(few, card, seed=SEED, prior_draws=0, limits=COUNTED)
@@ -106,9 +110,12 @@ def main() -> None:
     print(f"written: {CARD.name}", flush=True)
     rows = []
     for name in open_sets():
-        cards = {"new-lab": lab_card(hierarchy(name))} | {
-            c: bs.load_card(c) for c in ("chinchilla", "chinchilla-informed")
-        }
+        cards, few = {"new-lab": lab_card(hierarchy(name))}, few_runs(name)[0]
+        # Cards that know less refuse three runs; stated at those runs' own reference, they are asked all the same.
+        for other in ("chinchilla", "chinchilla-informed"):
+            card = bs.load_card(other)
+            at = card.get_law().reference({column: few[column].values for column in ("params", "tokens")})
+            cards[other] = card.model_copy(update={"reference": at})
         rows += tried(name, cards)
     table = pd.DataFrame(rows).round(3)
     table.to_csv(TABLE, index=False)

@@ -98,8 +98,8 @@ print(differ.attrs["answer"])
 # %% [markdown]
 # ## A corpus that was not seen
 #
-# From the same posterior: the floor of a third corpus of this kind. Two corpora say little of how much corpora differ, so
-# most of this band is the prior of that spread; it is wide, as it should be.
+# From the same posterior: the floor of a third corpus of this kind. Two corpora say little of how much corpora differ,
+# so most of this band is the prior of that spread; it is wide, as it should be.
 
 # %%
 new = bs.irreducible_loss(bs.new_family(fit))["irreducible_loss"]

@@ -40,13 +40,15 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
     where = runs.attrs.get("source", "the runs")
     _check_columns(card, law, runs, where)
     free = [name for name in law.parameter_names if card.priors[name].dist != "Fixed"]
-    needed, count = len(free) + 1, runs.sizes["run"]
+    # Priors stated at another study's reference run are what it found: they stand in for runs.
+    learned = card.reference is not None
+    needed, count = 1 if learned else len(free) + 1, runs.sizes["run"]
     if count < needed:
         raise DesignError(
             f"{where}: {count} run{'s' * (count != 1)} cannot fit the {len(free)} parameters of "
             f"{law.name!r} and its noise. It takes at least {needed} runs; 20 at three sizes is sound."
         )
-    for name in law.inputs:
+    for name in () if learned else law.inputs:
         if scale_of(name).relative and name not in law.may_be_constant:
             _check_varies(runs, name, where)
     _check_response(card, law, runs, where)
@@ -102,7 +104,7 @@ def _check_mean(card: Card, law: Law, runs: xr.Dataset, where: str) -> None:
     at = "at the medians of the card's priors, " + ", ".join(f"{name} = {value:.4g}" for name, value in theta.items())
     try:
         with np.errstate(all="ignore"):
-            mean: Any = law.at(np, inputs, theta, law.reference(inputs))
+            mean: Any = law.at(np, inputs, theta, law.reference(inputs) | (card.reference or {}))
     except BayescaleError:
         raise
     except Exception as error:

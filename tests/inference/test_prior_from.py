@@ -5,7 +5,7 @@ import pytest
 from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit, simulated_runs
 
 import bayescale as bs
-from bayescale.errors import CardError, QuestionError, UnconvergedError
+from bayescale.errors import CardError, DesignError, QuestionError, UnconvergedError
 from bayescale.modeling import model_data
 
 
@@ -87,3 +87,24 @@ def test_a_posterior_that_may_not_be_quoted_is_no_prior():
 def test_a_reference_run_that_cannot_be(reference, said):
     with pytest.raises(CardError, match=said):
         bs.make_card({"extends": "chinchilla", "reference": reference}, "mine")
+
+
+def test_priors_that_a_study_found_stand_in_for_runs():
+    few = simulated_runs(sizes=2, ratios=1)
+    bs.build_model(bs.load_card("new-lab"), few)
+    with pytest.raises(DesignError, match="2 runs cannot fit"):
+        bs.build_model(bs.load_card("chinchilla"), few)
+
+
+@pytest.mark.sampling
+def test_a_lab_with_three_runs_is_answered_by_the_hierarchy_of_others():
+    runs = simulated_runs(sizes=3, ratios=3, noise=0.003)
+    three = runs.isel(run=[0, 4, 8])
+    fit = bs.fit(three, "new-lab", seed=1)
+    assert bs.verdict(fit).passed
+    # Besiroglu et al.'s law, of which the card has not been told, at a hundred times the largest run.
+    far = bs.extrapolate(fit, "100x")
+    truth = bs.get_law("chinchilla").paper(np, BESIROGLU, params=far["params"].values, tokens=far["tokens"].values)[0]
+    low, high = far["loss"].quantile([0.025, 0.975]).values
+    assert low < truth < high
+    assert high / low < 1.5
