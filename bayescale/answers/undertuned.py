@@ -9,6 +9,7 @@ from bayescale.errors import QuestionError
 from bayescale.inference import by_run, require_quotable, runs_of
 from bayescale.modeling.drift import respond
 from bayescale.modeling.noise import known_of, undertuned_log_odds
+from bayescale.modeling.shared_errors import groups_in
 
 NOISE = "Undertuned"
 LIKELY = 0.5  # runs more likely undertuned than not are named
@@ -61,7 +62,7 @@ def undertuned_runs(fit: xr.DataTree, *, allow_unconverged: bool = False) -> xr.
     quotable = require_quotable(fit, allow_unconverged)
     law, spans = law_of(fit), spans_of(fit)
     labels = runs["family"] if "family" in runs.coords else None
-    inputs = {name: runs[name] for name in (*law.inputs, *spans)}
+    inputs = {name: runs[name] for name in (*law.inputs, *spans)} | groups_in(card, runs)
     mean, theta = respond(card, by_run(theta_of(fit), labels), inputs, reference_of(fit), spans)
     odds = undertuned_log_odds(runs[law.response], mean, known_of(NOISE, runs, law.response), theta)
     out = xr.Dataset(

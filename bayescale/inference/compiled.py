@@ -16,6 +16,7 @@ import xarray as xr
 from bayescale.errors import SamplingError
 from bayescale.modeling import Card, build_model, model_data
 from bayescale.modeling.build import ModelData
+from bayescale.modeling.shared_errors import name_shared
 
 MAX_COMPILED = 16
 POLL_SECONDS = 0.1
@@ -66,9 +67,10 @@ def _program(model: pm.Model) -> Any:
 
 
 def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
-    """Return the compiled model of a card for these runs: one for each number of families and kind of effects."""
+    """Return the compiled model of a card for these runs: one for each number of families, groups, kind of effects."""
     data = model_data(card, runs)
-    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), len(data.families), data.centred)
+    shared = tuple(len(group.names) for group in data.sharing.values())
+    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), len(data.families), data.centred, shared)
     return compile_once(key, lambda: build_model(card, runs)), data
 
 
@@ -156,5 +158,6 @@ def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: i
 
 
 def name_families(ds: xr.Dataset, data: ModelData) -> xr.Dataset:
-    """Label families as these runs do: a compiled model remembers the names of the runs it was compiled for."""
+    """Label families and groups as these runs do: a compiled model remembers the names of those it was compiled for."""
+    ds = name_shared(ds, data.sharing)
     return ds.assign_coords(family=np.array(data.families)) if "family" in ds.dims else ds

@@ -14,6 +14,7 @@ from bayescale.modeling.design import check_design
 from bayescale.modeling.drift import CELL, SIDE, STEP, Spans, drift_arrays, spans_of
 from bayescale.modeling.noise import NOISES, known_of, observed_name
 from bayescale.modeling.priors import DISTRIBUTIONS
+from bayescale.modeling.shared_errors import Sharing, add_errors, error_arrays, group_dim, sharing_of
 
 # Prefix of what the law reads, so that no symbol can be taken for a parameter.
 INPUT = "input_"
@@ -28,6 +29,7 @@ class ModelData:
     families: tuple[str, ...]
     centred: bool
     spans: Spans = field(default_factory=dict)
+    sharing: Sharing = field(default_factory=dict)
 
 
 # Runs for each parameter of the law in every family, from which on a family's own runs pin its parameters.
@@ -56,8 +58,9 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
         if prior.of:
             arrays[of_name(prior)] = _of_scale(prior, runs["loss"].values.astype(float), index)
     centred = len(families) > 1 and bool(np.bincount(index).min() >= CENTRED_FROM * len(law.parameters))
-    spans = spans_of(card, runs)
-    return ModelData(arrays | drift_arrays(card, runs, spans), reference, families, centred, spans)
+    spans, sharing = spans_of(card, runs), sharing_of(card, runs)
+    arrays |= drift_arrays(card, runs, spans) | error_arrays(sharing)
+    return ModelData(arrays, reference, families, centred, spans, sharing)
 
 
 def of_name(prior: Prior) -> str:
@@ -106,7 +109,7 @@ def _parameter(name: str, card: Card, law: Law, given: ModelData, data: dict[str
 
 def _apart(law: Law, name: str) -> Any:
     """Return how a family differs from the level: by a factor, by a difference, or on the logit of a share."""
-    support = {p.name: p.support for p in law.parameters}[name]
+    support = ({"undertuned": "share"} | {p.name: p.support for p in law.parameters}).get(name, "positive")
     return {
         "positive": lambda level, effect: level * pt.exp(effect),
         "real": lambda level, effect: level + effect,
@@ -146,7 +149,8 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     given = model_data(card, runs)
     law, noise = card.get_law(), NOISES[card.noise.family]
     coords: dict[str, list[Any]] = {"family": list(given.families)} if len(given.families) > 1 else {}
-    if given.spans:
+    coords |= {group_dim(key): list(group.names) for key, group in given.sharing.items()}
+    if card.discrepancy:
         coords[CELL] = list(range(2 * SIDE * len(given.spans)))
     with pm.Model(coords=coords) as model:
         data: dict[str, Any] = {name: pm.Data(name, values) for name, values in given.arrays.items()}
@@ -154,9 +158,12 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
         theta = {name: _parameter(name, card, law, given, data) for name in card.all_priors}
         known = {name: data[name] for name in noise.known}
         mean = law.mean(pt, x, theta)
-        if given.spans:
+        if card.discrepancy:
             mean = mean * pt.exp(_drift(theta, given, data))
+        if given.spans:
             theta["sigma"] = theta["sigma"] * pt.exp(theta["sigma_growth"] * data["run_below"])
+        if given.sharing:
+            mean, theta = add_errors(mean, theta, given.sharing, data)
         name = observed_name(card.noise.family, law.response)
         noise.likelihood(name, mean, theta, known, observed=data["observed"])
     return model

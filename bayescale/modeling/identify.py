@@ -18,6 +18,7 @@ from bayescale.modeling.design import check_design
 from bayescale.modeling.drift import Spans, basis, below_top, decades_below, spans_of
 from bayescale.modeling.further_runs import ADDED, Further, further_runs
 from bayescale.modeling.noise import NOISES, known_of, no_error
+from bayescale.modeling.shared_errors import Sharing, own_error
 
 # Below this the posterior is at least half the prior's, as in the answers.
 LEARNED = 0.5
@@ -93,13 +94,18 @@ def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla")
 
 
 class _Where(NamedTuple):
-    """A set of runs, at hand or not: what the law takes of them, their families, and how each may scatter and drift."""
+    """A set of runs, at hand or not: what the law takes of them, their families, and how each may scatter and drift.
+
+    ``drift`` is what each latent off the law adds to log loss: steps of the drift, and errors that runs share;
+    ``own``, the standard deviation of the errors that a run shares with no other.
+    """
 
     inputs: dict[str, Array]
     family: Array
     known: dict[str, Any]
     drift: Array
     scatter: Array
+    own: Array
 
 
 class _Problem(NamedTuple):
@@ -137,7 +143,10 @@ def _problem(card: Card, runs: xr.Dataset) -> _Problem:
     inputs = {name: runs[name].values.astype(float) for name in law.inputs}
     known = {name: one.values for name, one in known_of(card.noise.family, runs, law.response).items()}
     scales = {name: runs[name].values.astype(float) for name in spans}
-    at_hand = _Where(inputs, given.arrays["family_index"], known, *_off_law(card, spans, scales, runs.sizes["run"]))
+    steps, scatter = _off_law(card, spans, scales, runs.sizes["run"])
+    errors, own = _shared(card, given.sharing, runs.sizes["run"])
+    off_law = np.concatenate([steps, errors], axis=1)
+    at_hand = _Where(inputs, given.arrays["family_index"], known, off_law, scatter, own)
     return _Problem(card, law, given, _places(card, len(given.families)), spans, at_hand)
 
 
@@ -160,13 +169,32 @@ def _off_law(card: Card, spans: Spans, scales: dict[str, Array], count: int) -> 
 
     The drift's own parameters are held at their priors' medians: what they are is not known before sampling.
     """
-    if card.discrepancy is None:
+    if not spans:
         return np.zeros((count, 0)), np.ones(count)
-    middle = {name: float(prior.scipy.ppf(0.5)) for name, prior in card.discrepancy.priors.items()}
-    rate = {name: middle["tau"] * np.exp(middle["tau_growth"] * below_top(span)) for name, span in spans.items()}
-    steps = np.concatenate([basis(scales[name], span) * rate[name] for name, span in spans.items()], axis=-1)
+    priors = card.discrepancy.priors if card.discrepancy else card.noise.growth
+    middle = {name: float(prior.scipy.ppf(0.5)) for name, prior in priors.items()}
     first = next(iter(spans))
-    return steps, np.exp(middle["sigma_growth"] * decades_below(scales[first], spans[first]))
+    growth = np.exp(middle["sigma_growth"] * decades_below(scales[first], spans[first]))
+    if card.discrepancy is None:
+        return np.zeros((count, 0)), growth
+    rate = {name: middle["tau"] * np.exp(middle["tau_growth"] * below_top(span)) for name, span in spans.items()}
+    return np.concatenate([basis(scales[name], span) * rate[name] for name, span in spans.items()], axis=-1), growth
+
+
+def _shared(card: Card, sharing: Sharing, count: int) -> tuple[Array, Array]:
+    """Return what the error of each group adds to log loss, and the standard deviation of what a run shares with none.
+
+    How large errors are is held at the median of its prior, as of the drift. Runs in no group are new.
+    """
+    columns, variance = [np.zeros((count, 0))], np.zeros(count)
+    for key, prior in card.errors.items():
+        sd = float(prior.scipy.ppf(0.5))
+        index = sharing[key].member if key in sharing else np.full(count, -1)
+        members = np.arange(len(sharing[key].names)) if key in sharing else np.zeros(0)
+        loading = sharing[key].loading if key in sharing else np.zeros(count)
+        columns.append(sd * loading[:, None] * (index[:, None] == members))
+        variance += np.where(index < 0, own_error(key) * sd**2, 0.0)
+    return np.concatenate(columns, axis=1), np.sqrt(variance)
 
 
 # From latents to what the law expects ---------------------------------------------------------------------------------
@@ -275,7 +303,7 @@ def _noise_fit(problem: _Problem, mean: Array) -> dict[str, float]:
 
 def _scattered(noise: dict[str, float], where: _Where) -> dict[str, Any]:
     """Return the noise as it is at each run."""
-    return noise | {"sigma": noise["sigma"] * where.scatter} if "sigma" in noise else dict(noise)
+    return noise | {"sigma": np.hypot(noise["sigma"] * where.scatter, where.own)} if "sigma" in noise else dict(noise)
 
 
 def _information(problem: _Problem, mean: Array, noise: dict[str, float], where: _Where) -> Array:
@@ -355,8 +383,11 @@ def _told_by(problem: _Problem, point: _Point, further: list[Further], family: i
     count = ADDED * len(further)
     known = {name: np.full(count, value) for name, value in no_error(problem.card.noise.family).items()}
     scales = {"compute": np.concatenate([one.compute for one in further])} | inputs
-    off_law = _off_law(problem.card, problem.spans, scales, count)
-    where = _Where(inputs, np.full(count, family), known, *off_law)
+    steps, scatter = _off_law(problem.card, problem.spans, scales, count)
+    _, own = _shared(problem.card, {}, count)
+    # No further run is in a group of those at hand.
+    off_law = np.pad(steps, ((0, 0), (0, problem.at_hand.drift.shape[1] - steps.shape[1])))
+    where = _Where(inputs, np.full(count, family), known, off_law, scatter, own)
     information = _information(problem, _mean(problem, point.latent, where), point.noise, where)
     slopes = _slopes(lambda at: _seen(problem, _mean(problem, at, where)), point.latent)
     told = []
