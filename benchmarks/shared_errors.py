@@ -21,7 +21,7 @@ from bayescale.runs.sharing import shared_labels
 ROOT = Path(__file__).resolve().parents[1]
 DONE, TABLE = ROOT / "build" / "shared_errors", ROOT / "data" / "calibration" / "shared_errors.csv"
 REPLICATES, MASS = 200, 0.9
-BUDGETS, SIZES, SEEDS = 6, 10, 2
+BUDGETS, SIZES, EVERY = 6, 10, 5
 FARTHER = 10.0  # the run that is asked about has so many times the compute of the largest
 PRIORS: dict[str, Any] = {
     "E": {"dist": "LogNormal", "median": 1.7, "sigma": 0.15},
@@ -50,14 +50,11 @@ CARDS = {"with": WITH, "without": WITHOUT}
 
 
 def places() -> pd.DataFrame:
-    """Return where the runs lie: IsoFLOP budgets, each design with two seeds."""
-    compute = np.geomspace(1e19, 3e21, BUDGETS)
-    best = 0.1 * compute**0.5
-    params = best[:, None] * np.geomspace(0.25, 4, SIZES)
-    frame = pd.DataFrame({"params": params.ravel(), "tokens": (compute[:, None] / (6 * params)).ravel()})
-    return (
-        frame.loc[frame.index.repeat(SEEDS)].reset_index(drop=True).assign(seed=np.arange(len(frame) * SEEDS) % SEEDS)
-    )
+    """Return where the runs lie: IsoFLOP budgets, and every fifth design with a second seed."""
+    compute = np.geomspace(1e19, 3e21, BUDGETS)[:, None]
+    params = 0.1 * compute**0.5 * np.geomspace(0.25, 4, SIZES)
+    first = pd.DataFrame({"params": params.ravel(), "tokens": (compute / (6 * params)).ravel(), "seed": 1})
+    return pd.concat([first, first.iloc[2::EVERY].assign(seed=2)], ignore_index=True)
 
 
 def simulate(replicate: int) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -98,8 +95,10 @@ def judge(replicate: int) -> list[dict[str, Any]]:
     far = {name: [float(frame[name].max() * np.sqrt(FARTHER))] for name in ("params", "tokens")}
     rows = []
     for name, content in CARDS.items():
-        fit = bs.fit(runs, bs.make_card(content, name), seed=replicate + 1, draws=500, tune=500, prior_draws=0, tries=2,
-                     limits=COUNTED)  # fmt: skip
+        card = bs.make_card(content, name)
+        fit = bs.fit(
+            runs, card, seed=replicate + 1, draws=750, tune=500, chains=2, prior_draws=0, tries=2, limits=COUNTED
+        )
         asked = bs.extrapolate(fit, **far, allow_unconverged=True)
         draws = {"E": fit["posterior"]["E"], "expected_loss": asked["expected_loss"], "loss": asked["loss"]}
         for quantity, value in draws.items():

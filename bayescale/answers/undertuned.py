@@ -42,14 +42,7 @@ def undertuned_runs(fit: xr.DataTree, *, allow_unconverged: bool = False) -> xr.
     Examples
     --------
     >>> import bayescale as bs
-    >>> content = bs.load_card("chinchilla").model_dump(mode="json", exclude={"name"})
-    >>> content["noise"] = {
-    ...     "family": "Undertuned",
-    ...     "sigma": {"dist": "LogNormal", "median": 0.01, "sigma": 0.8},
-    ...     "undertuned": {"dist": "Beta", "a": 1, "b": 5},
-    ...     "excess": {"dist": "LogNormal", "median": 0.05, "sigma": 0.7},
-    ... }
-    >>> fit = bs.fit(bs.load_shipped("tinylm"), bs.make_card(content, "tuned"), seed=1)       # doctest: +SKIP
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), "chinchilla-undertuned", seed=1)              # doctest: +SKIP
     >>> float(bs.undertuned_runs(fit)["probability"].max()) <= 1                              # doctest: +SKIP
     True
     """
@@ -57,7 +50,7 @@ def undertuned_runs(fit: xr.DataTree, *, allow_unconverged: bool = False) -> xr.
     if card.noise.family != NOISE:
         raise QuestionError(
             f"the card {card.name!r} takes all runs as tuned alike ({card.noise.family} noise); fit a card with "
-            f'noise.family = "{NOISE}".'
+            f'noise.family = "{NOISE}", such as chinchilla-undertuned.'
         )
     quotable = require_quotable(fit, allow_unconverged)
     law, spans = law_of(fit), spans_of(fit)

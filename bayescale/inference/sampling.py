@@ -19,12 +19,24 @@ from bayescale.modeling.drift import STEP, respond, sampled_names, with_steps_be
 from bayescale.modeling.noise import known_of, log_density, observed_name
 from bayescale.modeling.shared_errors import error_name, groups_in, with_groups
 from bayescale.runs import content_hash
+from bayescale.runs.rounding import LOSS_STEP
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
 ATTEMPTS = ((0.9, 1, 1), (0.95, 2, 3), (0.99, 3, 8))
 # What a posterior keeps of its runs' attrs.
-_FROM_RUNS = ("title", "source", "sha256", "loss_unit", "params_convention", "cost", "licence", "truth", "findings")
+_FROM_RUNS = (
+    "title",
+    "source",
+    "sha256",
+    "loss_unit",
+    "params_convention",
+    "cost",
+    "licence",
+    "truth",
+    "findings",
+    LOSS_STEP,
+)
 _VERSIONS = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 Progress = Callable[[int, int], None]

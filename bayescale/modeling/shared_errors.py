@@ -22,7 +22,7 @@ CENTRED_FROM = 8
 
 
 class Shared(NamedTuple):
-    """The runs' groups by one key: their names, which each run is in (-1: none), and its share of that group's error."""
+    """The runs' groups by one key: their names, which each run is in (-1: none), its share of the error."""
 
     names: tuple[str, ...]
     member: np.ndarray

@@ -92,8 +92,8 @@ def _by_design(runs: xr.Dataset) -> np.ndarray:
 
 def _rounded(values: np.ndarray) -> np.ndarray:
     """Return values such that two are equal which differ by rounding alone."""
-    with np.errstate(divide="ignore"):
-        return np.round(np.where(values > 0, np.log(values) / SAME, -np.inf))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(values > 0, np.round(np.log(values) / SAME), values)
 
 
 _WAYS: dict[str, Callable[[xr.Dataset], np.ndarray]] = {BUDGET: _by_budget, LEAN: _by_budget, DESIGN: _by_design}
