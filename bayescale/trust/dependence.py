@@ -42,8 +42,8 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
         runs), where there are at least four groups; and ``parameter`` of the law. ``icc``, the intraclass correlation
         of the residuals, with the ``f_probability`` of its F test; ``factor``, by how much the standard error of each
         parameter exceeds the posterior's where groups are drawn and not runs; ``probability`` that the signs of
-        independent runs are as uneven; ``design_effect``, by how much the standard error of a mean of runs so correlated
-        exceeds that of independent ones. ``runs`` and ``groups`` that share. ``attrs["sentences"]`` warns, a line each.
+        independent runs are as uneven; ``design_effect``, by how much the standard error of a mean of such runs exceeds
+        that of independent ones. ``runs`` and ``groups`` that share. ``attrs["sentences"]`` warns, a line each.
 
     Raises
     ------

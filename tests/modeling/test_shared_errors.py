@@ -17,6 +17,7 @@ from bayescale.modeling.build import of_name
 from bayescale.modeling.card import split_name
 from bayescale.modeling.drift import respond, spans_of
 from bayescale.modeling.shared_errors import alone, error_arrays, groups_in, name_shared, sharing_of, with_groups
+from bayescale.trust.sbc import calibrate, designed_runs
 
 PY = Mode("py", None)  # nothing is compiled
 HALF = {"dist": "HalfNormal", "sigma": 0.02}
@@ -245,3 +246,46 @@ def test_scatter_may_be_each_familys_own_about_a_level():
     sigma = fit["posterior"]["sigma"].median(("chain", "draw"))
     for name, truth in {"calm": 0.003, "wild": 0.03, "other": 0.01}.items():
         assert sigma.sel(family=name).item() == pytest.approx(truth, rel=0.5)
+
+
+# What else asks a card
+
+
+def test_a_design_is_made_for_a_card_whose_errors_runs_share():
+    runs = designed_runs(load_card("chinchilla+budget+design"))
+    data = model_data(load_card("chinchilla+budget+design"), runs)
+    assert len(data.sharing["budget"].names) >= 3
+    assert len(data.sharing["design"].names) == runs.sizes["run"] // 2
+    assert (data.sharing["design"].member >= 0).all()
+
+
+def test_further_runs_are_in_no_group_and_what_is_shared_teaches_less():
+    runs = budgeted(budgets=4, sizes=6, level=np.zeros(4))
+    held = {"extends": "chinchilla", "noise": NORMAL}
+    large = {key: {"dist": "Fixed", "value": 0.05} for key in ("budget", "lean")}
+    plain = bs.identifiability(runs, make_card(held, "plain"))
+    shared = bs.identifiability(runs, make_card({**held, "errors": large}, "shared"))
+    assert shared["parameter"].values.tolist() == plain["parameter"].values.tolist()
+    assert (shared["learned"] <= plain["learned"] + 0.02).all()
+    assert float(shared["learned"].mean()) < float(plain["learned"].mean()) - 0.05
+    assert np.isfinite(shared["direction_learned_with"]).all()
+
+
+def test_the_prior_predictive_of_a_new_run_has_its_own_error():
+    small = {"family": "Normal", "sigma": {"dist": "Fixed", "value": 0.001}}
+    errors = {"budget": {"dist": "Fixed", "value": 0.1}, "lean": {"dist": "Fixed", "value": 9.0}}
+    prior = bs.prior_predictive(make_card({"extends": "chinchilla", "noise": small, "errors": errors}), draws=2000)
+    apart = np.log(prior["loss"]) - np.log(prior["expected_loss"])
+    assert float(apart.std()) == pytest.approx(0.1, rel=0.02)
+
+
+@pytest.mark.sampling
+def test_ranks_of_a_card_with_shared_errors_are_uniform():
+    card = card_with(("budget", "lean"))
+    ranks = calibrate(card, 25, runs=budgeted(budgets=4, sizes=5, level=np.zeros(4), lone=2))
+    names = set(ranks["parameter"].values.tolist())
+    assert {"budget_sd", "lean_sd", "budget_error_offset[3]", "lean_error_offset[0]"} <= names
+    share = (ranks["rank"] + 0.5) / (ranks.attrs["kept"] + 1)
+    unlikely = 1e-4
+    for name in ranks["parameter"].values:
+        assert stats.kstest(share.sel(parameter=name).values, "uniform").pvalue > unlikely, name
