@@ -140,13 +140,13 @@ HEAD = f"""# Do bands hold where runs err alike?
 
 Written by `python -m benchmarks.shared_errors`; not edited by hand.
 
-Simulated run logs of {BUDGETS} IsoFLOP budgets of {SIZES} sizes, every fifth design with a second seed. All that is true
-of a log is drawn from the beliefs of one card, in NumPy: the law (Chinchilla's), an error that the runs of a budget
+Simulated run logs of {BUDGETS} IsoFLOP budgets of {SIZES} sizes, every fifth design with a second seed. All that is
+true of a log is drawn from the beliefs of one card, in NumPy: the law (Chinchilla's), an error that the runs of a budget
 share (a standard deviation of about 1.5%) and the lean of its profile (3% a decade of N), lack of fit that seeds share
 (0.4%), the scatter of seeds (0.3%), and undertuned runs (one in eight, 5% worse on average). Each log is fitted by that
 card (`with`) and by plain Chinchilla with Student-t noise and the same priors of the law (`without`). How often did the
-90% band hold the floor, what is expected at {FARTHER:g} times the compute of the largest run, and the loss of a run made
-there? Width: the median over logs, in % of the truth.
+90% band hold the floor, what is expected at {FARTHER:g} times the compute of the largest run, and the loss of a run
+made there? Width: the median over logs, in % of the truth.
 
 """
 
