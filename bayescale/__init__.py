@@ -37,6 +37,7 @@ from bayescale.answers import (
     non_embedding_frontier,
     off_optimal,
     optimal_split,
+    outlier_runs,
     reducible_loss,
     summary,
     time_and_compute,
@@ -87,7 +88,7 @@ from bayescale.runs import (
     shipped_logs,
 )
 from bayescale.tables import published_law, published_table
-from bayescale.trust import calibrate, check_predictive, grade, influence, prior_sensitivity
+from bayescale.trust import calibrate, check_predictive, dependence, grade, influence, prior_sensitivity
 
 __version__ = _version("bayescale")
 
@@ -116,6 +117,7 @@ __all__ = [
     "critical_batch",
     "crossing",
     "data_dimension",
+    "dependence",
     "describe_curves",
     "describe_runs",
     "differences",
@@ -153,6 +155,7 @@ __all__ = [
     "non_embedding_frontier",
     "off_optimal",
     "optimal_split",
+    "outlier_runs",
     "prior_from",
     "prior_predictive",
     "prior_sensitivity",

@@ -24,6 +24,7 @@ from bayescale.cli_families import (
     prior,
 )
 from bayescale.cli_models import list_models, show_model
+from bayescale.cli_outliers import add_outliers, outliers
 from bayescale.cli_runs import read, read_and_warn, reading_options, runs_options
 from bayescale.errors import DesignError, QuestionError
 from bayescale.inference import check_can_save
@@ -33,6 +34,7 @@ from bayescale.modeling import identified
 from bayescale.report import check_writable, run_study, terminal_summary, write_report
 from bayescale.runs import human_number
 from bayescale.terminal import WARNING, band, by_family, err, out, print_answer, print_table, sampling_bar, steps
+from bayescale.trust import dependence_warnings
 
 INTERRUPTED, REFUSED = 130, 2
 MODEL, AGAINST = "chinchilla", "kaplan"
@@ -93,6 +95,8 @@ def _fit(a: argparse.Namespace) -> None:
         ["parameter", "median", "95% band", "prior 95%", "learned"],
         [_parameter_row(learned.sel(parameter=name)) for name in names],
     )
+    for sentence in dependence_warnings(bs.dependence(fit, allow_unconverged=True)):
+        err.print(f"{WARNING}{sentence}", markup=False)
     out.print(f"{verdict.sentence}\nPosterior: {a.output}", markup=False)
 
 
@@ -290,6 +294,11 @@ def _parser() -> argparse.ArgumentParser:
     add_ask(p)
     _posterior_options(p)
     _at_option(p)
+
+    p = command(
+        "outliers", outliers, "the runs that lie off the law: how likely each is undertuned, or how little it counts"
+    )
+    add_outliers(p)
 
     p = command("forecast", forecast, "the loss at larger compute by several forms, weighted by how well they predict")
     add_forecast(p)

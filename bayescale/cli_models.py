@@ -10,8 +10,10 @@ from bayescale.errors import DesignError
 from bayescale.laws import LAWS, SCALES, Law, law_by_name, scale_of
 from bayescale.laws.scales import ANY
 from bayescale.modeling import Card, check_design
+from bayescale.modeling.card import DRIFT_MEANINGS
 from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
 from bayescale.modeling.prior_predictive import prior_predictive
+from bayescale.modeling.shared_errors import error_meanings
 from bayescale.picture_file import check_picture, save_picture
 from bayescale.terminal import out, print_table
 
@@ -192,7 +194,7 @@ def _print_parameters(card: Card, law: Law) -> None:
         rows.append((name, units.get(name, "1"), str(prior), says))
     out.print()
     print_table("priors at the reference run (median and 95% band)", ["parameter", "unit", "prior", "says"], rows)
-    meanings = {p.name: p.meaning for p in law.parameters} | NOISE_MEANINGS
+    meanings = {p.name: p.meaning for p in law.parameters} | NOISE_MEANINGS | DRIFT_MEANINGS | error_meanings(card)
     for name, prior in card.all_priors.items():
         out.print(f"{name}: {meanings[name]}" + f" (from {prior.source})" * bool(prior.source), markup=False)
     out.print(f"noise: {card.noise.family} on {'the share' if law.response != 'loss' else 'log loss'}", markup=False)

@@ -14,6 +14,7 @@ from bayescale.answers.irreducible import irreducible_loss
 from bayescale.answers.known_models import better, known_models, known_models_table
 from bayescale.answers.marginal import bigger_or_longer
 from bayescale.answers.off_optimal import convergence_gap, off_optimal
+from bayescale.answers.outliers import KNOWS_OUTLIERS, outlier_runs
 from bayescale.answers.posterior import (
     card_of,
     complete_inputs,
@@ -40,6 +41,7 @@ from bayescale.answers.within import compute_to_within
 
 __all__ = [
     "BANDS",
+    "KNOWS_OUTLIERS",
     "PowerOf",
     "agreement",
     "approaches",
@@ -83,6 +85,7 @@ __all__ = [
     "off_optimal",
     "optimal_params",
     "optimal_split",
+    "outlier_runs",
     "parse_compute",
     "power_with_errors",
     "reducible_loss",

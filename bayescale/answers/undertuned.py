@@ -9,6 +9,7 @@ from bayescale.errors import QuestionError
 from bayescale.inference import by_run, require_quotable, runs_of
 from bayescale.modeling.drift import respond
 from bayescale.modeling.noise import known_of, undertuned_log_odds
+from bayescale.modeling.shared_errors import groups_in
 
 NOISE = "Undertuned"
 LIKELY = 0.5  # runs more likely undertuned than not are named
@@ -41,14 +42,7 @@ def undertuned_runs(fit: xr.DataTree, *, allow_unconverged: bool = False) -> xr.
     Examples
     --------
     >>> import bayescale as bs
-    >>> content = bs.load_card("chinchilla").model_dump(mode="json", exclude={"name"})
-    >>> content["noise"] = {
-    ...     "family": "Undertuned",
-    ...     "sigma": {"dist": "LogNormal", "median": 0.01, "sigma": 0.8},
-    ...     "undertuned": {"dist": "Beta", "a": 1, "b": 5},
-    ...     "excess": {"dist": "LogNormal", "median": 0.05, "sigma": 0.7},
-    ... }
-    >>> fit = bs.fit(bs.load_shipped("tinylm"), bs.make_card(content, "tuned"), seed=1)       # doctest: +SKIP
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), "chinchilla-undertuned", seed=1)              # doctest: +SKIP
     >>> float(bs.undertuned_runs(fit)["probability"].max()) <= 1                              # doctest: +SKIP
     True
     """
@@ -56,12 +50,12 @@ def undertuned_runs(fit: xr.DataTree, *, allow_unconverged: bool = False) -> xr.
     if card.noise.family != NOISE:
         raise QuestionError(
             f"the card {card.name!r} takes all runs as tuned alike ({card.noise.family} noise); fit a card with "
-            f'noise.family = "{NOISE}".'
+            f'noise.family = "{NOISE}", such as chinchilla-undertuned.'
         )
     quotable = require_quotable(fit, allow_unconverged)
     law, spans = law_of(fit), spans_of(fit)
     labels = runs["family"] if "family" in runs.coords else None
-    inputs = {name: runs[name] for name in (*law.inputs, *spans)}
+    inputs = {name: runs[name] for name in (*law.inputs, *spans)} | groups_in(card, runs)
     mean, theta = respond(card, by_run(theta_of(fit), labels), inputs, reference_of(fit), spans)
     odds = undertuned_log_odds(runs[law.response], mean, known_of(NOISE, runs, law.response), theta)
     out = xr.Dataset(

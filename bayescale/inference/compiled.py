@@ -18,6 +18,7 @@ from pytensor.compile.mode import get_mode
 from bayescale.errors import SamplingError
 from bayescale.modeling import Card, build_model, model_data
 from bayescale.modeling.build import ModelData
+from bayescale.modeling.shared_errors import name_shared
 
 MAX_COMPILED = 16
 # For draws from a model: compiling for speed would take longer than they do, and not every machine has a BLAS to link.
@@ -76,7 +77,8 @@ def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
     """Return the compiled model of a card for these runs: one for each number of groups and kind of effects."""
     data = model_data(card, runs)
     groups = tuple((name, len(group.levels), data.centred[name]) for name, group in data.groups.items())
-    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), groups)
+    shared = tuple(len(group.names) for group in data.sharing.values())
+    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), groups, shared)
     return compile_once(key, lambda: build_model(card, runs)), data
 
 
@@ -164,4 +166,5 @@ def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: i
 
 def name_families(ds: xr.Dataset, data: ModelData) -> xr.Dataset:
     """Label groups as these runs do: a compiled model remembers the names of the runs it was compiled for."""
+    ds = name_shared(ds, data.sharing)
     return ds.assign_coords({name: np.array(of.levels) for name, of in data.groups.items() if name in ds.dims})

@@ -18,13 +18,26 @@ from bayescale.modeling.build import ModelData
 from bayescale.modeling.drift import STEP, respond, sampled_names, with_steps_beyond
 from bayescale.modeling.noise import known_of, log_density, observed_name
 from bayescale.modeling.pooling import CHOLESKY
+from bayescale.modeling.shared_errors import error_name, groups_in, with_groups
 from bayescale.runs import content_hash
+from bayescale.runs.rounding import LOSS_STEP
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
 ATTEMPTS = ((0.9, 1, 1), (0.95, 2, 3), (0.99, 3, 8))
 # What a posterior keeps of its runs' attrs.
-_FROM_RUNS = ("title", "source", "sha256", "loss_unit", "params_convention", "cost", "licence", "truth", "findings")
+_FROM_RUNS = (
+    "title",
+    "source",
+    "sha256",
+    "loss_unit",
+    "params_convention",
+    "cost",
+    "licence",
+    "truth",
+    "findings",
+    LOSS_STEP,
+)
 _VERSIONS = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 Progress = Callable[[int, int], None]
@@ -91,6 +104,7 @@ def fit(
     """
     card = load_card(model)
     check_design(card, runs)
+    runs = with_groups(card, runs)
     compiled, data = compile_for(card, runs)
     posterior, stats, verdict, settings = _sample_until_sound(
         compiled, data.arrays, seed, draws, tune, chains, range(first_try - 1, tries), limits, progress
@@ -108,7 +122,8 @@ def fit(
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
     if prior_draws:
-        shown = [str(name) for name in names if name != STEP]
+        latent = {STEP, *map(error_name, card.errors)}
+        shown = [str(name) for name in names if name not in latent]
         groups["prior"] = sample_prior(compiled, data, shown, prior_draws, seed)
     tree = xr.DataTree.from_dict({name: _bare(ds) for name, ds in groups.items()})
     tree.attrs.update(_provenance(card, runs, data, verdict, settings))
@@ -203,7 +218,7 @@ def log_likelihood(card: Card, posterior: xr.Dataset, runs: xr.Dataset, data: Mo
     law, family = card.get_law(), card.noise.family
     labels = runs["family"] if "family" in runs.coords else None
     theta = by_run({name: posterior[name] for name in sampled_names(card)}, labels)
-    inputs = {name: runs[name] for name in (*law.inputs, *data.spans)}
+    inputs = {name: runs[name] for name in (*law.inputs, *data.spans)} | groups_in(card, runs)
     mean, theta = respond(card, theta, inputs, data.reference, data.spans)
     density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
     ordered = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")

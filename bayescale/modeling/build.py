@@ -16,6 +16,7 @@ from bayescale.modeling.drift import CELL, SIDE, STEP, Spans, drift_arrays, span
 from bayescale.modeling.groups import FAMILY, Group, groups_of
 from bayescale.modeling.noise import NOISES, known_of, observed_name
 from bayescale.modeling.pooling import family_map, group_coords, group_effects, of_name, pooled
+from bayescale.modeling.shared_errors import Sharing, add_errors, error_arrays, group_dim, sharing_of
 
 # Prefix of what the law reads, so that no symbol can be taken for a parameter.
 INPUT = "input_"
@@ -31,6 +32,7 @@ class ModelData:
     groups: Mapping[str, Group]
     centred: Mapping[str, bool]
     spans: Spans = field(default_factory=dict)
+    sharing: Sharing = field(default_factory=dict)
 
 
 # Runs for each parameter of the law in every group, from which on a group's own runs pin its parameters.
@@ -62,8 +64,9 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
     arrays |= {family_map(name): group.of_family for name, group in groups.items() if name != FAMILY}
     fewest = {name: int(np.bincount(group.of_family[index]).min()) for name, group in groups.items()}
     centred = {name: count >= CENTRED_FROM * len(law.parameters) for name, count in fewest.items()}
-    spans = spans_of(card, runs)
-    return ModelData(arrays | drift_arrays(card, runs, spans), reference, families, groups, centred, spans)
+    spans, sharing = spans_of(card, runs), sharing_of(card, runs)
+    arrays |= drift_arrays(card, runs, spans) | error_arrays(sharing)
+    return ModelData(arrays, reference, families, groups, centred, spans, sharing)
 
 
 def _of_scale(prior: Prior, loss: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -105,7 +108,8 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     given = model_data(card, runs)
     law, noise = card.get_law(), NOISES[card.noise.family]
     coords: dict[str, list[Any]] = dict(group_coords(card, law, given.groups))
-    if given.spans:
+    coords |= {group_dim(key): list(group.names) for key, group in given.sharing.items()}
+    if card.discrepancy:
         coords[CELL] = list(range(2 * SIDE * len(given.spans)))
     with pm.Model(coords=coords) as model:
         data: dict[str, Any] = {name: pm.Data(name, values) for name, values in given.arrays.items()}
@@ -114,9 +118,12 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
         theta = {name: pooled(name, card, law, given.groups, effects, data) for name in card.all_priors}
         known = {name: data[name] for name in noise.known}
         mean = law.mean(pt, x, theta)
-        if given.spans:
+        if card.discrepancy:
             mean = mean * pt.exp(_drift(theta, given, data))
+        if given.spans:
             theta["sigma"] = theta["sigma"] * pt.exp(theta["sigma_growth"] * data["run_below"])
+        if given.sharing:
+            mean, theta = add_errors(mean, theta, given.sharing, data)
         name = observed_name(card.noise.family, law.response)
         noise.likelihood(name, mean, theta, known, observed=data["observed"])
     return model

@@ -18,6 +18,12 @@ EFFECT = "{dist = 'Normal', mu = 0, sigma = 0.3}"
 DRIFTING = "+drift"  # ends the name of a card whose law may be wrong
 # What [pooling] may say beside how each parameter is pooled.
 _POOLING = ("default", "spread", "effect", "correlated")
+# What the name of a card may end with, each with where in the defaults stands what it adds: NAME+drift+budget.
+ADDITIONS: dict[str, tuple[str, ...]] = {
+    DRIFTING: ("discrepancy",),
+    "+budget": ("errors", "budget", "lean"),
+    "+design": ("errors", "design"),
+}
 
 
 class Prior(BaseModel):
@@ -78,6 +84,7 @@ class NoiseCard(BaseModel):
     undertuned: Prior | None = None
     excess: Prior | None = None
     precision: Prior | None = None
+    sigma_growth: Prior | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -89,12 +96,19 @@ class NoiseCard(BaseModel):
         given = {name for name in NOISE_MEANINGS if getattr(self, name) is not None}
         if given != set(wanted):
             raise ValueError(f"{self.family} noise needs priors for exactly: {', '.join(wanted)}.")
+        if self.sigma_growth is not None and "sigma" not in wanted:
+            raise ValueError(f"sigma_growth: {self.family} noise has no sigma that could grow.")
         return self
 
     @property
     def priors(self) -> dict[str, Prior]:
         """Priors of the noise by parameter."""
         return {name: getattr(self, name) for name in NOISES[self.family].parameters}
+
+    @property
+    def growth(self) -> dict[str, Prior]:
+        """Prior of how the scatter grows for smaller runs, by its name; empty where it is the same for all."""
+        return {} if self.sigma_growth is None else {"sigma_growth": self.sigma_growth}
 
 
 class Drift(BaseModel):
@@ -119,6 +133,20 @@ DRIFT_MEANINGS = {
     "tau_growth": "how much faster it wanders for each decade below the largest run, on the log",
     "sigma_growth": "how much larger the run-to-run scatter is for each decade below the largest run, on the log",
 }
+
+
+def sd_name(key: str) -> str:
+    """Return the name of the standard deviation between groups of runs that share something: ``budget_sd``."""
+    return f"{key}_sd"
+
+
+def split_name(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return a card's name without what it ends with, and that: ``power:tokens`` and ``+drift``, ``+budget``."""
+    added: list[str] = []
+    while end := next((one for one in ADDITIONS if name.endswith(one)), ""):
+        name = name.removesuffix(end)
+        added.insert(0, end)
+    return name, tuple(added)
 
 
 class Expression(BaseModel):
@@ -156,6 +184,9 @@ class Card(BaseModel):
         The run at which the priors are stated, by column; by default the geometric mean of the runs.
     discrepancy : Drift, optional
         How the law may be wrong; None for a card that takes its law as exact.
+    errors : dict of str to Prior
+        The standard deviation of log loss between groups of runs, by what the runs of a group share: ``budget``,
+        ``lean`` (of a budget's profile, a decade of N), ``design`` or a column that labels the runs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -168,6 +199,7 @@ class Card(BaseModel):
     pooling: dict[str, bool | str | Prior] = Field(default_factory=dict)
     reference: dict[str, float] | None = None
     discrepancy: Drift | None = None
+    errors: dict[str, Prior] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -193,6 +225,7 @@ class Card(BaseModel):
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"reference.{column}: accepted is a number above 0; got {value!r}.")
         self._drift_fits(law)
+        self._errors_fit(law)
         if NOISES[self.noise.family].of_shares != (law.response != "loss"):
             fitting = [name for name, noise in NOISES.items() if noise.of_shares == (law.response != "loss")]
             raise ValueError(
@@ -232,6 +265,17 @@ class Card(BaseModel):
                 )
         if along == ():
             raise ValueError("discrepancy.along: name at least one scale, such as compute.")
+
+    def _errors_fit(self, law: Law) -> None:
+        for key, prior in self.errors.items():
+            if NOISES[self.noise.family].of_shares:
+                raise ValueError(f"errors.{key}: errors are of log loss; this law predicts {law.response}.")
+            if prior.scipy.support()[0] < 0 or prior.of:
+                raise ValueError(f"errors.{key}: {prior} is no prior of a standard deviation, which is positive.")
+            if sd_name(key) in law.parameter_names:
+                raise ValueError(f"errors.{key}: the law has a parameter {sd_name(key)!r} of its own.")
+        if self.noise.growth and self.discrepancy:
+            raise ValueError("noise.sigma_growth: a card with a discrepancy has it there; give it in one place.")
 
     def _pooling_is_understood(self, names: tuple[str, ...]) -> None:
         poolable = (*names, *self.noise.priors)
@@ -278,8 +322,8 @@ class Card(BaseModel):
 
     def on(self, column: str) -> "Card":
         """Return the same card for another column, where its law is in one variable."""
-        drifts = DRIFTING * self.name.endswith(DRIFTING)
-        name = f"{self.name.removesuffix(DRIFTING).partition(':')[0]}:{column}{drifts}"
+        base, added = split_name(self.name)
+        name = "".join((base.partition(":")[0], ":", column, *added))
         return parse_card(self.model_dump(mode="json", exclude={"name"}) | {"x": column}, name, name)
 
     def terms(self, parameter: str) -> tuple[Term, ...]:
@@ -311,9 +355,11 @@ class Card(BaseModel):
 
     @property
     def all_priors(self) -> dict[str, Prior]:
-        """Priors of the law's, the noise's and the drift's parameters, in order."""
+        """Priors of the law's, the noise's, the drift's and the shared errors' parameters, in order."""
         of_law = {name: self.priors[name] for name in self.get_law().parameter_names}
-        return of_law | self.noise.priors | (self.discrepancy.priors if self.discrepancy else {})
+        of_noise = self.noise.priors | self.noise.growth
+        of_errors = {sd_name(key): prior for key, prior in self.errors.items()}
+        return of_law | of_noise | (self.discrepancy.priors if self.discrepancy else {}) | of_errors
 
     @property
     def fixed(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bayescale.errors import BayescaleError, CardError, did_you_mean
 from bayescale.laws import law_by_name
-from bayescale.modeling.card import DRIFTING, Card, parse_card
+from bayescale.modeling.card import ADDITIONS, Card, parse_card, split_name
 from bayescale.shipped_files import shipped_path
 
 DEFAULTS = "defaults"
@@ -25,7 +25,8 @@ def load_card(model: "str | Path | Card") -> Card:
     model : str, path or Card
         A shipped card's name; the path of a card of your own, ending in ``.toml``; either with a column after a colon
         for a law in one variable, such as ``"power:tokens"``; any of them with ``"+drift"`` at its end for the same
-        card with a discrepancy; or a card.
+        card with a discrepancy, ``"+budget"`` or ``"+design"`` for errors that runs of one IsoFLOP budget or of one
+        design share, or several of these; or a card.
 
     Raises
     ------
@@ -41,22 +42,32 @@ def load_card(model: "str | Path | Card") -> Card:
     'tokens'
     >>> bs.load_card("chinchilla+drift").discrepancy.kind
     'drift'
+    >>> list(bs.load_card("chinchilla+drift+budget").errors)
+    ['budget']
     """
     if isinstance(model, Card):
         return model
-    name, _, column = str(model).removesuffix(DRIFTING).partition(":")
+    base, added = split_name(str(model))
+    name, _, column = base.partition(":")
     path = _path(name, name)
     card = make_card(_content(path), path.stem, str(path))
     card = card.on(column) if column else card
-    return drifting(card) if str(model).endswith(DRIFTING) else card
+    for end in added:
+        card = with_added(card, end)
+    return card
 
 
-def drifting(card: Card) -> Card:
-    """Return the card with the shipped discrepancy, where it has none of its own."""
-    if card.discrepancy is not None:
+def with_added(card: Card, end: str) -> Card:
+    """Return the card with what that end of a name adds, as it is shipped; a card that has its own stays as it is."""
+    table, *keys = ADDITIONS[end]
+    content = card.model_dump(mode="json", exclude={"name"})
+    shipped, mine = _defaults()[table], content[table]
+    if mine and all(key in mine for key in keys):
         return card
-    name = card.name + DRIFTING
-    content = card.model_dump(mode="json", exclude={"name"}) | {"discrepancy": _defaults()["discrepancy"]}
+    content[table] = (mine or {}) | {key: shipped[key] for key in keys} if keys else shipped
+    if content["discrepancy"] and content["noise"].get("sigma_growth"):
+        content["discrepancy"] = content["discrepancy"] | {"sigma_growth": content["noise"].pop("sigma_growth")}
+    name = card.name + end
     return parse_card(content, name, name)
 
 

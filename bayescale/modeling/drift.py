@@ -17,6 +17,7 @@ import xarray as xr
 
 from bayescale.laws import Law
 from bayescale.modeling.card import Card
+from bayescale.modeling.shared_errors import error_name, respond_together
 
 STEP, CELL = "drift_step", "drift_cell"
 SIDE = 4  # cells on each side of the middle of the runs
@@ -36,9 +37,9 @@ Spans = Mapping[str, Span]
 
 
 def drift_columns(card: Card) -> tuple[str, ...]:
-    """Return the scales along which a card's law may drift; none where it has no discrepancy."""
+    """Return the scales along which a card's law may drift, or its scatter grows; none where neither does."""
     if card.discrepancy is None:
-        return ()
+        return (measure(card.get_law()),) if card.noise.growth else ()
     return card.discrepancy.along or (measure(card.get_law()),)
 
 
@@ -49,12 +50,12 @@ def measure(law: Law) -> str:
 
 
 def sampled_names(card: Card) -> tuple[str, ...]:
-    """Return the names of all that a response depends on: parameters and, where there is a drift, its steps."""
-    return (*card.all_priors, *((STEP,) if card.discrepancy else ()))
+    """Return the names of all that a response depends on: parameters, the steps of a drift, errors that runs share."""
+    return (*card.all_priors, *((STEP,) if card.discrepancy else ()), *map(error_name, card.errors))
 
 
 def spans_of(card: Card, runs: xr.Dataset) -> dict[str, Span]:
-    """Return where the runs lie along each scale of the drift."""
+    """Return where the runs lie along each scale of the drift, or the one along which scatter grows."""
     logs = {name: np.log10(runs[name].values.astype(float)) for name in drift_columns(card)}
     return {name: Span(float(t.min()), float(np.median(t)), float(t.max())) for name, t in logs.items()}
 
@@ -100,10 +101,12 @@ def drift_arrays(card: Card, runs: xr.Dataset, spans: Spans) -> dict[str, np.nda
         return {}
     values = {name: runs[name].values.astype(float) for name in spans}
     first = next(iter(spans))
-    return {
+    below = {"run_below": decades_below(values[first], spans[first])}
+    if card.discrepancy is None:
+        return below
+    return below | {
         "drift_basis": np.concatenate([basis(values[k], span)[..., : 2 * SIDE] for k, span in spans.items()], axis=-1),
         "drift_below": np.concatenate([below_top(span)[: 2 * SIDE] for span in spans.values()]),
-        "run_below": decades_below(values[first], spans[first]),
     }
 
 
@@ -117,9 +120,11 @@ def respond(
     card : Card
         The model card.
     theta : mapping
-        Draws of the law's, the noise's and the drift's parameters and, where there is a drift, of its steps.
+        Draws of the law's, the noise's and the drift's parameters and, where there is a drift, of its steps; of errors
+        that runs share, where the card has them.
     inputs : mapping
-        By column, in their own units, with the scales along which the law drifts.
+        By column, in their own units, with the scales along which the law drifts, and the groups of runs that were
+        fitted (`groups_in`): any other run has errors of its own, which widen its scatter.
     reference : mapping
         The reference run.
     spans : mapping of str to Span
@@ -129,10 +134,11 @@ def respond(
     local = dict(theta)
     if spans:
         first = next(iter(spans))
-        mean = mean * np.exp(drift(theta, inputs, spans))
+        if card.discrepancy:
+            mean = mean * np.exp(drift(theta, inputs, spans))
         growth = theta["sigma_growth"] * decades_below(inputs[first], spans[first])
         local["sigma"] = theta["sigma"] * np.exp(growth)
-    return mean, local
+    return respond_together(card, mean, local, inputs) if card.errors else (mean, local)
 
 
 def drift(theta: Mapping[str, xr.DataArray], inputs: Mapping[str, Any], spans: Spans) -> xr.DataArray:
@@ -149,7 +155,7 @@ def drift(theta: Mapping[str, xr.DataArray], inputs: Mapping[str, Any], spans: S
 
 def with_steps_beyond(posterior: xr.Dataset, spans: Spans, seed: int) -> xr.Dataset:
     """Return the posterior with the steps beyond the runs, and the steps by the scale that they are along."""
-    if not spans:
+    if not spans or STEP not in posterior:
         return posterior
     inside = posterior[STEP].transpose(..., CELL)
     rng, parts = np.random.default_rng([seed, 4]), []

@@ -1,12 +1,10 @@
 """What these runs can teach of a law's parameters, worked out in a second and before anything is sampled."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 from scipy.optimize import least_squares, minimize
 from scipy.special import expit, logit, ndtr, ndtri
 
@@ -16,9 +14,9 @@ from bayescale.modeling.build import ModelData, model_data
 from bayescale.modeling.card import Card
 from bayescale.modeling.cards import load_card
 from bayescale.modeling.design import check_design
-from bayescale.modeling.drift import Spans, basis, below_top, decades_below, spans_of
+from bayescale.modeling.drift import Spans, spans_of
 from bayescale.modeling.further_runs import ADDED, Further, further_runs
-from bayescale.modeling.groups import FAMILY, Group, Term
+from bayescale.modeling.latents import Array, Places, off_law_of, places_of, shared_errors_of
 from bayescale.modeling.noise import NOISES, known_of, no_error
 from bayescale.modeling.pooling import of_name
 
@@ -34,20 +32,6 @@ WIDTH, NARROW = 1e-4, 1e-5
 NOTHING = 1e-12
 # No prior is followed further out than this, in standard deviations.
 FAR = 8.0
-
-Array = NDArray[Any]
-
-
-class _Effects(NamedTuple):
-    """Where the effects of a group's levels stand among the latents, which is each family's, and their size."""
-
-    place: slice
-    of_family: Array
-    size: float
-
-
-# Where a parameter's level stands among the latents, which of several is each family's, and the effects of groups.
-Places = dict[str, tuple[slice, Array, tuple[_Effects, ...]]]
 
 
 def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla") -> xr.Dataset:
@@ -106,13 +90,18 @@ def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla")
 
 
 class _Where(NamedTuple):
-    """A set of runs, at hand or not: what the law takes of them, their families, and how each may scatter and drift."""
+    """A set of runs, at hand or not: what the law takes of them, their families, and how each may scatter and drift.
+
+    ``drift`` is what each latent off the law adds to log loss: steps of the drift, and errors that runs share;
+    ``own``, the standard deviation of the errors that a run shares with no other.
+    """
 
     inputs: dict[str, Array]
     family: Array
     known: dict[str, Any]
     drift: Array
     scatter: Array
+    own: Array
 
 
 class _Problem(NamedTuple):
@@ -150,48 +139,11 @@ def _problem(card: Card, runs: xr.Dataset) -> _Problem:
     inputs = {name: runs[name].values.astype(float) for name in law.inputs}
     known = {name: one.values for name, one in known_of(card.noise.family, runs, law.response).items()}
     scales = {name: runs[name].values.astype(float) for name in spans}
-    at_hand = _Where(inputs, given.arrays["family_index"], known, *_off_law(card, spans, scales, runs.sizes["run"]))
-    return _Problem(card, law, given, _places(card, given.groups), spans, at_hand)
-
-
-def _places(card: Card, groups: Mapping[str, Group]) -> Places:
-    places: Places = {}
-    start = 0
-    for name in card.get_law().parameter_names:
-        if name in card.fixed:
-            continue
-        terms = [term for term in card.terms(name) if len(groups[term.group].levels) > 1]
-        alone = next((term.group for term in terms if term.kind == "none"), None)
-        level = slice(start, start + (len(groups[alone].levels) if alone else 1))
-        of_family = groups[alone].of_family if alone else np.zeros(len(groups[FAMILY].levels), dtype=int)
-        start = level.stop
-        effects: list[_Effects] = []
-        for term in terms:
-            if term.kind != "none":
-                place = slice(start, start + len(groups[term.group].levels))
-                effects.append(_Effects(place, groups[term.group].of_family, _size(card, term)))
-                start = place.stop
-        places[name] = level, of_family, tuple(effects)
-    return places
-
-
-def _size(card: Card, term: Term) -> float:
-    """Return how large effects are; of a spread, which is not known before sampling, the middle of its prior."""
-    return card.effect.arguments["sigma"] if term.kind == "effect" else float(card.spread.scipy.ppf(0.5))
-
-
-def _off_law(card: Card, spans: Spans, scales: dict[str, Array], count: int) -> tuple[Array, Array]:
-    """Return what each step of the drift adds to log loss at these scales, and by how much the scatter grows there.
-
-    The drift's own parameters are held at their priors' medians: what they are is not known before sampling.
-    """
-    if card.discrepancy is None:
-        return np.zeros((count, 0)), np.ones(count)
-    middle = {name: float(prior.scipy.ppf(0.5)) for name, prior in card.discrepancy.priors.items()}
-    rate = {name: middle["tau"] * np.exp(middle["tau_growth"] * below_top(span)) for name, span in spans.items()}
-    steps = np.concatenate([basis(scales[name], span) * rate[name] for name, span in spans.items()], axis=-1)
-    first = next(iter(spans))
-    return steps, np.exp(middle["sigma_growth"] * decades_below(scales[first], spans[first]))
+    steps, scatter = off_law_of(card, spans, scales, runs.sizes["run"])
+    errors, own = shared_errors_of(card, given.sharing, runs.sizes["run"])
+    off_law = np.concatenate([steps, errors], axis=1)
+    at_hand = _Where(inputs, given.arrays["family_index"], known, off_law, scatter, own)
+    return _Problem(card, law, given, places_of(card, given.groups), spans, at_hand)
 
 
 # From latents to what the law expects ---------------------------------------------------------------------------------
@@ -300,7 +252,7 @@ def _noise_fit(problem: _Problem, mean: Array) -> dict[str, float]:
 
 def _scattered(noise: dict[str, float], where: _Where) -> dict[str, Any]:
     """Return the noise as it is at each run."""
-    return noise | {"sigma": noise["sigma"] * where.scatter} if "sigma" in noise else dict(noise)
+    return noise | {"sigma": np.hypot(noise["sigma"] * where.scatter, where.own)} if "sigma" in noise else dict(noise)
 
 
 def _information(problem: _Problem, mean: Array, noise: dict[str, float], where: _Where) -> Array:
@@ -380,8 +332,11 @@ def _told_by(problem: _Problem, point: _Point, further: list[Further], family: i
     count = ADDED * len(further)
     known = {name: np.full(count, value) for name, value in no_error(problem.card.noise.family).items()}
     scales = {"compute": np.concatenate([one.compute for one in further])} | inputs
-    off_law = _off_law(problem.card, problem.spans, scales, count)
-    where = _Where(inputs, np.full(count, family), known, *off_law)
+    steps, scatter = off_law_of(problem.card, problem.spans, scales, count)
+    _, own = shared_errors_of(problem.card, {}, count)
+    # No further run is in a group of those at hand.
+    off_law = np.pad(steps, ((0, 0), (0, problem.at_hand.drift.shape[1] - steps.shape[1])))
+    where = _Where(inputs, np.full(count, family), known, off_law, scatter, own)
     information = _information(problem, _mean(problem, point.latent, where), point.noise, where)
     slopes = _slopes(lambda at: _seen(problem, _mean(problem, at, where)), point.latent)
     told = []

@@ -9,6 +9,8 @@ import pymc as pm
 import xarray as xr
 from scipy import stats
 
+from bayescale.runs.rounding import LOSS_STEP, rounding_se
+
 Known = Mapping[str, Any]
 Values = Mapping[str, Any]
 
@@ -180,7 +182,9 @@ def known_of(family: str, runs: xr.Dataset, response: str) -> dict[str, xr.DataA
     for name in NOISES[family].known:
         if name == "relative_se":
             absent = xr.zeros_like(runs[response])
-            found[name] = runs["loss_se"].fillna(0.0) / runs[response] if "loss_se" in runs else absent
+            measured = runs["loss_se"].fillna(0.0) / runs[response] if "loss_se" in runs else absent
+            rounded = rounding_se(runs.attrs.get(LOSS_STEP, 0.0))
+            found[name] = xr.ufuncs.hypot(measured, rounded / runs[response]) if rounded else measured
         else:
             found[name] = runs[name].astype("int64")
     return found

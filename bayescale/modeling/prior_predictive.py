@@ -14,6 +14,7 @@ from bayescale.modeling.cards import load_card
 from bayescale.modeling.design import check_design
 from bayescale.modeling.noise import NOISES, draw_response, known_of, no_error
 from bayescale.modeling.pooling import of_name
+from bayescale.modeling.shared_errors import alone
 
 # A typical language model: where a card without runs is looked at. D/N = 20, C = 6ND, D = steps times batch, four
 # epochs of the unique tokens; S1 and S2 as a cosine from 3e-4 to a tenth of it leaves them; trained in 16 bits.
@@ -182,7 +183,7 @@ def _responses(
         mean = expected.where(usable, 0.5)
         if NOISES[family].of_shares:
             mean = mean.clip(EDGE, 1 - EDGE)
-        response = draw_response(family, mean, theta, rng, known).where(usable)
+        response = draw_response(family, mean, alone(card, theta), rng, known).where(usable)
     return {
         f"expected_{law.response}": expected.assign_attrs(units=place.unit, long_name=f"{law.response} by the law"),
         law.response: response.assign_attrs(units=place.unit, long_name=f"{law.response} of one new run"),

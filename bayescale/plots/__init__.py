@@ -20,6 +20,7 @@ from bayescale.plots.loo import plot_loo_by_run
 from bayescale.plots.loss import plot_forms, plot_loss_against_compute
 from bayescale.plots.marginal import plot_bigger_or_longer
 from bayescale.plots.off_optimal import plot_convergence_gap, plot_off_optimal
+from bayescale.plots.outliers import plot_outliers
 from bayescale.plots.pareto import plot_pareto
 from bayescale.plots.prior_predictive import plot_prior_predictive
 from bayescale.plots.ranks import plot_calibration
@@ -61,6 +62,7 @@ __all__ = [
     "plot_loss_against_compute",
     "plot_moved_by_priors",
     "plot_off_optimal",
+    "plot_outliers",
     "plot_pareto",
     "plot_pareto_k",
     "plot_prior_posterior",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import xarray as xr
 
 from bayescale import plots
-from bayescale.answers import card_of
+from bayescale.answers import KNOWS_OUTLIERS, card_of, outlier_runs
 from bayescale.inference import prior_to_posterior
 from bayescale.modeling.identify import LEARNED
 from bayescale.report.figures_stack import stack_check_plates, stack_plates
@@ -152,6 +152,8 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         ),
         left_out,
     )
+    if plate := outlier_plate(study):
+        yield plate
     if study.stack is not None:
         yield from stack_check_plates(study.stack, drawer)
     if n["identifiability"]:
@@ -172,6 +174,29 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         (
             *(one for name, fit in study.fits.items() for one in (_checks(name, fit), _ranks(name, fit))),
             *(_checks(name, fit) for name, fit in every_fit(study).items() if name not in study.fits),
+        ),
+    )
+
+
+def outlier_plate(study: Study) -> Plate | None:
+    """Return the runs that lie off the law, by the plain forms whose noise knows outliers; none where none does."""
+    found = {name: outlier_runs(fit) for name, fit in study.fits.items() if card_of(fit).noise.family in KNOWS_OUTLIERS}
+    if not found:
+        return None
+    return Plate(
+        "outliers",
+        "Runs off the law",
+        "Each point is a run. Under Student-t noise, how much it counts against one that lies on the law; under noise "
+        "with undertuned runs, how likely it is one of them. "
+        + " ".join(f"{name.capitalize()}: {one.attrs['sentence']}" for name, one in found.items()),
+        tuple(
+            panel(
+                f"outliers-{name}",
+                name,
+                f"residual of each run about {name}, and whether it is an outlier",
+                lambda ax, one=one: plots.plot_outliers(one, ax=ax),  # type: ignore[misc]
+            )
+            for name, one in found.items()
         ),
     )
 

@@ -13,6 +13,7 @@ from bayescale.inference import verdict
 from bayescale.modeling import identified, ridge_of, unidentified
 from bayescale.report.numbers_stack import Numbers, banded, of_family, sensitivity_numbers, stack_numbers
 from bayescale.report.study import PLAIN_FACTORS, Study
+from bayescale.trust import dependence, dependence_warnings
 
 # 80% is where a band that promises 90% is called too narrow; fewer runs than this are too few to say.
 FAILED_BELOW = 0.8
@@ -72,6 +73,7 @@ def collect_numbers(study: Study) -> Numbers:
         "backtest": {name: _backtest(name, held) for name, held in study.held.items()},
         "forms": _forms(study),
         "prior_sensitivity": {name: sensitivity_numbers(found) for name, found in study.leans.items()},
+        "dependence": {name: _dependence(fit) for name, fit in study.fits.items()},
         "irreducible_loss": {name: _floor(study, name) for name in study.fits},
         "provenance": _provenance(study),
     }
@@ -111,6 +113,10 @@ def _identifiability(found: xr.Dataset, families: list[str]) -> Numbers:
         "least_learned": {family: float(one["direction_learned"]) for family, one in each.items()},
         "ridge": {family: ridge_of(one) for family, one in each.items() if one.sizes["parameter"] > 1},
     }
+
+
+def _dependence(fit: xr.DataTree) -> list[str]:
+    return dependence_warnings(dependence(fit, allow_unconverged=True))
 
 
 def _convergence(fit: xr.DataTree) -> Numbers:

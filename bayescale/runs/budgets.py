@@ -81,6 +81,23 @@ def isoflop_profiles(
     return _gathered(runs, kept, tolerance)
 
 
+def found_budgets(runs: xr.Dataset, tolerance: float = TOLERANCE, least: int = LEAST_SIZES) -> list[np.ndarray]:
+    """Return the places of the runs on each budget that is found, however few budgets there are; of one family.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd, bayescale as bs
+    >>> from bayescale.runs.budgets import found_budgets
+    >>> n, c = np.meshgrid([1e8, 2e8, 4e8, 8e8], [1e19, 1e20])
+    >>> runs = bs.read_runs(pd.DataFrame({"params": n.ravel(), "compute": c.ravel(), "loss": np.linspace(3, 2, 8)}))
+    >>> [members.tolist() for members in found_budgets(runs)]
+    [[0, 1, 2, 3], [4, 5, 6, 7]]
+    """
+    logs = np.log10(runs["compute"].values.astype(float))
+    sizes = np.round(np.log(runs["params"].values.astype(float)), 2)
+    return sorted(_found(logs, sizes, tolerance, least), key=lambda members: float(np.median(logs[members])))
+
+
 def _mine(logs: np.ndarray, centres: np.ndarray, k: int, tolerance: float) -> np.ndarray:
     """Say which runs lie within the tolerance of that budget and nearer to it than to any other."""
     away = np.abs(logs[:, None] - centres[None])

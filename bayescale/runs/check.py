@@ -14,6 +14,7 @@ from bayescale.runs.derive import BATCHES
 from bayescale.runs.design import design_findings
 from bayescale.runs.finding import Finding, Level, rows_of, rows_text
 from bayescale.runs.numbers import human_number, scientific
+from bayescale.runs.sharing import sharing_findings
 from bayescale.runs.typos import MIN_RUNS, Moves, Typo, find_typos
 
 Suspicious = Literal["error", "keep"]
@@ -53,6 +54,7 @@ def check_runs(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious = "erro
         *batch_disagrees(runs),
         *_scale_typos(runs, suspicious),
         *design_findings(runs),
+        *sharing_findings(runs),
     ]
 
 

@@ -21,6 +21,7 @@ from bayescale.runs.derive import derive
 from bayescale.runs.finding import Finding, pack_findings, rows_text
 from bayescale.runs.groups import with_groups
 from bayescale.runs.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
+from bayescale.runs.rounding import LOSS_STEP, rounding_findings, rounding_step
 from bayescale.runs.schema import validate
 from bayescale.runs.table import Table, load_table
 from bayescale.runs.units import Card, Units, read_card, refuse_impossible_loss, settle_units
@@ -102,6 +103,7 @@ def read_runs(
     require_quantities(found, names, table.source)
     units = settle_units(table, found, card, loss_unit, params_convention)
     frame = validate(table, found)
+    step, raw = (rounding_step(frame["loss"].to_numpy()), frame["loss"].iloc[0]) if "loss" in frame else (0.0, 1.0)
     units = in_nats(frame, units)
     if units.loss:
         refuse_impossible_loss(frame, units.loss, table, found["loss"])
@@ -112,9 +114,12 @@ def read_runs(
     runs.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived)}
     runs.attrs |= attributes(table, card, units)
     notes += [*units.findings, *more, *unclear_batch(table, found, asked)]
-    notes += _blank_rows(table) + not_used(
-        table, {*found.values(), *_grouping(family), *(note.column for note in notes)}
-    )
+    told = {*found.values(), *_grouping(family), *(note.column for note in notes)}
+    notes += _blank_rows(table) + not_used(table, told)
+    unit_step = step * float(frame["loss"].iloc[0] / raw) if step else 0.0
+    if rounded := rounding_findings(runs, step, unit_step):
+        runs.attrs[LOSS_STEP] = unit_step
+        notes += rounded
     checked = [*check_runs(runs, model, suspicious), *lacking_sizes(table, found, frame.columns, asked), *notes]
     _refuse_errors(checked, table)
     runs.attrs["findings"] = pack_findings(checked)

@@ -1,6 +1,7 @@
 """How far a way to fit can be believed: calibration, checks of the model, what an answer hangs on, and a grade."""
 
 from bayescale.trust.checks import check_predictive
+from bayescale.trust.dependence import dependence, dependence_warnings
 from bayescale.trust.grade import Grade, grade
 from bayescale.trust.influence import influence, most_influential
 from bayescale.trust.ranks import calibration_table, rank_ecdf
@@ -12,6 +13,8 @@ __all__ = [
     "calibrate",
     "calibration_table",
     "check_predictive",
+    "dependence",
+    "dependence_warnings",
     "grade",
     "influence",
     "most_influential",

@@ -11,6 +11,7 @@ from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable, runs_of
 from bayescale.inference.sampling import SEED
 from bayescale.modeling.noise import NOISES, draw_response, known_of
+from bayescale.modeling.shared_errors import groups_in
 from bayescale.trust.parts import about_runs, leave_one_out, reweighted_quantiles
 
 PROBS = (0.5, 0.8, 0.9, 0.95)
@@ -129,7 +130,8 @@ def replicate(fit: xr.DataTree, seed: int = SEED) -> xr.DataArray:
     for family in families_of(fit) if "family" in runs.coords else [None]:
         mine = runs if family is None else runs.isel(run=runs["family"].values == family)
         mine = mine.drop_vars("family", errors="ignore")
-        expected, theta = respond_at(fit, {name: mine[name] for name in columns}, family)
+        inputs = {name: mine[name] for name in columns} | groups_in(card_of(fit), mine)
+        expected, theta = respond_at(fit, inputs, family)
         expected, known = expected.transpose(*DRAW_DIMS, "run"), known_of(noise, mine, law.response)
         parts.append(draw_response(noise, expected, theta, rng, known).reset_coords(drop=True))
     return xr.concat(parts, dim="run").sel(run=runs["run"].values)

@@ -24,7 +24,9 @@ from bayescale.modeling.drift import with_steps_beyond
 from bayescale.modeling.noise import NOISES, observed_name
 from bayescale.modeling.pooling import CHOLESKY
 from bayescale.modeling.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
+from bayescale.modeling.shared_errors import with_groups
 from bayescale.runs import read_runs
+from bayescale.runs.sharing import BUDGET, DESIGN
 
 SIMULATIONS, RUNS = 200, 40
 CHAINS, TUNE, KEPT = 2, 400, 100
@@ -35,6 +37,8 @@ MAX_RHAT = 1.05
 # How far the simulated runs lie from the typical one, in decades either way.
 DECADES = dict.fromkeys(TYPICAL_RUN, 1.5) | {"width": 0.6, "depth": 0.6}
 QUESTIONS = 2000
+# Budgets and runs of one design, of a card whose errors runs share.
+BUDGETS, REPLICATES = 5, 2
 # Draws in a row without a data set that could be fitted, from which on the design is not the card's.
 MAX_REJECTED = 1000
 FIT = "log_likelihood"
@@ -77,9 +81,26 @@ def designed_runs(card: Card, count: int = RUNS, seed: int = 1) -> xr.Dataset:
             low, high = TYPICAL_RUN[name] * max(low, 1 / far), TYPICAL_RUN[name] * min(high, far)
         share = (rng.permutation(count) + rng.random(count)) / count
         columns[name] = low * (high / low) ** share if low > 0 else low + (high - low) * share
+    columns |= _in_groups(card, columns)
     if "questions" in NOISES[card.noise.family].known:
         columns["questions"] = np.full(count, QUESTIONS)
     return read_runs(pd.DataFrame(columns), suspicious="keep")
+
+
+def _in_groups(card: Card, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns of a card with errors that runs share where there are runs that do: budgets, replicates."""
+    found = {name: columns[name] for name in card.get_law().inputs}
+    if BUDGET in card.errors and {"params", "tokens"} <= set(found):
+        logs = np.log10(found["params"] * found["tokens"])
+        low, high = np.quantile(logs, (0.05, 0.95))
+        nearest = low + (high - low) * np.round((BUDGETS - 1) * np.clip((logs - low) / (high - low), 0, 1)) / (
+            BUDGETS - 1
+        )
+        found["tokens"] = 10.0**nearest / found["params"]
+    if DESIGN in card.errors:
+        first = np.arange(len(next(iter(columns.values())))) // REPLICATES * REPLICATES
+        found = {name: values[first] for name, values in found.items()}
+    return found
 
 
 def calibrate(
@@ -148,6 +169,7 @@ def calibrate(
     """
     card = load_card(model)
     runs = designed_runs(card) if runs is None else runs
+    runs = with_groups(card, runs)
     compiled, data = compile_for(card, runs)
     draw = _joint(compiled, card, data)
     # Of its own for each card: what chance puts outside the band would else be outside for all cards alike.
@@ -167,7 +189,10 @@ def calibrate(
 
 def written(card: Card) -> str:
     """Return all that a card believes in one line, by which ranks are known to be of this card still."""
-    return json.dumps(card.model_dump(mode="json", exclude_none=True), sort_keys=True)
+    content = card.model_dump(mode="json", exclude_none=True)
+    if not content["errors"]:
+        del content["errors"]
+    return json.dumps(content, sort_keys=True)
 
 
 def _joint(

@@ -11,6 +11,7 @@ from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.modeling.noise import draw_response, known_of
+from bayescale.modeling.shared_errors import alone
 from bayescale.runs.budgets import BUDGET, profiles_of_curves
 from bayescale.runs.numbers import human_number, scientific
 
@@ -109,7 +110,7 @@ def _simulated(fit: xr.DataTree, runs: xr.Dataset, family: str | None, replicate
     inputs = complete_inputs(law, given, cost_of(fit))
     mean = law.at(np, inputs, {name: theta[name] for name in law.parameter_names}, reference_of(fit))
     known = {name: value.reset_coords(drop=True) for name, value in known_of(card.noise.family, runs, "loss").items()}
-    return draw_response(card.noise.family, mean.transpose(REPLICATE, "run"), theta, rng, known)
+    return draw_response(card.noise.family, mean.transpose(REPLICATE, "run"), alone(card, theta), rng, known)
 
 
 def _read_off(curves: xr.Dataset, profiles: xr.Dataset, simulated: xr.DataArray) -> xr.DataArray:

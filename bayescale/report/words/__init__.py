@@ -1,5 +1,7 @@
 """The three answers in plain sentences, made from the numbers once and shown everywhere."""
 
+from dataclasses import replace
+
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.study import Study
 from bayescale.report.words.far import far_answer
@@ -39,7 +41,8 @@ def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
     """
     n = numbers or collect_numbers(study)
     first = stacked_answer(n) if n["forecast"]["possible"] else far_answer(n)
-    return [first, form_answer(n), floor_answer(n)]
+    alike = tuple(f"{line[0].upper()}{line[1:]}" for name in n["dependence"] for line in n["dependence"][name])
+    return [first, *(replace(one, warnings=(*one.warnings, *alike)) for one in (form_answer(n), floor_answer(n)))]
 
 
 __all__ = [

@@ -1,0 +1,145 @@
+"""Which runs share something that makes them err alike: an IsoFLOP budget, a design, a label."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import DesignError, did_you_mean
+from bayescale.runs.budgets import found_budgets
+from bayescale.runs.columns import QUANTITIES, RESPONSES
+from bayescale.runs.design import families_of
+from bayescale.runs.finding import Finding, rows_of
+
+BUDGET, LEAN, DESIGN = "budget", "lean", "design"
+ALONE = ""  # the label of a run that shares it with no other
+# As much as this the same N, D or C may differ by how it was counted or rounded, on the log.
+SAME = 1e-3
+# From so many rows in groups on, of all, it is said that a log has them.
+OFTEN = 0.2
+
+
+def shared_labels(runs: xr.Dataset, key: str) -> np.ndarray:
+    """Return for each run the group of those with which it shares something, empty where it shares it with none.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs, dims ``run``.
+    key : str
+        ``budget`` or ``lean``, the IsoFLOP budget, found in each family; ``design``, all that a law may take, within a
+        family: runs of one design differ by their seed alone; or a column that labels the runs, such as ``family``.
+
+    Returns
+    -------
+    numpy.ndarray of str
+        One a run, in their order.
+
+    Raises
+    ------
+    DesignError
+        If the runs have no such column.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.sharing import shared_labels
+    >>> sorted(set(shared_labels(bs.load_shipped("tinylm"), "family").tolist()))
+    ['english', 'source']
+    """
+    labels = _WAYS[key](runs) if key in _WAYS else _column(runs, key)
+    names, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return np.where(counts[index] > 1, names[index], ALONE)
+
+
+def _column(runs: xr.Dataset, key: str) -> np.ndarray:
+    labelled = [
+        str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"
+    ]
+    accepted = [*_WAYS, *(name for name in labelled if name != "run")]
+    if key not in accepted:
+        raise DesignError(
+            f"{runs.attrs.get('source', 'the runs')}: no column {key!r} labels the runs, so they share no error by it."
+            f"{did_you_mean(key, accepted)} Accepted: {', '.join(accepted)}."
+        )
+    return runs[key].values.astype(str)
+
+
+def _by_budget(runs: xr.Dataset) -> np.ndarray:
+    labels = np.full(runs.sizes["run"], ALONE, dtype=object)
+    if not {"params", "compute"} <= set(runs):
+        return labels.astype(str)
+    for family, places in families_of(runs).items():
+        for members in found_budgets(runs.isel(run=places)):
+            budget = float(np.median(runs["compute"].values[places[members]]))
+            labels[places[members]] = f"{family}{': ' * bool(family)}{budget:.3g} FLOP"
+    return labels.astype(str)
+
+
+def _by_design(runs: xr.Dataset) -> np.ndarray:
+    names = [name for name in QUANTITIES if name in runs and name not in RESPONSES]
+    cells = {name: _rounded(runs[name].values.astype(float)) for name in names}
+    if "family" in runs.coords:
+        cells = {"family": runs["family"].values} | cells
+    # A budget that jitters by how it was read off is no other design where N and D are the same.
+    if {"params", "tokens"} <= set(names):
+        cells.pop("compute", None)
+    table = pd.DataFrame(cells)
+    first = table.groupby(list(cells), sort=False).ngroup().to_numpy()
+    return np.array([f"design {k}" for k in first + 1])
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Return values such that two are equal which differ by rounding alone."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(values > 0, np.round(np.log(values) / SAME), values)
+
+
+_WAYS: dict[str, Callable[[xr.Dataset], np.ndarray]] = {BUDGET: _by_budget, LEAN: _by_budget, DESIGN: _by_design}
+
+
+def loading_of(runs: xr.Dataset, key: str, labels: np.ndarray) -> np.ndarray:
+    """Return how much of its group's error each run has: all of it; of a lean, by how far it is off the middle in N.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.runs.sharing import loading_of
+    >>> runs = xr.Dataset({"params": ("run", [1e8, 1e9, 1e8])})
+    >>> loading_of(runs, "lean", np.array(["a", "a", ""])).tolist()
+    [-0.5, 0.5, 0.0]
+    """
+    shared = (labels != ALONE).astype(float)
+    if key != LEAN or not shared.any():
+        return shared
+    logs = pd.Series(np.log10(runs["params"].values.astype(float)))
+    return (logs - logs.groupby(labels).transform("mean")).to_numpy() * shared
+
+
+def sharing_findings(runs: xr.Dataset) -> list[Finding]:
+    """Say where rows are not independent: runs on IsoFLOP budgets, and runs of one design.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.sharing import sharing_findings
+    >>> [finding.message[:37] for finding in sharing_findings(bs.load_shipped("tinylm"))]
+    ['48 of 92 runs repeat 16 designs (the ']
+    """
+    found = []
+    said = {
+        BUDGET: "lie on {groups} IsoFLOP budgets: runs of one budget are often tuned alike, and then err alike",
+        DESIGN: "repeat {groups} designs (the same N, D and family): they tell how seeds scatter, not how the law fits",
+    }
+    for key, words in said.items():
+        labels = shared_labels(runs, key)
+        shared = labels != ALONE
+        groups = len(np.unique(labels[shared]))
+        if groups > 1 and shared.mean() >= OFTEN:
+            message = (
+                f"{shared.sum()} of {runs.sizes['run']} runs {words.format(groups=groups)}. Rows that share something "
+                f"are not independent: chinchilla+{key}, or any other card with +{key}, has an error that they share."
+            )
+            found.append(Finding("info", message, rows_of(runs, shared)))
+    return found

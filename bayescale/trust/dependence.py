@@ -1,0 +1,193 @@
+"""Do runs that share something err alike, where the fitted card takes them as independent? Then it is too sure."""
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from bayescale.answers import card_of, law_of
+from bayescale.answers.posterior import DRAW_DIMS, reference_of, spans_of, theta_of
+from bayescale.inference import by_run, require_quotable, runs_of
+from bayescale.modeling import Card
+from bayescale.modeling.card import ADDITIONS
+from bayescale.modeling.drift import respond
+from bayescale.modeling.noise import NOISES
+from bayescale.modeling.shared_errors import groups_in
+from bayescale.runs.sharing import ALONE, BUDGET, DESIGN, shared_labels
+
+# Fewer groups than this say little of how groups differ.
+FEWEST = 4
+# Random signs, the same for every parameter, of which none but one in a hundred should be as uneven by chance.
+FLIPS, CLEAR = 2000, 0.01
+# A standard error that is too small by less is not worth another card.
+WORTH = 1.25
+WHAT = {BUDGET: "IsoFLOP budgets", DESIGN: "designs (replicates by seed)"}
+
+
+def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = False) -> xr.Dataset:
+    """Say whether runs that share a budget, a design or a label err alike, and how much too sure a posterior then is.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    seed : int
+        Seed of the random signs.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``key``, what runs share of which the card knows nothing (``budget``, ``design``, columns that label the
+        runs), where there are at least four groups; and ``parameter`` of the law. ``icc``, the intraclass correlation
+        of the residuals, with the ``f_probability`` of its F test; ``factor``, by how much the standard error of each
+        parameter exceeds the posterior's where groups are drawn and not runs; ``probability`` that the signs of
+        independent runs are as uneven; ``design_effect``, by how much the standard error of a mean of such runs exceeds
+        that of independent ones. ``runs`` and ``groups`` that share. ``attrs["sentences"]`` warns, a line each.
+
+    Raises
+    ------
+    UnconvergedError
+        If the posterior may not be quoted.
+
+    Notes
+    -----
+    The correlation is that of one-way analysis of variance (Donner 1986), of normal scores, so that an outlier does not
+    decide. The standard error is the infinitesimal jackknife's, summed over groups (Giordano and Broderick 2023, arXiv
+    2305.06466): it needs the posterior alone, and what it says of groups is what a bootstrap of groups would. It sees
+    more than the correlation does, such as budgets whose profiles lean. Of few groups it is uncertain, by about
+    ``1 / sqrt(2 groups)``, and too small where the law's parameters have taken up their errors: where it is not clear,
+    the correlation's design effect is told (Kish 1965).
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> found = bs.dependence(bs.fit(bs.load_shipped("tinylm"), seed=1))
+    >>> found["key"].values.tolist(), int(found["groups"][0])
+    (['design'], 16)
+    """
+    require_quotable(fit, allow_unconverged)
+    card, runs = card_of(fit), runs_of(fit)
+    residuals, (names, draws) = _residuals(fit), _parameters(fit)
+    log_density = fit["log_likelihood"][fit.attrs["response"]].transpose(*DRAW_DIMS, "run").sel(run=runs["run"].values)
+    density = log_density.values.reshape(draws.shape[1], -1)
+    # How each parameter's mean moves as a run counts more.
+    moved = (draws - draws.mean(axis=1, keepdims=True)) @ (density - density.mean(axis=0)) / draws.shape[1]
+    parts = []
+    for key in (key for key in _keys(runs) if key not in card.errors):
+        labels = shared_labels(runs, key)
+        if len(set(labels.tolist()) - {ALONE}) >= FEWEST:
+            parts.append(_of_key(key, labels, residuals, moved, draws.std(axis=1), seed))
+    out = xr.concat(parts, "key") if parts else xr.Dataset(coords={"key": np.zeros(0, dtype=str)})
+    out = out.assign_coords(parameter=names)
+    said = [_sentence(out.sel(key=key), card, runs.sizes["run"]) for key in out["key"].values]
+    return out.assign_attrs(model=card.name, sentences="\n".join(line for line in said if line))
+
+
+def dependence_warnings(found: xr.Dataset) -> list[str]:
+    """Return a sentence for each way in which runs err alike and the card does not know."""
+    return [line for line in found.attrs["sentences"].split("\n") if line]
+
+
+def _keys(runs: xr.Dataset) -> list[str]:
+    labels = [
+        str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"
+    ]
+    return [BUDGET, DESIGN, *(name for name in labels if name != "run")]
+
+
+def _residuals(fit: xr.DataTree) -> np.ndarray:
+    """Return by how much each run's response lies above what is expected of it: on the log, or of a share as it is."""
+    card, runs, law, spans = card_of(fit), runs_of(fit), law_of(fit), spans_of(fit)
+    inputs = {name: runs[name] for name in (*law.inputs, *spans)} | groups_in(card, runs)
+    theta = by_run(theta_of(fit), runs["family"] if "family" in runs.coords else None)
+    mean, _ = respond(card, theta, inputs, reference_of(fit), spans)
+    middle, response = mean.median(DRAW_DIMS).values, runs[law.response].values
+    return response - middle if NOISES[card.noise.family].of_shares else np.log(response) - np.log(middle)
+
+
+def _parameters(fit: xr.DataTree) -> tuple[list[str], np.ndarray]:
+    """Return the draws of the law's free parameters, dims (parameter, draw), each family's by itself."""
+    posterior, card = fit["posterior"].to_dataset(), card_of(fit)
+    names, rows = [], []
+    for name in (name for name in law_of(fit).parameter_names if name not in card.fixed):
+        values = posterior[name].transpose(..., *DRAW_DIMS)
+        labels = [f"{name}[{family}]" for family in values["family"].values] if "family" in values.dims else [name]
+        names += labels
+        rows.append(values.values.reshape(len(labels), -1))
+    return names, np.concatenate(rows)
+
+
+def _of_key(
+    key: str, labels: np.ndarray, residuals: np.ndarray, moved: np.ndarray, spread: np.ndarray, seed: int
+) -> xr.Dataset:
+    shared = labels != ALONE
+    own = np.where(shared, labels, np.array([f"alone {k}" for k in range(len(labels))]))
+    _, member = np.unique(own, return_inverse=True)
+    icc, f_probability = intraclass(_scores(residuals)[shared], labels[shared])
+    clustered = _clustered(moved, member)
+    signs = np.random.default_rng([seed, 51]).choice([-1.0, 1.0], (FLIPS, len(labels)))
+    by_chance = np.array([_clustered(moved * flip, member) for flip in signs])
+    rows = np.sqrt((moved**2).sum(axis=1))
+    least = (1 + ((by_chance / rows).max(axis=1) >= (clustered / rows).max()).sum()) / (1 + FLIPS)
+    groups, sizes = member.max() + 1, np.unique(labels[shared], return_counts=True)[1]
+    effect = np.sqrt(1 + max(icc, 0.0) * ((sizes**2).sum() / sizes.sum() - 1))
+    return xr.Dataset(
+        {
+            "icc": icc,
+            "f_probability": f_probability,
+            "factor": ("parameter", np.sqrt(groups / (groups - 1)) * clustered / spread),
+            "probability": least,
+            "design_effect": effect,
+            "runs": int(shared.sum()),
+            "groups": len(np.unique(labels[shared])),
+        }
+    ).expand_dims(key=[key])
+
+
+def _scores(values: np.ndarray) -> np.ndarray:
+    """Return normal scores: what a normal sample of that size has at these ranks."""
+    return stats.norm.ppf((stats.rankdata(values) - 0.375) / (len(values) + 0.25))
+
+
+def _clustered(moved: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """Return the root of the sum of squares over groups of what moves each parameter."""
+    return np.sqrt(np.array([(np.bincount(member, row) ** 2).sum() for row in moved]))
+
+
+def intraclass(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return the intraclass correlation of values within groups, and the probability of its F test.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayescale.trust.dependence import intraclass
+    >>> round(intraclass(np.array([1.0, 1.1, 3.0, 3.1]), np.array(["a", "a", "b", "b"]))[0], 3)
+    0.998
+    """
+    groups = [values[labels == name] for name in np.unique(labels)]
+    sizes, count = np.array([group.size for group in groups]), len(groups)
+    found = stats.f_oneway(*groups)
+    typical = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (count - 1)
+    return float((found.statistic - 1) / (found.statistic - 1 + typical)), float(found.pvalue)
+
+
+def _sentence(one: xr.Dataset, card: Card, runs: int) -> str:
+    key, worst = str(one["key"].item()), int(np.argmax(one["factor"].values))
+    factor, effect = float(one["factor"][worst]), float(one["design_effect"])
+    # Two tests are looked at: each has half of the share of false alarms.
+    by_groups = 2 * float(one["probability"]) < CLEAR and factor >= WORTH
+    by_correlation = 2 * float(one["f_probability"]) < CLEAR and effect >= WORTH
+    if by_groups:
+        said = f"the standard error of {one['parameter'].values[worst]} may be {factor:.1f} times what it says"
+    elif by_correlation:
+        said = f"standard errors may be up to {effect:.1f} times what it says"
+    else:
+        return ""
+    what = WHAT.get(key, f"values of {key}")
+    cure = f"fit {card.name}+{key}" if f"+{key}" in ADDITIONS else f"give the card a prior for it, errors.{key}"
+    least = min(1.0, 2 * min(float(one["probability"]), float(one["f_probability"])))
+    return (
+        f"{int(one['runs'])} of {runs} runs share {int(one['groups'])} {what} and err alike (intraclass correlation "
+        f"{float(one['icc']):.2f}; p = {least:.1g}), which {card.name} takes as independent: {said}. Better: {cure}."
+    )
