@@ -11,6 +11,7 @@
 from importlib.metadata import version as _version
 
 from bayescale.answers import (
+    annealed,
     approaches,
     approaches_table,
     best_epochs,
@@ -24,6 +25,7 @@ from bayescale.answers import (
     data_dimension,
     extrapolate,
     fastest_and_cheapest,
+    finish,
     irreducible_by_domain,
     irreducible_loss,
     isoflop_fit,
@@ -97,6 +99,7 @@ __all__ = [
     "Law",
     "Parameter",
     "Verdict",
+    "annealed",
     "approaches",
     "approaches_table",
     "backtest",
@@ -120,6 +123,7 @@ __all__ = [
     "filter_curves",
     "final_runs",
     "findings",
+    "finish",
     "fit",
     "forecast",
     "get_law",

@@ -9,7 +9,8 @@ import xarray as xr
 
 from bayescale.errors import DesignError, QuestionError
 from bayescale.modeling import Card, load_card
-from bayescale.modeling.cards import DEFAULTS, DRIFTING
+from bayescale.modeling.card import split_name
+from bayescale.modeling.cards import DEFAULTS
 from bayescale.shipped_files import shipped_path
 
 Forms = Mapping[str, float]
@@ -38,8 +39,8 @@ def shipped_forms(column: str = "") -> dict[str, float]:
 
 def along(name: str, column: str) -> str:
     """Return the name of a card in one variable along that column: ``power+drift`` is ``power:examples+drift``."""
-    form, plus, drift = name.partition(DRIFTING)
-    return f"{form}:{column}{plus}{drift}"
+    form, added = split_name(name)
+    return "".join((form, ":", column, *added))
 
 
 def forms_for(

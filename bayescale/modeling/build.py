@@ -10,6 +10,7 @@ import xarray as xr
 
 from bayescale.laws import Law, symbols
 from bayescale.modeling.card import Card, Prior
+from bayescale.modeling.curve import curve_arrays, for_card, likelihood_along
 from bayescale.modeling.design import check_design
 from bayescale.modeling.drift import CELL, SIDE, STEP, Spans, drift_arrays, spans_of
 from bayescale.modeling.noise import NOISES, known_of, observed_name
@@ -56,6 +57,7 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
         if prior.of:
             arrays[of_name(prior)] = _of_scale(prior, runs["loss"].values.astype(float), index)
     centred = len(families) > 1 and bool(np.bincount(index).min() >= CENTRED_FROM * len(law.parameters))
+    arrays |= curve_arrays(card, runs, reference)
     spans = spans_of(card, runs)
     return ModelData(arrays | drift_arrays(card, runs, spans), reference, families, centred, spans)
 
@@ -122,7 +124,7 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     card : Card
         The model card.
     runs : xarray.Dataset
-        Validated runs, dims ``run``.
+        Validated runs, dims ``run``; for a card with a curve, learning curves from `read_curves`.
 
     Returns
     -------
@@ -142,6 +144,7 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     >>> sorted(rv.name for rv in bs.build_model(bs.load_card("chinchilla"), runs).observed_RVs)
     ['log_loss']
     """
+    card, runs = for_card(card, runs)
     check_design(card, runs)
     given = model_data(card, runs)
     law, noise = card.get_law(), NOISES[card.noise.family]
@@ -158,6 +161,9 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
             mean = mean * pt.exp(_drift(theta, given, data))
             theta["sigma"] = theta["sigma"] * pt.exp(theta["sigma_growth"] * data["run_below"])
         name = observed_name(card.noise.family, law.response)
+        if card.curve:
+            likelihood_along(name, mean, theta, data)
+            return model
         noise.likelihood(name, mean, theta, known, observed=data["observed"])
     return model
 

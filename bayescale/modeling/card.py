@@ -16,6 +16,8 @@ from bayescale.modeling.priors import DISTRIBUTIONS, frozen
 Pool = Literal["complete", "none", "partial"]
 OF = ("min(loss)", "median(loss)")
 DRIFTING = "+drift"  # ends the name of a card whose law may be wrong
+# What the name of a card may end with, each with where in the defaults stands what it adds: NAME+drift+curve.
+ADDITIONS: dict[str, tuple[str, ...]] = {DRIFTING: ("discrepancy",), "+curve": ("curve",)}
 _POOLING = re.compile(r"(complete|none|partial)(?:\((\w+)\))?")
 
 
@@ -120,6 +122,53 @@ DRIFT_MEANINGS = {
 }
 
 
+class Curve(BaseModel):
+    """How the checkpoints of a run err together: `bayescale.modeling.curve`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    offset_sd: Prior
+    wander_sd: Prior
+    length: float = Field(gt=0, lt=10, allow_inf_nan=False)
+    hot: Prior | None = None
+    hot_sd: Prior | None = None
+    hot_params: Prior | None = None
+    hot_tokens: Prior | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for name, prior in self.priors.items():
+            if name not in ("hot_params", "hot_tokens") and prior.scipy.support()[0] < 0:
+                raise ValueError(f"{name}: {prior} allows negative values; it must be positive.")
+        if (self.hot is None) != (self.hot_sd is None) or (self.hot is None and (self.hot_params or self.hot_tokens)):
+            raise ValueError("hot and hot_sd come together, and hot_params and hot_tokens only with them.")
+        return self
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the curve's parameters by name."""
+        return {name: getattr(self, name) for name in CURVE_MEANINGS if getattr(self, name) is not None}
+
+
+# Every parameter of a curve, with what it means.
+CURVE_MEANINGS = {
+    "offset_sd": "how far whole runs lie from the law in log loss: 0.01 is 1%",
+    "wander_sd": "how far a run wanders about its own level as it trains, in log loss",
+    "hot": "log loss at the peak learning rate above what annealing would give, at the reference run",
+    "hot_sd": "by what share of it runs differ in that",
+    "hot_params": "how fast it grows with N: the power of N",
+    "hot_tokens": "how fast it grows with tokens: the power of D",
+}
+
+
+def split_name(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return a card's name without what it ends with, and that: ``power:tokens`` and ``+drift``, ``+curve``."""
+    added: list[str] = []
+    while end := next((one for one in ADDITIONS if name.endswith(one)), ""):
+        name = name.removesuffix(end)
+        added.insert(0, end)
+    return name, tuple(added)
+
+
 class Expression(BaseModel):
     """A law of the user's own, written as an expression."""
 
@@ -151,6 +200,8 @@ class Card(BaseModel):
         Scatter of a run about the law.
     discrepancy : Drift, optional
         How the law may be wrong; None for a card that takes its law as exact.
+    curve : Curve, optional
+        How the checkpoints of a run err together; None for a card of finished runs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -162,6 +213,7 @@ class Card(BaseModel):
     noise: NoiseCard
     pooling: dict[str, str | Prior] = Field(default_factory=dict)
     discrepancy: Drift | None = None
+    curve: Curve | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -178,6 +230,7 @@ class Card(BaseModel):
         self._supports_fit(law)
         self._pooling_is_understood(names)
         self._drift_fits(law)
+        self._curve_fits(law)
         if NOISES[self.noise.family].of_shares != (law.response != "loss"):
             fitting = [name for name, noise in NOISES.items() if noise.of_shares == (law.response != "loss")]
             raise ValueError(
@@ -217,6 +270,17 @@ class Card(BaseModel):
                 )
         if along == ():
             raise ValueError("discrepancy.along: name at least one scale, such as compute.")
+
+    def _curve_fits(self, law: Law) -> None:
+        if self.curve is None:
+            return
+        if law.response != "loss":
+            raise ValueError(f"curve: checkpoints are of loss; this law predicts {law.response}.")
+        if self.noise.family != "Normal":
+            raise ValueError(f"noise.family: the noise of a checkpoint is Normal, got {self.noise.family}.")
+        taken = [name for name in self.curve.priors if name in law.parameter_names]
+        if taken:
+            raise ValueError(f"curve.{taken[0]}: the law has a parameter {taken[0]!r} of its own.")
 
     def _pooling_is_understood(self, names: tuple[str, ...]) -> None:
         poolable = (*names, *self.noise.priors)
@@ -266,8 +330,8 @@ class Card(BaseModel):
 
     def on(self, column: str) -> "Card":
         """Return the same card for another column, where its law is in one variable."""
-        drifts = DRIFTING * self.name.endswith(DRIFTING)
-        name = f"{self.name.removesuffix(DRIFTING).partition(':')[0]}:{column}{drifts}"
+        base, added = split_name(self.name)
+        name = "".join((base.partition(":")[0], ":", column, *added))
         return parse_card(self.model_dump(mode="json", exclude={"name"}) | {"x": column}, name, name)
 
     def pool(self, parameter: str) -> Pool:
@@ -288,9 +352,10 @@ class Card(BaseModel):
 
     @property
     def all_priors(self) -> dict[str, Prior]:
-        """Priors of the law's, the noise's and the drift's parameters, in order."""
+        """Priors of the law's, the noise's, the drift's and the curve's parameters, in order."""
         of_law = {name: self.priors[name] for name in self.get_law().parameter_names}
-        return of_law | self.noise.priors | (self.discrepancy.priors if self.discrepancy else {})
+        of_curve = self.curve.priors if self.curve else {}
+        return of_law | self.noise.priors | (self.discrepancy.priors if self.discrepancy else {}) | of_curve
 
     @property
     def fixed(self) -> dict[str, float]:

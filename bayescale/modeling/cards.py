@@ -6,7 +6,7 @@ from typing import Any
 
 from bayescale.errors import BayescaleError, CardError, did_you_mean
 from bayescale.laws import law_by_name
-from bayescale.modeling.card import DRIFTING, Card, parse_card
+from bayescale.modeling.card import ADDITIONS, Card, parse_card, split_name
 from bayescale.shipped_files import shipped_path
 
 DEFAULTS = "defaults"
@@ -25,7 +25,7 @@ def load_card(model: "str | Path | Card") -> Card:
     model : str, path or Card
         A shipped card's name; the path of a card of your own, ending in ``.toml``; either with a column after a colon
         for a law in one variable, such as ``"power:tokens"``; any of them with ``"+drift"`` at its end for the same
-        card with a discrepancy; or a card.
+        card with a discrepancy, ``"+curve"`` for learning curves; or a card.
 
     Raises
     ------
@@ -41,22 +41,31 @@ def load_card(model: "str | Path | Card") -> Card:
     'tokens'
     >>> bs.load_card("chinchilla+drift").discrepancy.kind
     'drift'
+    >>> bs.load_card("chinchilla+curve").noise.family
+    'Normal'
     """
     if isinstance(model, Card):
         return model
-    name, _, column = str(model).removesuffix(DRIFTING).partition(":")
+    base, added = split_name(str(model))
+    name, _, column = base.partition(":")
     path = _path(name, name)
     card = make_card(_content(path), path.stem, str(path))
     card = card.on(column) if column else card
-    return drifting(card) if str(model).endswith(DRIFTING) else card
+    for end in added:
+        card = with_added(card, end)
+    return card
 
 
-def drifting(card: Card) -> Card:
-    """Return the card with the shipped discrepancy, where it has none of its own."""
-    if card.discrepancy is not None:
+def with_added(card: Card, end: str) -> Card:
+    """Return the card with what that end of a name adds, as it is shipped; a card that has its own stays as it is."""
+    (table,) = ADDITIONS[end]
+    content = card.model_dump(mode="json", exclude={"name"})
+    if content[table]:
         return card
-    name = card.name + DRIFTING
-    content = card.model_dump(mode="json", exclude={"name"}) | {"discrepancy": _defaults()["discrepancy"]}
+    content[table] = _defaults()[table]
+    if table == "curve":  # a card's noise is that of finished runs
+        content["noise"] = _defaults()["noise"]["checkpoint"]
+    name = card.name + end
     return parse_card(content, name, name)
 
 
@@ -151,7 +160,10 @@ def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     except (BayescaleError, ValueError, AttributeError):
         response = "loss"  # an unknown law is refused, with its reason, where the card is checked
     noise = defaults["noise"]["loss" if response == "loss" else "share"]
-    return {"noise": noise, "pooling": defaults["pooling"]} | content | _discrepancy(content, defaults)
+    if content.get("curve", "none") != "none":
+        noise = defaults["noise"]["checkpoint"]
+    shipped = {"noise": noise, "pooling": defaults["pooling"]}
+    return shipped | content | _discrepancy(content, defaults) | _curve(content, defaults)
 
 
 def _discrepancy(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
@@ -162,3 +174,13 @@ def _discrepancy(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str,
     if given == "drift":
         return {"discrepancy": defaults["discrepancy"]}
     return {"discrepancy": defaults["discrepancy"] | given} if isinstance(given, dict) else {}
+
+
+def _curve(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the curve of a card: none, the shipped one by its name, or a table over the shipped one."""
+    given = content.get("curve", "none")
+    if given == "none":
+        return {"curve": None}
+    if given == "curve":
+        return {"curve": defaults["curve"]}
+    return {"curve": defaults["curve"] | given} if isinstance(given, dict) else {}

@@ -17,6 +17,7 @@ import xarray as xr
 
 from bayescale.laws import Law
 from bayescale.modeling.card import Card
+from bayescale.modeling.curve import alone
 
 STEP, CELL = "drift_step", "drift_cell"
 SIDE = 4  # cells on each side of the middle of the runs
@@ -132,6 +133,8 @@ def respond(
         mean = mean * np.exp(drift(theta, inputs, spans))
         growth = theta["sigma_growth"] * decades_below(inputs[first], spans[first])
         local["sigma"] = theta["sigma"] * np.exp(growth)
+    if card.curve:
+        local["sigma"] = alone(local)
     return mean, local
 
 
