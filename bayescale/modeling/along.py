@@ -30,7 +30,8 @@ class Course(NamedTuple):
 
 def of_curve(posterior: Mapping[str, xr.DataArray]) -> dict[str, Array]:
     """Return the draws of the curve's own parameters, one after the other."""
-    return {name: flat(posterior[name]) for name in CURVE_NAMES if name in posterior}
+    found = {name: flat(posterior[name]) for name in CURVE_NAMES if name in posterior}
+    return {"hot_sd": np.zeros(found["sigma"].size)} | found
 
 
 def flat(values: xr.DataArray) -> Array:
@@ -83,12 +84,14 @@ def course(
         The card's, in decades.
     """
     there = _above(theta, target)
-    prior = np.sqrt(theta["offset_sd"] ** 2 + theta["wander_sd"] ** 2 + (_sd_hot(theta) * there[:, 0]) ** 2)
+    offset, tilt, hot = (theta[name][:, None] ** 2 for name in ("offset_sd", "tilt_sd", "hot_sd"))
+    own = offset + tilt * target["decades"] ** 2 + theta["wander_sd"][:, None] ** 2 + hot * there**2
+    prior = np.sqrt(own[:, 0])
     means, sds = [log_mean[:, -1] + there[:, 0]], [prior]
     for count in range(1, observed.size + 1):
         seen = {name: values[:count] for name, values in known.items()}
         error = _Error.of(theta, seen, length)
-        with_end = theta["offset_sd"][:, None] ** 2 + _sd_hot(theta)[:, None] ** 2 * error.above * there
+        with_end = offset + tilt * seen["decades"] * target["decades"] + hot * error.above * there
         wander = theta["wander_sd"][:, None] ** 2 * alike(seen["clock"], target["clock"], length)[:, 0]
         shared = (with_end + wander) @ error.axes.T
         residual = (observed[:count] - log_mean[:, :count] - error.above) @ error.axes.T
@@ -113,9 +116,11 @@ class _Error(NamedTuple):
         turned = rotation(known["clock"][None], known["count"][None], np.ones((1, count)), length)
         axes, above = turned["axes"][0], _above(theta, known)
         variance = theta["wander_sd"][:, None] ** 2 * turned["spread"][0] + theta["sigma"][:, None] ** 2
-        directions = [theta["offset_sd"][:, None] * axes.sum(axis=-1)]
-        if "hot" in theta:
-            directions.append(theta["hot_sd"][:, None] * (above @ axes.T))
+        directions = [
+            theta["offset_sd"][:, None] * axes.sum(axis=-1),
+            theta["tilt_sd"][:, None] * (axes @ known["decades"]),
+            theta["hot_sd"][:, None] * (above @ axes.T),
+        ]
         return _Error(axes, variance, directions, above)
 
 
@@ -123,7 +128,3 @@ def _above(theta: Mapping[str, Array], known: Mapping[str, Array]) -> Array:
     """Return by how much each row lies above annealed log loss, dims (draw, row)."""
     above = excess(np, {name: value[:, None] for name, value in theta.items()}, known)
     return np.broadcast_to(above, (theta["sigma"].size, known["clock"].size))
-
-
-def _sd_hot(theta: Mapping[str, Array]) -> Array:
-    return theta.get("hot_sd", np.zeros(theta["sigma"].size))

@@ -127,6 +127,7 @@ class Curve(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     offset_sd: Prior
+    tilt_sd: Prior
     wander_sd: Prior
     length: float = Field(gt=0, lt=10, allow_inf_nan=False)
     hot: Prior | None = None
@@ -152,6 +153,7 @@ class Curve(BaseModel):
 # Every parameter of a curve, with what it means.
 CURVE_MEANINGS = {
     "offset_sd": "how far whole runs lie from the law in log loss: 0.01 is 1%",
+    "tilt_sd": "how much faster or slower runs fall than the law, in log loss a decade of tokens",
     "wander_sd": "how far a run wanders about its own level as it trains, in log loss",
     "hot": "log loss at the peak learning rate above what annealing would give, at the reference run",
     "hot_sd": "by what share of it runs differ in that",

@@ -1,8 +1,9 @@
 """The checkpoints of one run are not so many runs: they err together, and no rate of logging makes more of them.
 
-``log L = log mu + offset + wander + noise``. A run has one offset; its wander is a smooth Gaussian process over log10
+``log L = log mu + offset + tilt + wander + noise``. A run has one offset, and falls faster or slower than the law, by
+``tilt_sd`` a decade of tokens from the reference run; its wander is a smooth Gaussian process over log10
 tokens, of standard deviation ``wander_sd``, that forgets over ``length`` decades; the noise of each checkpoint is its
-own. Offset and wander are integrated over exactly, so that each run has one density: that of all its checkpoints. The
+own. All of these are integrated over exactly, so that each run has one density: that of all its checkpoints. The
 length is a number and not sampled: curves tell how rough the wander is, and hardly its length and size apart.
 
 Checkpoints are first averaged in bins of log10 tokens, eight a decade: whatever the rate at which a run was logged, the
@@ -34,6 +35,11 @@ CURVE_NAMES = ("sigma", *CURVE_MEANINGS)
 
 
 # ---------------------------------------------------------------------------------------------- from curves to rows
+
+
+def clock_of(known: Any) -> str:
+    """Return what tells how far a run has got: tokens, or steps for want of them."""
+    return "tokens" if "tokens" in known else "step"
 
 
 def for_card(card: Card, runs: xr.Dataset) -> tuple[Card, xr.Dataset]:
@@ -93,7 +99,7 @@ def binned(curves: xr.Dataset) -> xr.Dataset:
     one run's checkpoints are on the same held-out text and so shared, which the run's offset stands for.
     """
     segments = run_segments(curves)
-    clock = "tokens" if "tokens" in curves else "step"
+    clock = clock_of(curves)
     heat = heat_of(curves)
     cell = np.floor(np.log10(curves[clock].values) * A_DECADE).astype(int)
     # A branch that was cooled down stands beside the run that it left, not in the same bin.
@@ -168,14 +174,15 @@ def curve_arrays(card: Card, rows: xr.Dataset, reference: Mapping[str, float]) -
         "place": spread(np.arange(index.size)),
         "mask": mask,
         "observed_along": spread(np.log(rows["loss"].values)),
-        **{name: known[name] for name in ("heat_params", "heat_tokens", HEAT)},
+        **{name: known[name] for name in ("decades", "heat_params", "heat_tokens", HEAT)},
         **rotation(known["clock"], known["count"], mask, card.curve.length),
     }
 
 
 def known_along(rows: xr.Dataset, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
     """Return what the covariance asks of each row: its place, its count, its learning rate and its size."""
-    clock = "tokens" if "tokens" in rows else "step"
+    clock = clock_of(rows)
+    decades = np.log10(rows[clock].values / reference[clock]) if clock in reference else np.log10(rows[clock].values)
 
     def relative(name: str) -> np.ndarray:
         known = name in reference and name in rows
@@ -184,6 +191,7 @@ def known_along(rows: xr.Dataset, reference: Mapping[str, float]) -> dict[str, n
     return {
         "clock": np.log10(rows[clock].values),
         "count": rows[COUNT].values,
+        "decades": decades,
         "heat_params": relative("params"),
         "heat_tokens": relative("tokens" if "tokens" in reference else "step"),
         HEAT: rows[HEAT].values,
@@ -228,7 +236,7 @@ def likelihood_along(name: str, mean: Any, theta: Mapping[str, Any], data: Mappi
 
     above = excess(pt, theta, data)
     variance = theta["wander_sd"] ** 2 * data["spread"] + theta["sigma"] ** 2
-    directions = [theta["offset_sd"] * along_axes(pt.ones_like(mask))]
+    directions = [theta["offset_sd"] * along_axes(pt.ones_like(mask)), theta["tilt_sd"] * along_axes(data["decades"])]
     if "hot" in theta:
         directions.append(theta["hot_sd"] * along_axes(above))
 
@@ -262,6 +270,8 @@ def log_normal(xp: Any, residual: Any, variance: Any, directions: Sequence[Any],
     return -0.5 * (inner(residual, residual, variance, directions) + logdet)
 
 
-def alone(theta: Mapping[str, Any]) -> Any:
-    """Return the scatter of a run of which nothing has been seen: offset, wander and noise in quadrature."""
-    return np.sqrt(sum(theta[name] ** 2 for name in ALONE))
+def alone(theta: Mapping[str, Any], inputs: Mapping[str, Any], reference: Mapping[str, float]) -> Any:
+    """Return the scatter of a run of which nothing has been seen: offset, tilt, wander and noise in quadrature."""
+    clock = clock_of(reference)
+    decades = np.log10(inputs[clock] / reference[clock]) if clock in reference and clock in inputs else 0.0
+    return np.sqrt(sum(theta[name] ** 2 for name in ALONE) + (theta["tilt_sd"] * decades) ** 2)

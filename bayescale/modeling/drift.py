@@ -134,7 +134,7 @@ def respond(
         growth = theta["sigma_growth"] * decades_below(inputs[first], spans[first])
         local["sigma"] = theta["sigma"] * np.exp(growth)
     if card.curve:
-        local["sigma"] = alone(local)
+        local["sigma"] = alone(local, inputs, reference)
     return mean, local
 
 
