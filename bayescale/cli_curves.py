@@ -118,7 +118,9 @@ def _save(answer: xr.Dataset, file: Path) -> None:
     from bayescale.plots.style import style
 
     with style():
-        plot_finish(answer).figure.savefig(file)
+        figure = plot_finish(answer).get_figure(root=True)
+        assert figure is not None
+        figure.savefig(file)
     out.print(f"Picture: {file}", markup=False)
 
 

@@ -28,7 +28,7 @@ class Course(NamedTuple):
     sd: Array
 
 
-def of_curve(posterior: Mapping[str, xr.DataArray]) -> dict[str, Array]:
+def of_curve(posterior: xr.Dataset) -> dict[str, Array]:
     """Return the draws of the curve's own parameters, one after the other."""
     found = {name: flat(posterior[name]) for name in CURVE_NAMES if name in posterior}
     return {"hot_sd": np.zeros(found["sigma"].size)} | found

@@ -84,8 +84,8 @@ def heat_of(curves: xr.Dataset) -> np.ndarray | None:
     if "lr_fraction" in curves:
         share = curves["lr_fraction"].values.astype(float)
     elif "lr" in curves:
-        rate, run = curves["lr"].values.astype(float), pd.Series(curves["run"].values)
-        peak = pd.Series(rate).groupby(run.values).transform("max").values
+        rate = curves["lr"].values.astype(float)
+        peak = pd.Series(rate).groupby(curves["run"].values).transform("max").to_numpy()
         share = rate / (curves["peak_lr"].values if "peak_lr" in curves else peak)
     else:
         return None
@@ -105,7 +105,7 @@ def binned(curves: xr.Dataset) -> xr.Dataset:
     # A branch that was cooled down stands beside the run that it left, not in the same bin.
     cooled = np.zeros(cell.size, int) if heat is None else (heat < SAME_LR).astype(int)
     order = pd.DataFrame({"run": segments.index, "cell": cell, "cooled": cooled})
-    of = order.groupby(["run", "cell", "cooled"], sort=False).ngroup().values
+    of = order.groupby(["run", "cell", "cooled"], sort=False).ngroup().to_numpy()
     counts = np.bincount(of).astype(float)
 
     def mean(values: np.ndarray) -> np.ndarray:
@@ -123,7 +123,7 @@ def binned(curves: xr.Dataset) -> xr.Dataset:
         if values.dims != (CHECKPOINT,) or values.dtype.kind not in "fi" or name in ("loss_se", "time"):
             continue
         out[str(name)] = ("run", middle(values.values.astype(float)), values.attrs)
-    first = np.flatnonzero(~pd.Series(of).duplicated().values)
+    first = np.flatnonzero(~pd.Series(of).duplicated().to_numpy())
     out[COUNT] = ("run", counts)
     out[HEAT] = ("run", np.zeros(counts.size) if heat is None else mean(heat))
     coords = {OF_RUN: ("run", curves["run"].values[first])}
@@ -160,7 +160,7 @@ def curve_arrays(card: Card, rows: xr.Dataset, reference: Mapping[str, float]) -
     if card.curve is None:
         return {}
     index = pd.factorize(rows[OF_RUN].values)[0]
-    at = pd.Series(index).groupby(index).cumcount().values
+    at = pd.Series(index).groupby(index).cumcount().to_numpy()
     shape = (index.max() + 1, at.max() + 1)
 
     def spread(values: np.ndarray) -> np.ndarray:
