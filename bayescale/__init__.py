@@ -11,6 +11,7 @@
 from importlib.metadata import version as _version
 
 from bayescale.answers import (
+    annealed,
     approaches,
     approaches_table,
     best_epochs,
@@ -25,6 +26,7 @@ from bayescale.answers import (
     differences,
     extrapolate,
     fastest_and_cheapest,
+    finish,
     irreducible_by_domain,
     irreducible_loss,
     isoflop_fit,
@@ -101,6 +103,7 @@ __all__ = [
     "Law",
     "Parameter",
     "Verdict",
+    "annealed",
     "approaches",
     "approaches_table",
     "backtest",
@@ -126,6 +129,7 @@ __all__ = [
     "filter_curves",
     "final_runs",
     "findings",
+    "finish",
     "fit",
     "forecast",
     "get_law",

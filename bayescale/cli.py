@@ -12,7 +12,7 @@ import bayescale as bs
 from bayescale.answers import law_of, reference_of
 from bayescale.cli_ask import add_ask, ask, given_at
 from bayescale.cli_compare import add_backtest, add_forecast, backtest, compare, forecast
-from bayescale.cli_curves import check_curves, curve_options
+from bayescale.cli_curves import add_finish, check_curves, curve_options, finish, read_for
 from bayescale.cli_families import (
     add_differences,
     add_families,
@@ -73,7 +73,7 @@ def _report(a: argparse.Namespace) -> None:
 
 def _fit(a: argparse.Namespace) -> None:
     check_can_save(a.output)
-    runs = read_and_warn(a)
+    runs = read_for(a)
     with suppress(DesignError):  # runs that cannot be fitted at all are refused by the fit
         for sentence in bs.unidentified(bs.identifiability(runs, a.model)):
             err.print(f"{WARNING}{a.model}: {sentence}", markup=False)
@@ -269,6 +269,7 @@ def _parser() -> argparse.ArgumentParser:
     p = command("fit", _fit, "sample a posterior and save it")
     runs_options(p)
     p.add_argument("--model", default=MODEL, help=f"model card: a shipped name or a path (default {MODEL})")
+    curve_options(p)
     p.add_argument("-o", "--output", type=Path, required=True, metavar="FIT.nc", help="file for the posterior")
     for name, default in (("draws", DRAWS), ("tune", TUNE), ("chains", CHAINS)):
         p.add_argument(f"--{name}", type=_positive, default=default, help=f"default {default}")
@@ -299,6 +300,7 @@ def _parser() -> argparse.ArgumentParser:
         "outliers", outliers, "the runs that lie off the law: how likely each is undertuned, or how little it counts"
     )
     add_outliers(p)
+    add_finish(command("finish", finish, "where runs in progress will end, from their checkpoints so far"))
 
     p = command("forecast", forecast, "the loss at larger compute by several forms, weighted by how well they predict")
     add_forecast(p)

@@ -1,11 +1,17 @@
-"""`bayescale check` on training curves: a table of checkpoints, or what an experiment tracker wrote."""
+"""Training curves on the command line: a table of checkpoints, or what an experiment tracker wrote."""
 
 import argparse
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
 
 import bayescale as bs
-from bayescale.cli_runs import columns_of
+from bayescale.cli_runs import columns_of, read_and_warn, reading_options
+from bayescale.inference.sampling import SEED
+from bayescale.runs import findings, human_number
 from bayescale.runs.describe_curves import are_curves, describe_curves
-from bayescale.terminal import out
+from bayescale.terminal import err, out, print_answer
 
 
 def curve_options(p: argparse.ArgumentParser) -> None:
@@ -23,9 +29,29 @@ def check_curves(a: argparse.Namespace) -> bool:
     columns = columns_of(a)
     if not (a.named_by or are_curves(a.runs, columns)):
         return False
-    curves = bs.read_curves(
+    out.print(describe_curves(_read(a)), markup=False)
+    return True
+
+
+def read_for(a: argparse.Namespace) -> xr.Dataset:
+    """Return the run log that was named, or for a card with a curve the curves, and print what is wrong with it."""
+    if bs.load_card(a.model).curve is None:
+        return read_and_warn(a)
+    return _read_and_warn(a)
+
+
+def _read_and_warn(a: argparse.Namespace) -> xr.Dataset:
+    curves = _read(a)
+    for finding in findings(curves):
+        if finding.level != "info":
+            err.print(f"{finding.level}: {finding.message}", markup=False)
+    return curves
+
+
+def _read(a: argparse.Namespace) -> xr.Dataset:
+    return bs.read_curves(
         a.runs,
-        columns=columns or None,
+        columns=columns_of(a) or None,
         run=a.named_by,
         runs=a.about,
         batch=a.batch,
@@ -34,5 +60,69 @@ def check_curves(a: argparse.Namespace) -> bool:
         params_convention=a.params_convention,
         tracker=a.tracker,
     )
-    out.print(describe_curves(curves), markup=False)
-    return True
+
+
+def add_finish(p: argparse.ArgumentParser) -> None:
+    """Add what `bayescale finish` takes."""
+    p.add_argument("fit", type=Path, metavar="FIT.nc", help="a posterior of learning curves: fit --model NAME+curve")
+    p.add_argument("runs", type=Path, metavar="CURVES", help="the checkpoints of the runs in progress")
+    reading_options(p)
+    curve_options(p)
+    p.add_argument("--tokens", help="where they will end (20B); by default where the log says they were planned to")
+    p.add_argument("--tolerance", type=float, help="say from when on the band was narrower than this share of the loss")
+    p.add_argument("--target", type=float, help="say from when on the band did not hold this loss any more")
+    p.add_argument("--picture", type=Path, metavar="FILE.png", help="save how the first run's band shrank")
+    p.add_argument("--allow-unconverged", action="store_true", help="answer from a failed posterior, marked")
+    p.add_argument("--seed", type=int, default=SEED, help=f"default {SEED}")
+
+
+def finish(a: argparse.Namespace) -> None:
+    """Print where runs in progress will end."""
+    answer = bs.finish(
+        bs.load_fit(a.fit),
+        _read_and_warn(a),
+        a.tokens,
+        tolerance=a.tolerance,
+        target=a.target,
+        seed=a.seed,
+        allow_unconverged=a.allow_unconverged,
+    )
+    clock = "tokens" if "tokens" in answer.coords else "step"
+    rows = []
+    for name in answer["run"].values:
+        one = answer.sel(run=name)
+        last = int(np.isfinite(one["median"].values).sum()) - 1
+        low, middle, high = (float(one[side].values[last]) for side in ("lower", "median", "upper"))
+        safe = [_place(float(one["safe_from"]))] if "safe_from" in one else []
+        end = human_number(float(one[clock]))
+        rows.append(
+            (str(name), f"{float(one['share']):.0%} of {end}", f"{middle:.4g}", f"{low:.4g} to {high:.4g}", *safe)
+        )
+    titles = ["run", "done", "last loss", f"{answer.attrs['prob']:.0%} band"] + ["safe from"] * ("safe_from" in answer)
+    print_answer(
+        f"{answer.attrs['question']} ({answer.attrs['loss_unit']}), model {answer.attrs['model']}",
+        titles,
+        rows,
+        answer,
+        "The band is that of the last loss as it will be measured, given the run's own checkpoints so far.",
+    )
+    if a.picture:
+        _save(answer, a.picture)
+
+
+def _save(answer: xr.Dataset, file: Path) -> None:
+    import matplotlib as mpl  # slow, and only a picture needs it
+
+    mpl.use("agg")
+    from bayescale.plots.finish import plot_finish
+    from bayescale.plots.style import style
+
+    with style():
+        figure = plot_finish(answer).get_figure(root=True)
+        assert figure is not None
+        figure.savefig(file)
+    out.print(f"Picture: {file}", markup=False)
+
+
+def _place(tokens: float) -> str:
+    return human_number(tokens) if np.isfinite(tokens) else "not yet"

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from bayescale.cli import main
@@ -44,3 +45,30 @@ def test_check_knows_a_trackers_file_and_a_table_by_its_repeated_runs(log, tmp_p
 def test_check_of_a_folder_that_holds_nothing(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 2
     assert "without a training log that is known here" in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.sampling
+def test_fit_curves_and_say_where_runs_in_progress_will_end(tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    offsets = rng.normal(0, 0.01, 8)
+    rows = [
+        (f"r{k}", n, d, (1.7 + 400 / n**0.34 + 410 / d**0.28) * np.exp(offsets[k] + rng.normal(0, 0.002)))
+        for k, n in enumerate(np.repeat([1e7, 3e7, 1e8, 3e8], 2))
+        for d in np.linspace(1e9, 20e9, 20)
+    ]
+    whole, early = tmp_path / "whole.csv", tmp_path / "early.csv"
+    for path, some in ((whole, rows), (early, [row for row in rows if row[0] in ("r0", "r5") and row[2] < 8e9])):
+        path.write_text("\n".join(["run,N,tokens,loss", *(",".join(map(str, row)) for row in some)]) + "\n")
+    out = tmp_path / "fit.nc"
+    assert main(["fit", str(whole), "--model", "chinchilla+curve", "-o", str(out), "--draws", "300"]) == 0
+    capsys.readouterr()
+    words = ["finish", str(out), str(early), "--allow-unconverged", "--tolerance", "0.2"]
+    assert main(words) == 2
+    assert "does not say where it will end; give tokens=" in capsys.readouterr().err.replace("\n", " ")
+    assert main([*words, "--tokens", "20B", "--picture", str(tmp_path / "ends.png")]) == 0
+    text = capsys.readouterr().out
+    assert "r0" in text
+    assert "r5" in text
+    assert "% of 20B" in text
+    assert "not yet" not in text
+    assert (tmp_path / "ends.png").stat().st_size > 5000

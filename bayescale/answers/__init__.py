@@ -9,6 +9,7 @@ from bayescale.answers.dimension import data_dimension
 from bayescale.answers.domains import irreducible_by_domain, irreducible_by_image, loss_by_domain
 from bayescale.answers.embeddings import non_embedding_frontier, to_non_embedding, to_total
 from bayescale.answers.extrapolate import extrapolate
+from bayescale.answers.finish import annealed, finish
 from bayescale.answers.frontier import frontier_exponent, optimal_params
 from bayescale.answers.irreducible import irreducible_loss
 from bayescale.answers.known_models import better, known_models, known_models_table
@@ -44,6 +45,7 @@ __all__ = [
     "KNOWS_OUTLIERS",
     "PowerOf",
     "agreement",
+    "annealed",
     "approaches",
     "approaches_table",
     "bands",
@@ -66,6 +68,7 @@ __all__ = [
     "extrapolate",
     "families_of",
     "fastest_and_cheapest",
+    "finish",
     "frontier_exponent",
     "irreducible_by_domain",
     "irreducible_by_image",

@@ -14,7 +14,9 @@ import xarray as xr
 from bayescale.inference.compiled import Compiled, compile_for, compile_once, name_families, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
 from bayescale.modeling import Card, check_design, load_card
+from bayescale.modeling.along import log_density_along
 from bayescale.modeling.build import ModelData
+from bayescale.modeling.curve import for_card
 from bayescale.modeling.drift import STEP, respond, sampled_names, with_steps_beyond
 from bayescale.modeling.noise import known_of, log_density, observed_name
 from bayescale.modeling.pooling import CHOLESKY
@@ -62,7 +64,7 @@ def fit(
     Parameters
     ----------
     runs : xarray.Dataset
-        Validated runs from `read_runs`, dims ``run``.
+        Validated runs from `read_runs`, dims ``run``; learning curves from `read_curves` for a card with a curve.
     model : str, path or Card
         A shipped card's name, the path of a card of your own, or a card.
     seed : int
@@ -102,7 +104,7 @@ def fit(
     >>> sorted(posterior["posterior"].sizes)
     ['chain', 'draw', 'family']
     """
-    card = load_card(model)
+    card, runs = for_card(load_card(model), runs)
     check_design(card, runs)
     runs = with_groups(card, runs)
     compiled, data = compile_for(card, runs)
@@ -220,6 +222,8 @@ def log_likelihood(card: Card, posterior: xr.Dataset, runs: xr.Dataset, data: Mo
     theta = by_run({name: posterior[name] for name in sampled_names(card)}, labels)
     inputs = {name: runs[name] for name in (*law.inputs, *data.spans)} | groups_in(card, runs)
     mean, theta = respond(card, theta, inputs, data.reference, data.spans)
+    if card.curve:
+        return log_density_along(posterior, mean, runs, data.reference, card.curve.length).to_dataset(name="log_loss")
     density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
     ordered = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
     return ordered.to_dataset(name=observed_name(family, law.response))

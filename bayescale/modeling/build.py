@@ -11,6 +11,7 @@ import xarray as xr
 
 from bayescale.laws import symbols
 from bayescale.modeling.card import Card, Prior
+from bayescale.modeling.curve import curve_arrays, for_card, likelihood_along
 from bayescale.modeling.design import check_design
 from bayescale.modeling.drift import CELL, SIDE, STEP, Spans, drift_arrays, spans_of
 from bayescale.modeling.groups import FAMILY, Group, groups_of
@@ -65,7 +66,7 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
     fewest = {name: int(np.bincount(group.of_family[index]).min()) for name, group in groups.items()}
     centred = {name: count >= CENTRED_FROM * len(law.parameters) for name, count in fewest.items()}
     spans, sharing = spans_of(card, runs), sharing_of(card, runs)
-    arrays |= drift_arrays(card, runs, spans) | error_arrays(sharing)
+    arrays |= drift_arrays(card, runs, spans) | error_arrays(sharing) | curve_arrays(card, runs, reference)
     return ModelData(arrays, reference, families, groups, centred, spans, sharing)
 
 
@@ -84,7 +85,7 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     card : Card
         The model card.
     runs : xarray.Dataset
-        Validated runs, dims ``run``.
+        Validated runs, dims ``run``; for a card with a curve, learning curves from `read_curves`.
 
     Returns
     -------
@@ -104,6 +105,7 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     >>> sorted(rv.name for rv in bs.build_model(bs.load_card("chinchilla"), runs).observed_RVs)
     ['log_loss']
     """
+    card, runs = for_card(card, runs)
     check_design(card, runs)
     given = model_data(card, runs)
     law, noise = card.get_law(), NOISES[card.noise.family]
@@ -125,6 +127,9 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
         if given.sharing:
             mean, theta = add_errors(mean, theta, given.sharing, data)
         name = observed_name(card.noise.family, law.response)
+        if card.curve:
+            likelihood_along(name, mean, theta, data)
+            return model
         noise.likelihood(name, mean, theta, known, observed=data["observed"])
     return model
 

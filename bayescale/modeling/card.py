@@ -21,6 +21,7 @@ _POOLING = ("default", "spread", "effect", "correlated")
 # What the name of a card may end with, each with where in the defaults stands what it adds: NAME+drift+budget.
 ADDITIONS: dict[str, tuple[str, ...]] = {
     DRIFTING: ("discrepancy",),
+    "+curve": ("curve",),
     "+budget": ("errors", "budget", "lean"),
     "+design": ("errors", "design"),
 }
@@ -135,6 +136,46 @@ DRIFT_MEANINGS = {
 }
 
 
+class Curve(BaseModel):
+    """How the checkpoints of a run err together: `bayescale.modeling.curve`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    offset_sd: Prior
+    tilt_sd: Prior
+    wander_sd: Prior
+    length: float = Field(gt=0, lt=10, allow_inf_nan=False)
+    hot: Prior | None = None
+    hot_sd: Prior | None = None
+    hot_params: Prior | None = None
+    hot_tokens: Prior | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for name, prior in self.priors.items():
+            if name not in ("hot_params", "hot_tokens") and prior.scipy.support()[0] < 0:
+                raise ValueError(f"{name}: {prior} allows negative values; it must be positive.")
+        if (self.hot is None) != (self.hot_sd is None) or (self.hot is None and (self.hot_params or self.hot_tokens)):
+            raise ValueError("hot and hot_sd come together, and hot_params and hot_tokens only with them.")
+        return self
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the curve's parameters by name."""
+        return {name: getattr(self, name) for name in CURVE_MEANINGS if getattr(self, name) is not None}
+
+
+# Every parameter of a curve, with what it means.
+CURVE_MEANINGS = {
+    "offset_sd": "how far whole runs lie from the law in log loss: 0.01 is 1%",
+    "tilt_sd": "how much faster or slower runs fall than the law, in log loss a decade of tokens",
+    "wander_sd": "how far a run wanders about its own level as it trains, in log loss",
+    "hot": "log loss at the peak learning rate above what annealing would give, at the reference run",
+    "hot_sd": "by what share of it runs differ in that",
+    "hot_params": "how fast it grows with N: the power of N",
+    "hot_tokens": "how fast it grows with tokens: the power of D",
+}
+
+
 def sd_name(key: str) -> str:
     """Return the name of the standard deviation between groups of runs that share something: ``budget_sd``."""
     return f"{key}_sd"
@@ -187,6 +228,8 @@ class Card(BaseModel):
     errors : dict of str to Prior
         The standard deviation of log loss between groups of runs, by what the runs of a group share: ``budget``,
         ``lean`` (of a budget's profile, a decade of N), ``design`` or a column that labels the runs.
+    curve : Curve, optional
+        How the checkpoints of a run err together; None for a card of finished runs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -200,6 +243,7 @@ class Card(BaseModel):
     reference: dict[str, float] | None = None
     discrepancy: Drift | None = None
     errors: dict[str, Prior] = Field(default_factory=dict)
+    curve: Curve | None = None
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -226,6 +270,7 @@ class Card(BaseModel):
                 raise ValueError(f"reference.{column}: accepted is a number above 0; got {value!r}.")
         self._drift_fits(law)
         self._errors_fit(law)
+        self._curve_fits(law)
         if NOISES[self.noise.family].of_shares != (law.response != "loss"):
             fitting = [name for name, noise in NOISES.items() if noise.of_shares == (law.response != "loss")]
             raise ValueError(
@@ -276,6 +321,17 @@ class Card(BaseModel):
                 raise ValueError(f"errors.{key}: the law has a parameter {sd_name(key)!r} of its own.")
         if self.noise.growth and self.discrepancy:
             raise ValueError("noise.sigma_growth: a card with a discrepancy has it there; give it in one place.")
+
+    def _curve_fits(self, law: Law) -> None:
+        if self.curve is None:
+            return
+        if law.response != "loss":
+            raise ValueError(f"curve: checkpoints are of loss; this law predicts {law.response}.")
+        if self.noise.family != "Normal":
+            raise ValueError(f"noise.family: the noise of a checkpoint is Normal, got {self.noise.family}.")
+        taken = [name for name in self.curve.priors if name in law.parameter_names]
+        if taken:
+            raise ValueError(f"curve.{taken[0]}: the law has a parameter {taken[0]!r} of its own.")
 
     def _pooling_is_understood(self, names: tuple[str, ...]) -> None:
         poolable = (*names, *self.noise.priors)
@@ -355,11 +411,12 @@ class Card(BaseModel):
 
     @property
     def all_priors(self) -> dict[str, Prior]:
-        """Priors of the law's, the noise's, the drift's and the shared errors' parameters, in order."""
+        """Priors of the law's, the noise's, the drift's, the shared errors' and the curve's parameters, in order."""
         of_law = {name: self.priors[name] for name in self.get_law().parameter_names}
         of_noise = self.noise.priors | self.noise.growth
         of_errors = {sd_name(key): prior for key, prior in self.errors.items()}
-        return of_law | of_noise | (self.discrepancy.priors if self.discrepancy else {}) | of_errors
+        of_drift, of_curve = (table.priors if table else {} for table in (self.discrepancy, self.curve))
+        return of_law | of_noise | of_drift | of_errors | of_curve
 
     @property
     def fixed(self) -> dict[str, float]:

@@ -25,8 +25,8 @@ def load_card(model: "str | Path | Card") -> Card:
     model : str, path or Card
         A shipped card's name; the path of a card of your own, ending in ``.toml``; either with a column after a colon
         for a law in one variable, such as ``"power:tokens"``; any of them with ``"+drift"`` at its end for the same
-        card with a discrepancy, ``"+budget"`` or ``"+design"`` for errors that runs of one IsoFLOP budget or of one
-        design share, or several of these; or a card.
+        card with a discrepancy, ``"+curve"`` for learning curves, ``"+budget"`` or ``"+design"`` for errors that runs
+        of one IsoFLOP budget or of one design share, or several of these; or a card.
 
     Raises
     ------
@@ -44,6 +44,8 @@ def load_card(model: "str | Path | Card") -> Card:
     'drift'
     >>> list(bs.load_card("chinchilla+drift+budget").errors)
     ['budget']
+    >>> bs.load_card("chinchilla+curve").noise.family
+    'Normal'
     """
     if isinstance(model, Card):
         return model
@@ -65,6 +67,8 @@ def with_added(card: Card, end: str) -> Card:
     if mine and all(key in mine for key in keys):
         return card
     content[table] = (mine or {}) | {key: shipped[key] for key in keys} if keys else shipped
+    if table == "curve":  # a card's noise is that of finished runs
+        content["noise"] = _defaults()["noise"]["checkpoint"]
     if content["discrepancy"] and content["noise"].get("sigma_growth"):
         content["discrepancy"] = content["discrepancy"] | {"sigma_growth": content["noise"].pop("sigma_growth")}
     name = card.name + end
@@ -171,8 +175,10 @@ def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     except (BayescaleError, ValueError, AttributeError):
         response = "loss"  # an unknown law is refused, with its reason, where the card is checked
     noise = defaults["noise"]["loss" if response == "loss" else "share"]
-    pooling = _pooling(content.get("pooling"), defaults)
-    return {"noise": noise} | content | {"pooling": pooling} | _discrepancy(content, defaults)
+    if content.get("curve", "none") != "none":
+        noise = defaults["noise"]["checkpoint"]
+    shipped = {"noise": noise} | content | {"pooling": _pooling(content.get("pooling"), defaults)}
+    return shipped | _discrepancy(content, defaults) | _curve(content, defaults)
 
 
 def _pooling(given: Any, defaults: dict[str, Any]) -> Any:
@@ -192,3 +198,13 @@ def _discrepancy(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str,
     if given == "drift":
         return {"discrepancy": defaults["discrepancy"]}
     return {"discrepancy": defaults["discrepancy"] | given} if isinstance(given, dict) else {}
+
+
+def _curve(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return the curve of a card: none, the shipped one by its name, or a table over the shipped one."""
+    given = content.get("curve", "none")
+    if given == "none":
+        return {"curve": None}
+    if given == "curve":
+        return {"curve": defaults["curve"]}
+    return {"curve": defaults["curve"] | given} if isinstance(given, dict) else {}

@@ -8,6 +8,7 @@ import xarray as xr
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.laws import LAWS, Law, scale_of
 from bayescale.modeling.card import Card
+from bayescale.modeling.curve import OF_RUN, binned, is_binned, refuse_mismatch
 from bayescale.modeling.noise import NOISES
 
 
@@ -36,6 +37,9 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
         If a column is missing, there are fewer runs than parameters, an input of the law is the same in every run, a
         share does not suit the noise, or the law does not give one number for each run.
     """
+    refuse_mismatch(card, runs)
+    if card.curve and not is_binned(runs):
+        runs = binned(runs)
     law = card.get_law()
     where = runs.attrs.get("source", "the runs")
     _check_columns(card, law, runs, where)
@@ -48,11 +52,23 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
             f"{where}: {count} run{'s' * (count != 1)} cannot fit the {len(free)} parameters of "
             f"{law.name!r} and its noise. It takes at least {needed} runs; 20 at three sizes is sound."
         )
+    if card.curve:
+        _check_curves(runs, where)
     for name in () if learned else law.inputs:
         if scale_of(name).relative and name not in law.may_be_constant:
             _check_varies(runs, name, where)
     _check_response(card, law, runs, where)
     _check_mean(card, law, runs, where)
+
+
+def _check_curves(rows: xr.Dataset, where: str) -> None:
+    names, counts = np.unique(rows[OF_RUN].values, return_counts=True)
+    several = int((counts > 1).sum())
+    if names.size < 3 or several < 2:
+        raise DesignError(
+            f"{where}: {names.size} run{'s' * (names.size != 1)}, {several} of them with checkpoints at more than one "
+            "place. How runs differ takes at least three, two of them with several; 20 at three sizes is sound."
+        )
 
 
 def _check_columns(card: Card, law: Law, runs: xr.Dataset, where: str) -> None:

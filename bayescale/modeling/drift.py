@@ -17,6 +17,7 @@ import xarray as xr
 
 from bayescale.laws import Law
 from bayescale.modeling.card import Card
+from bayescale.modeling.curve import alone
 from bayescale.modeling.shared_errors import error_name, respond_together
 
 STEP, CELL = "drift_step", "drift_cell"
@@ -138,6 +139,8 @@ def respond(
             mean = mean * np.exp(drift(theta, inputs, spans))
         growth = theta["sigma_growth"] * decades_below(inputs[first], spans[first])
         local["sigma"] = theta["sigma"] * np.exp(growth)
+    if card.curve:
+        local["sigma"] = alone(local, inputs, reference)
     return respond_together(card, mean, local, inputs) if card.errors else (mean, local)
 
 

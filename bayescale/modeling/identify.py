@@ -77,6 +77,11 @@ def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla")
     (5, True)
     """
     card = load_card(model)
+    if card.curve is not None:
+        raise DesignError(
+            f"what learning curves can teach is not worked out in advance. Ask it of the finished runs: "
+            f"identifiability(bs.final_runs(curves), {card.name.replace('+curve', '')!r})."
+        )
     check_design(card, runs)
     problem = _problem(card, runs)
     if not problem.places:

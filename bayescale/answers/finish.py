@@ -1,0 +1,320 @@
+"""Where will a run in progress end, and from when on was that known? What would annealing give?"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from bayescale.answers.posterior import (
+    DRAW_DIMS,
+    card_of,
+    complete_inputs,
+    cost_of,
+    families_of,
+    loss_unit,
+    reference_of,
+    respond_at,
+)
+from bayescale.errors import QuestionError
+from bayescale.inference import require_quotable
+from bayescale.inference.sampling import SEED
+from bayescale.modeling.along import Course, course, flat, of_curve
+from bayescale.modeling.curve import HEAT, OF_RUN, binned, heat_of, is_binned, known_along, named_runs
+from bayescale.runs import parse_number
+from bayescale.runs.segments import CHECKPOINT
+
+PROB = 0.9
+# What of a run grows as it trains; anything else that a law takes is the run's own and stays.
+GROWING = ("tokens", "step", "compute")
+
+
+class _Run(NamedTuple):
+    """A run so far, and the place that is asked about, as one more row after its own."""
+
+    name: str
+    family: str | None
+    rows: xr.Dataset
+    end: xr.Dataset
+
+
+def finish(
+    fit: xr.DataTree,
+    curves: xr.Dataset,
+    tokens: Any = None,
+    *,
+    lr_fraction: float = 0.0,
+    at: Mapping[str, Any] | None = None,
+    prob: float = PROB,
+    tolerance: float | None = None,
+    target: float | None = None,
+    seed: int = SEED,
+    allow_unconverged: bool = False,
+) -> xr.Dataset:
+    """Return the loss at which runs in progress will end, given their checkpoints so far, and from when it was known.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior of a card with a curve, such as ``chinchilla+curve``: of other runs, or of these among them.
+    curves : xarray.Dataset
+        Their checkpoints so far, from `read_curves`.
+    tokens : float or str, optional
+        Where they will end; by default where the log says that they were planned to.
+    lr_fraction : float
+        The learning rate at their end as a share of its peak; asked only where the posterior knows what annealing
+        gives.
+    at : mapping of str, optional
+        Anything else at the end that the law takes and that changes along a run, by column.
+    prob : float
+        Mass of the band.
+    tolerance : float, optional
+        A run may be stopped once its band is narrower than this share of its loss.
+    target : float, optional
+        Or once its band no longer holds this loss.
+    seed : int
+        Seed of the draws.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics; the answer is marked.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``loss`` at the end as it will be measured, and ``expected_loss`` without the noise of a checkpoint, dims
+        ``(chain, draw, run)``. As the run trained, over ``seen``: ``median``, ``lower`` and ``upper`` of ``loss`` by
+        what was seen up to ``seen_tokens`` (the first by nothing). With a tolerance or a target ``safe_from``, the
+        tokens from which on the band kept to it; NaN where it does not yet. Coords ``tokens``, the end, and ``share``,
+        how much of it the run has done.
+
+    Raises
+    ------
+    QuestionError
+        If the posterior is of finished runs, or the end is not known or lies behind a run.
+
+    Notes
+    -----
+    Exact for each draw: the offset and the wander of a run are Gaussian given the parameters.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> curves = bs.load_shipped_curves("tinylm")                                     # doctest: +SKIP
+    >>> fit = bs.fit(curves, "chinchilla+curve")                                      # doctest: +SKIP
+    >>> early = curves.isel(checkpoint=curves["tokens"].values < 1e6)                 # doctest: +SKIP
+    >>> bs.finish(fit, early, tokens="20M", tolerance=0.02)["loss"].dims              # doctest: +SKIP
+    ('chain', 'draw', 'run')
+    """
+    quotable = require_quotable(fit, allow_unconverged)
+    _check(fit, curves)
+    runs = list(_runs(fit, curves, tokens, lr_fraction, at or {}))
+    found = _along(fit, runs, prob, seed)
+    if tolerance is not None or target is not None:
+        found["safe_from"] = _safe_from(found, tolerance, target)
+    about = {"question": "loss at the end of runs in progress", "prob": prob, "verdict": quotable}
+    return found.assign_attrs(about | _options(tolerance=tolerance, target=target) | _about(fit))
+
+
+def annealed(fit: xr.DataTree, curves: xr.Dataset, *, seed: int = SEED, allow_unconverged: bool = False) -> xr.Dataset:
+    """Return the loss that each run would have if its learning rate were let fall to nothing where it stands.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior of a card with a curve, from curves some of which anneal.
+    curves : xarray.Dataset
+        From `read_curves`; each run is taken at its last checkpoint.
+    seed : int
+        Seed of the draws.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics; the answer is marked.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``loss`` and ``expected_loss``, dims ``(chain, draw, run)``, as `finish` gives them; ``measured``, the loss at
+        the last checkpoint; ``gained``, by what share annealing takes it down. Coord ``tokens``.
+
+    Raises
+    ------
+    QuestionError
+        If the posterior does not know what annealing gives.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> curves = bs.load_shipped_curves("tinylm")                                     # doctest: +SKIP
+    >>> half = curves.isel(checkpoint=curves["lr_fraction"].values > 0.5)             # doctest: +SKIP
+    >>> bs.annealed(bs.fit(curves, "chinchilla+curve"), half)["gained"].dims          # doctest: +SKIP
+    ('chain', 'draw', 'run')
+    """
+    quotable = require_quotable(fit, allow_unconverged)
+    _check(fit, curves)
+    if "hot" not in card_of(fit).all_priors:
+        raise QuestionError(
+            "what annealing gives is not known from these curves: none of them told a learning rate that falls. Read "
+            "them with columns={'lr': ...} or 'lr_fraction', with runs that anneal among them."
+        )
+    rows = binned(curves)
+    ends = [_Run(one.name, one.family, one.rows, one.rows.isel(run=[-1]).assign({HEAT: ("run", [0.0])}))
+            for one in _each(fit, rows)]  # fmt: skip
+    found = _along(fit, ends, PROB, seed)[["loss", "expected_loss"]]
+    found["measured"] = ("run", [float(one.rows["loss"].values[-1]) for one in ends])
+    found["gained"] = 1 - found["expected_loss"] / found["measured"]
+    return found.assign_attrs({"question": "loss after annealing", "verdict": quotable} | _about(fit))
+
+
+# ------------------------------------------------------------------------------------------------- what was asked
+
+
+def _check(fit: xr.DataTree, curves: xr.Dataset) -> None:
+    card = card_of(fit)
+    if card.curve is None:
+        raise QuestionError(
+            f"this posterior is of finished runs ({card.name}): it does not know how a run's checkpoints err together. "
+            f"Fit learning curves with {card.name + '+curve'!r}."
+        )
+    if CHECKPOINT not in curves.dims:
+        raise QuestionError("give the runs' checkpoints as bs.read_curves reads them, not their last losses.")
+    if "hot" in card.all_priors and heat_of(curves) is None:
+        raise QuestionError(
+            "the posterior is of annealed loss, and these curves do not tell their learning rate. Read them with "
+            "columns={'lr': ...} or 'lr_fraction'."
+        )
+    missing = [name for name in card.get_law().inputs if name not in curves]
+    if missing:
+        raise QuestionError(f"the law {card.get_law().name!r} takes {', '.join(missing)}, which the curves lack.")
+
+
+def _each(fit: xr.DataTree, rows: xr.Dataset) -> Iterator[_Run]:
+    known = families_of(fit)
+    for name in named_runs(rows):
+        mine = rows.isel(run=np.flatnonzero(rows[OF_RUN].values == name))
+        family = str(mine["family"].values[0]) if "family" in mine.coords else None
+        if len(known) > 1 and family not in known:
+            told = f"is of the family {family!r}" if family else "names no family"
+            raise QuestionError(f"run {name!r} {told}; the posterior knows: {', '.join(known)}.")
+        yield _Run(name, family if len(known) > 1 else None, mine, mine.isel(run=[-1]))
+
+
+def _runs(
+    fit: xr.DataTree, curves: xr.Dataset, tokens: Any, lr_fraction: float, at: Mapping[str, Any]
+) -> Iterator[_Run]:
+    rows = curves if is_binned(curves) else binned(curves)
+    clock = "tokens" if "tokens" in rows else "step"
+    planned = {"tokens": "total_tokens", "step": "total_steps"}[clock]
+    for one in _each(fit, rows):
+        last = one.end
+        if tokens is None and not (planned in last and np.isfinite(last[planned].values[0])):
+            raise QuestionError(
+                f"run {one.name!r}: the log does not say where it will end; give tokens= (--tokens), such as '20B'."
+            )
+        end = float(last[planned].values[0]) if tokens is None else _number(tokens)
+        if clock == "step" and tokens is not None and "batch" in last:
+            end /= float(last["batch"].values[0])
+        seen = float(last[clock].values[0])
+        if end < seen * (1 - 1e-9):
+            raise QuestionError(f"run {one.name!r} has {clock} {seen:.4g} already; the end asked for is {end:.4g}.")
+        yield one._replace(end=_at_end(fit, one, {clock: end, **at}, lr_fraction))
+
+
+def _number(value: Any) -> float:
+    try:
+        return parse_number(value)
+    except ValueError as error:
+        raise QuestionError(f"tokens: {error}.") from None
+
+
+def _at_end(fit: xr.DataTree, one: _Run, given: Mapping[str, Any], lr_fraction: float) -> xr.Dataset:
+    law = card_of(fit).get_law()
+    stays = {name: one.rows[name].values[-1] for name in ("params", "batch", *law.inputs)
+             if name in one.rows and name not in GROWING}  # fmt: skip
+    moving = [name for name in stays if name in law.inputs and name not in given and np.ptp(one.rows[name].values) > 0]
+    if moving and moving[0] not in ("batch",):
+        raise QuestionError(
+            f"run {one.name!r}: {moving[0]} changes along it; say what it is at the end, at={{{moving[0]!r}: ...}}."
+        )
+    known = {**stays, **{name: _number(value) for name, value in given.items()}}
+    full = complete_inputs(law, {name: float(value) for name, value in known.items()}, cost_of(fit))
+    return one.end.assign({name: ("run", [float(value)]) for name, value in (full | {HEAT: lr_fraction}).items()})
+
+
+# ------------------------------------------------------------------------------------------------- what is expected
+
+
+def _along(fit: xr.DataTree, runs: list[_Run], prob: float, seed: int) -> xr.Dataset:
+    """Return the loss at each run's end, and the band of it after each of the run's rows."""
+    card, reference = card_of(fit), reference_of(fit)
+    assert card.curve is not None
+    theta = of_curve(fit["posterior"].to_dataset())
+    rng = np.random.default_rng([seed, 5])
+    longest = 1 + max(one.rows.sizes["run"] for one in runs)
+    bands = np.full((3, len(runs), longest), np.nan)
+    places = np.full((len(runs), longest), np.nan)
+    ends, expected = [], []
+    for k, one in enumerate(runs):
+        at, log_mean = _log_mean(fit, one)
+        known, there = known_along(at.isel(run=slice(-1)), reference), known_along(at.isel(run=[-1]), reference)
+        found = course(theta, log_mean, known, np.log(one.rows["loss"].values), there, card.curve.length)
+        measured = _drawn(found, theta["sigma"], rng)
+        ends.append(measured[:, -1])
+        expected.append(np.exp(found.mean[:, -1] + found.sd[:, -1] * rng.standard_normal(len(measured))))
+        count = measured.shape[1]
+        bands[:, k, :count] = np.quantile(measured, [0.5, (1 - prob) / 2, (1 + prob) / 2], axis=0)
+        places[k, :count] = np.concatenate([[0.0], 10 ** known["clock"]])
+    sizes = tuple(fit["posterior"].sizes[dim] for dim in DRAW_DIMS)
+    clock = "tokens" if "tokens" in runs[0].end else "step"
+    finals = np.array([float(one.end[clock].values[0]) for one in runs])
+    about = {"units": loss_unit(fit)}
+    return xr.Dataset(
+        {
+            name: ((*DRAW_DIMS, "run"), np.stack(values, axis=-1).reshape(*sizes, len(runs)), about)
+            for name, values in (("loss", ends), ("expected_loss", expected))
+        }
+        | {name: (("run", "seen"), band, about) for name, band in zip(("median", "lower", "upper"), bands, strict=True)}
+        | {f"seen_{clock}": (("run", "seen"), places)},
+        coords={
+            "run": [one.name for one in runs],
+            clock: ("run", finals),
+            "share": ("run", np.nanmax(places, axis=1) / finals),
+        },
+    )
+
+
+def _log_mean(fit: xr.DataTree, one: _Run) -> tuple[xr.Dataset, np.ndarray]:
+    """Return the run's rows with its end after them, and log loss there by the law, dims (draw, row)."""
+    names = [name for name in one.end.data_vars if name in one.rows]
+    at = xr.concat([one.rows[names], one.end[names]], dim="run", join="override")
+    law = card_of(fit).get_law()
+    wanted = [name for name in dict.fromkeys((*law.inputs, "params", "tokens", "compute")) if name in at]
+    mean, _ = respond_at(fit, {name: at[name].reset_coords(drop=True) for name in wanted}, one.family)
+    return at, np.log(flat(mean.transpose(*DRAW_DIMS, "run")))
+
+
+def _drawn(found: Course, sigma: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the measured loss at the end after each row; one draw errs alike after all of them."""
+    scale = np.sqrt(found.sd**2 + sigma[:, None] ** 2)
+    return np.asarray(np.exp(found.mean + scale * rng.standard_normal((len(sigma), 1))))
+
+
+def _safe_from(found: xr.Dataset, tolerance: float | None, target: float | None) -> xr.DataArray:
+    """Return from which tokens on the band kept to the tolerance, or kept away from the target."""
+    kept = xr.zeros_like(found["median"], dtype=bool)
+    if tolerance is not None:
+        kept |= (found["upper"] - found["lower"]) < tolerance * found["median"]
+    if target is not None:
+        kept |= (found["upper"] < target) | (found["lower"] > target)
+    seen = found["seen_tokens"] if "seen_tokens" in found else found["seen_step"]
+    # After the last row there is nothing, which keeps to anything.
+    held = (kept | seen.isnull()).values
+    since = np.logical_and.accumulate(held[:, ::-1], axis=1)[:, ::-1] & seen.notnull().values
+    first = np.where(since.any(axis=1), np.argmax(since, axis=1), -1)
+    values = np.where(first >= 0, seen.values[np.arange(first.size), np.maximum(first, 0)], np.nan)
+    return xr.DataArray(values, dims="run")
+
+
+def _options(**given: float | None) -> dict[str, float]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _about(fit: xr.DataTree) -> dict[str, Any]:
+    return {"model": fit.attrs["model"], "loss_unit": loss_unit(fit), "cost": fit.attrs["cost"]}

@@ -1,0 +1,277 @@
+"""The checkpoints of one run are not so many runs: they err together, and no rate of logging makes more of them.
+
+``log L = log mu + offset + tilt + wander + noise``. A run has one offset, and falls faster or slower than the law, by
+``tilt_sd`` a decade of tokens from the reference run; its wander is a smooth Gaussian process over log10
+tokens, of standard deviation ``wander_sd``, that forgets over ``length`` decades; the noise of each checkpoint is its
+own. All of these are integrated over exactly, so that each run has one density: that of all its checkpoints. The
+length is a number and not sampled: curves tell how rough the wander is, and hardly its length and size apart.
+
+Checkpoints are first averaged in bins of log10 tokens, eight a decade: whatever the rate at which a run was logged, the
+model sees the same places, and a bin of n checkpoints has the noise of one over sqrt(n).
+
+Where the curves tell their learning rate and it falls, mu is the loss of annealed runs, and a checkpoint lies above it
+by ``hot * lr_fraction``, which may grow as powers of N and of tokens, and differs between runs by a share ``hot_sd``.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pymc as pm
+import pytensor.tensor as pt
+import xarray as xr
+
+from bayescale.errors import DesignError
+from bayescale.modeling.card import CURVE_MEANINGS, Card
+from bayescale.runs.segments import CHECKPOINT, run_segments
+
+OF_RUN, COUNT, HEAT = "of_run", "checkpoints", "heat"
+A_DECADE = 8  # bins: few enough to be quick, and finer than anything that a law says
+SAME_LR = 0.02  # of the peak: a rate that moves by less stands still
+# The run's error at its own level: what a lone run scatters by, whatever its checkpoints did.
+ALONE = ("offset_sd", "wander_sd", "sigma")
+CURVE_NAMES = ("sigma", *CURVE_MEANINGS)
+
+
+# ---------------------------------------------------------------------------------------------- from curves to rows
+
+
+def clock_of(known: Any) -> str:
+    """Return what tells how far a run has got: tokens, or steps for want of them."""
+    return "tokens" if "tokens" in known else "step"
+
+
+def for_card(card: Card, runs: xr.Dataset) -> tuple[Card, xr.Dataset]:
+    """Return the card as these runs can be asked, and what it is fitted to: for a curve card the bins of the curves.
+
+    Raises
+    ------
+    DesignError
+        If a curve card is given finished runs, or another card learning curves.
+    """
+    refuse_mismatch(card, runs)
+    if card.curve is None or is_binned(runs):
+        return card, runs
+    rows = binned(runs)
+    return settled(card, rows), rows
+
+
+def is_binned(runs: xr.Dataset) -> bool:
+    """Return whether these rows are bins of learning curves."""
+    return OF_RUN in runs.coords
+
+
+def refuse_mismatch(card: Card, runs: xr.Dataset) -> None:
+    """Refuse learning curves for a card of finished runs, and finished runs for a card of learning curves."""
+    where = runs.attrs.get("source", "the runs")
+    if card.curve is None and (CHECKPOINT in runs.dims or is_binned(runs)):
+        raise DesignError(
+            f"{where}: these are learning curves, and the model {card.name!r} takes each row for a run of its own. "
+            f"Either fit {card.name + '+curve'!r}, which knows that a run's checkpoints err together, or pass the last "
+            "checkpoint of every run, bs.final_runs(curves)."
+        )
+    if card.curve is not None and CHECKPOINT not in runs.dims and not is_binned(runs):
+        raise DesignError(
+            f"{where}: the model {card.name!r} is of learning curves, and these are {runs.sizes.get('run', 0)} "
+            "finished runs with one loss each. Read the checkpoints with bs.read_curves, or fit "
+            f"{card.name.replace('+curve', '')!r}."
+        )
+
+
+def heat_of(curves: xr.Dataset) -> np.ndarray | None:
+    """Return the learning rate of each checkpoint as a share of its run's peak; None where it is not told."""
+    if "lr_fraction" in curves:
+        share = curves["lr_fraction"].values.astype(float)
+    elif "lr" in curves:
+        rate = curves["lr"].values.astype(float)
+        peak = pd.Series(rate).groupby(curves["run"].values).transform("max").to_numpy()
+        share = rate / (curves["peak_lr"].values if "peak_lr" in curves else peak)
+    else:
+        return None
+    return share if np.isfinite(share).all() else None
+
+
+def binned(curves: xr.Dataset) -> xr.Dataset:
+    """Return the curves with their checkpoints averaged, eight bins a decade of tokens, over ``run``: a row is a bin.
+
+    Quantities that must be positive are averaged on the log, loss among them. Measurement errors are left out: those of
+    one run's checkpoints are on the same held-out text and so shared, which the run's offset stands for.
+    """
+    segments = run_segments(curves)
+    clock = clock_of(curves)
+    heat = heat_of(curves)
+    cell = np.floor(np.log10(curves[clock].values) * A_DECADE).astype(int)
+    # A branch that was cooled down stands beside the run that it left, not in the same bin.
+    cooled = np.zeros(cell.size, int) if heat is None else (heat < SAME_LR).astype(int)
+    order = pd.DataFrame({"run": segments.index, "cell": cell, "cooled": cooled})
+    of = order.groupby(["run", "cell", "cooled"], sort=False).ngroup().to_numpy()
+    counts = np.bincount(of).astype(float)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.bincount(of, values) / counts)
+
+    def middle(values: np.ndarray) -> np.ndarray:
+        average = np.exp(mean(np.log(values))) if (values > 0).all() else mean(values)
+        low, high = np.full(counts.size, np.inf), np.full(counts.size, -np.inf)
+        np.minimum.at(low, of, values)
+        np.maximum.at(high, of, values)
+        return np.clip(average, low, high)  # what stays the same is not rounded
+
+    out: dict[str, Any] = {}
+    for name, values in curves.data_vars.items():
+        if values.dims != (CHECKPOINT,) or values.dtype.kind not in "fi" or name in ("loss_se", "time"):
+            continue
+        out[str(name)] = ("run", middle(values.values.astype(float)), values.attrs)
+    first = np.flatnonzero(~pd.Series(of).duplicated().to_numpy())
+    out[COUNT] = ("run", counts)
+    out[HEAT] = ("run", np.zeros(counts.size) if heat is None else mean(heat))
+    coords = {OF_RUN: ("run", curves["run"].values[first])}
+    if "family" in curves.coords:
+        coords["family"] = ("run", curves["family"].values[first])
+    rows = xr.Dataset(out, coords=coords, attrs=dict(curves.attrs))
+    # By their mean tokens: a cooled branch goes on a little beyond the bin that it left.
+    return rows.isel(run=np.lexsort([rows[clock].values, segments.index[first]]))
+
+
+def settled(card: Card, rows: xr.Dataset) -> Card:
+    """Return the card without what these curves, or its law, say nothing of: how much annealing would give."""
+    assert card.curve is not None
+    takes = card.get_law().inputs
+    if np.ptp(rows[HEAT].values) < SAME_LR or "lr_area" in takes:
+        gone = ["hot", "hot_sd", "hot_params", "hot_tokens"]
+    else:
+        gone = [] if "params" in takes else ["hot_params"]
+        gone += [] if {"tokens", "step"} & set(takes) else ["hot_tokens"]
+    curve = card.curve.model_copy(update=dict.fromkeys(gone))
+    return card.model_copy(update={"curve": curve})
+
+
+def named_runs(rows: xr.Dataset) -> list[str]:
+    """Return the runs' names, in the order in which their rows stand."""
+    return list(dict.fromkeys(rows[OF_RUN].values.tolist()))
+
+
+# --------------------------------------------------------------------------------------------------- the covariance
+
+
+def curve_arrays(card: Card, rows: xr.Dataset, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Return where each run's rows are and what is known of them, shape (run, bin), filled up to the longest run."""
+    if card.curve is None:
+        return {}
+    index = pd.factorize(rows[OF_RUN].values)[0]
+    at = pd.Series(index).groupby(index).cumcount().to_numpy()
+    shape = (index.max() + 1, at.max() + 1)
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        out = np.zeros(shape, dtype=values.dtype)
+        out[index, at] = values
+        return out
+
+    known = {name: spread(values) for name, values in known_along(rows, reference).items()}
+    mask = spread(np.ones(index.size))
+    return {
+        "place": spread(np.arange(index.size)),
+        "mask": mask,
+        "observed_along": spread(np.log(rows["loss"].values)),
+        **{name: known[name] for name in ("decades", "heat_params", "heat_tokens", HEAT)},
+        **rotation(known["clock"], known["count"], mask, card.curve.length),
+    }
+
+
+def known_along(rows: xr.Dataset, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
+    """Return what the covariance asks of each row: its place, its count, its learning rate and its size."""
+    clock = clock_of(rows)
+    decades = np.log10(rows[clock].values / reference[clock]) if clock in reference else np.log10(rows[clock].values)
+
+    def relative(name: str) -> np.ndarray:
+        known = name in reference and name in rows
+        return np.log(rows[name].values / reference[name]) if known else np.zeros(rows.sizes["run"])
+
+    return {
+        "clock": np.log10(rows[clock].values),
+        "count": rows[COUNT].values,
+        "decades": decades,
+        "heat_params": relative("params"),
+        "heat_tokens": relative("tokens" if "tokens" in reference else "step"),
+        HEAT: rows[HEAT].values,
+    }
+
+
+def excess(xp: Any, theta: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    """Return by how much log loss lies above what annealing would give; 0 where the card does not ask."""
+    if "hot" not in theta:
+        return 0.0 * known[HEAT]
+    powers = sum((theta[f"hot_{n}"] * known[f"heat_{n}"] for n in ("params", "tokens") if f"hot_{n}" in theta), 0.0)
+    return theta["hot"] * xp.exp(powers) * known[HEAT]
+
+
+def alike(one: np.ndarray, other: np.ndarray, length: float) -> np.ndarray:
+    """Return the correlation of the wander between places, shape (..., i, j): Matern's of 3/2, which has a slope."""
+    u = np.sqrt(3.0) * np.abs(one[..., :, None] - other[..., None, :]) / length
+    return np.asarray((1 + u) * np.exp(-u))
+
+
+def rotation(clock: np.ndarray, count: np.ndarray, mask: np.ndarray, length: float) -> dict[str, np.ndarray]:
+    """Return, for each run, the axes along which wander and noise are both independent, and the wander's variances.
+
+    The length is known, so one decomposition serves all draws: along ``axes``, (run, axis, bin), the variance is
+    ``wander_sd**2 * spread + sigma**2``. An axis of a bin that a run lacks is all zeros, and 0 in ``axis_mask``.
+    """
+    root = np.sqrt(count) * mask
+    scaled = root[:, :, None] * alike(clock, clock, length) * root[:, None, :]
+    # Set apart from all others, what stands for no bin keeps an axis to itself.
+    spread, axes = np.linalg.eigh(scaled - np.eye(mask.shape[1]) * (1 - mask)[:, :, None])
+    there = (spread > -0.5).astype(float)
+    axes = np.swapaxes(axes, 1, 2) * root[:, None, :] * there[:, :, None]
+    return {"axes": axes, "spread": np.maximum(spread, 0.0), "axis_mask": there}
+
+
+def likelihood_along(name: str, mean: Any, theta: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Add the density of every run's checkpoints together, up to a constant."""
+    mask, axes = data["mask"], data["axes"]
+
+    def along_axes(values: Any) -> Any:
+        return pt.sum(axes * (values * mask)[:, None, :], axis=-1)
+
+    above = excess(pt, theta, data)
+    variance = theta["wander_sd"] ** 2 * data["spread"] + theta["sigma"] ** 2
+    directions = [theta["offset_sd"] * along_axes(pt.ones_like(mask)), theta["tilt_sd"] * along_axes(data["decades"])]
+    if "hot" in theta:
+        directions.append(theta["hot_sd"] * along_axes(above))
+
+    def density(observed: Any, expected: Any, variance: Any, *directions: Any) -> Any:
+        return log_normal(pt, along_axes(observed - expected), variance, directions, data["axis_mask"])
+
+    expected = pt.log(mean)[data["place"]] + above
+    signature = f"{','.join(['(n)'] * (2 + len(directions)))}->(n)"
+    pm.CustomDist(
+        name, expected, variance, *directions, logp=density, signature=signature, observed=data["observed_along"]
+    )
+
+
+def inner(a: Any, b: Any, variance: Any, directions: Sequence[Any]) -> Any:
+    """Return ``a' inv(K) b`` along axes that are independent but for directions in which all move together.
+
+    The directions are dealt with in turn by the identity of Sherman and Morrison.
+    """
+    if not directions:
+        return (a * b / variance).sum(axis=-1)
+    *others, d = directions
+    taken = inner(a, d, variance, others) * inner(d, b, variance, others) / (1 + inner(d, d, variance, others))
+    return inner(a, b, variance, others) - taken
+
+
+def log_normal(xp: Any, residual: Any, variance: Any, directions: Sequence[Any], there: Any) -> Any:
+    """Return the log density of residuals along those axes, but for a constant."""
+    logdet = (there * xp.log(variance)).sum(axis=-1)
+    for k, d in enumerate(directions):
+        logdet += xp.log1p(inner(d, d, variance, directions[:k]))
+    return -0.5 * (inner(residual, residual, variance, directions) + logdet)
+
+
+def alone(theta: Mapping[str, Any], inputs: Mapping[str, Any], reference: Mapping[str, float]) -> Any:
+    """Return the scatter of a run of which nothing has been seen: offset, tilt, wander and noise in quadrature."""
+    clock = clock_of(reference)
+    decades = np.log10(inputs[clock] / reference[clock]) if clock in reference and clock in inputs else 0.0
+    return np.sqrt(sum(theta[name] ** 2 for name in ALONE) + (theta["tilt_sd"] * decades) ** 2)
