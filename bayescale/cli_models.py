@@ -10,7 +10,7 @@ from bayescale.errors import DesignError
 from bayescale.laws import LAWS, SCALES, Law, law_by_name, scale_of
 from bayescale.laws.scales import ANY
 from bayescale.modeling import Card, check_design
-from bayescale.modeling.card import DRIFT_MEANINGS
+from bayescale.modeling.card_tables import DRIFT_MEANINGS
 from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
 from bayescale.modeling.prior_predictive import prior_predictive
 from bayescale.modeling.shared_errors import error_meanings

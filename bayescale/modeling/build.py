@@ -10,7 +10,8 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayescale.laws import symbols
-from bayescale.modeling.card import Card, Prior
+from bayescale.modeling.card import Card
+from bayescale.modeling.card_tables import Prior
 from bayescale.modeling.curve import curve_arrays, for_card, likelihood_along
 from bayescale.modeling.design import check_design
 from bayescale.modeling.drift import CELL, SIDE, STEP, Spans, drift_arrays, spans_of

@@ -1,19 +1,17 @@
 """Model cards: a law, a prior for each of its parameters, what is pooled over which group, and the noise."""
 
 import math
-from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bayescale.errors import BayescaleError, CardError, did_you_mean
 from bayescale.laws import SCALES, Law, expression_law, law_by_name
 from bayescale.laws.scales import ANY
+from bayescale.modeling.card_tables import Curve, Drift, Expression, NoiseCard, Prior
 from bayescale.modeling.groups import Term, parse_pooling
-from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
-from bayescale.modeling.priors import DISTRIBUTIONS, frozen
+from bayescale.modeling.noise import NOISES
 
-OF = ("min(loss)", "median(loss)")
 EFFECT = "{dist = 'Normal', mu = 0, sigma = 0.3}"
 DRIFTING = "+drift"  # ends the name of a card whose law may be wrong
 # What [pooling] may say beside how each parameter is pooled.
@@ -24,155 +22,6 @@ ADDITIONS: dict[str, tuple[str, ...]] = {
     "+curve": ("curve",),
     "+budget": ("errors", "budget", "lean"),
     "+design": ("errors", "design"),
-}
-
-
-class Prior(BaseModel):
-    """One prior: a distribution by name, its arguments, and what it is a multiple of."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    dist: str
-    of: Literal["min(loss)", "median(loss)"] | None = None
-    source: str | None = None
-
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.dist not in DISTRIBUTIONS:
-            raise ValueError(
-                f"there is no distribution {self.dist!r}.{did_you_mean(self.dist, DISTRIBUTIONS)} "
-                f"Accepted: {', '.join(DISTRIBUTIONS)}."
-            )
-        wanted = DISTRIBUTIONS[self.dist]
-        given = self.model_extra or {}
-        for name in given:
-            if name not in wanted.arguments:
-                raise ValueError(
-                    f"{self.dist} takes no {name!r}.{did_you_mean(name, wanted.arguments)} "
-                    f"It takes: {', '.join(wanted.arguments)}; and any prior takes: of, source."
-                )
-        for name in wanted.arguments:
-            value = given.get(name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise ValueError(f"{self.dist} needs a finite number for {name!r}, got {value!r}.")
-            if name in wanted.must_be_positive and not value > 0:
-                raise ValueError(f"{self.dist} needs {name} > 0, got {value!r}.")
-        if self.dist == "Uniform" and not given["lower"] < given["upper"]:
-            raise ValueError(f"Uniform needs lower < upper, got {given['lower']!r} and {given['upper']!r}.")
-        return self
-
-    @property
-    def arguments(self) -> dict[str, float]:
-        """The distribution's own arguments."""
-        return {name: float(value) for name, value in (self.model_extra or {}).items()}
-
-    @cached_property
-    def scipy(self) -> Any:
-        """The same distribution in SciPy."""
-        return frozen(self.dist, self.arguments)
-
-    def __str__(self) -> str:
-        inside = ", ".join(f"{k} {v:g}" for k, v in self.arguments.items())
-        return f"{self.dist}({inside})" + (f" x {self.of}" if self.of else "")
-
-
-class NoiseCard(BaseModel):
-    """The noise of a card: its family and the priors of its parameters."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    family: str = "StudentT"
-    sigma: Prior | None = None
-    nu: Prior | None = None
-    undertuned: Prior | None = None
-    excess: Prior | None = None
-    precision: Prior | None = None
-    sigma_growth: Prior | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.family not in NOISES:
-            raise ValueError(
-                f"there is no noise {self.family!r}.{did_you_mean(self.family, NOISES)} Accepted: {', '.join(NOISES)}."
-            )
-        wanted = NOISES[self.family].parameters
-        given = {name for name in NOISE_MEANINGS if getattr(self, name) is not None}
-        if given != set(wanted):
-            raise ValueError(f"{self.family} noise needs priors for exactly: {', '.join(wanted)}.")
-        if self.sigma_growth is not None and "sigma" not in wanted:
-            raise ValueError(f"sigma_growth: {self.family} noise has no sigma that could grow.")
-        return self
-
-    @property
-    def priors(self) -> dict[str, Prior]:
-        """Priors of the noise by parameter."""
-        return {name: getattr(self, name) for name in NOISES[self.family].parameters}
-
-    @property
-    def growth(self) -> dict[str, Prior]:
-        """Prior of how the scatter grows for smaller runs, by its name; empty where it is the same for all."""
-        return {} if self.sigma_growth is None else {"sigma_growth": self.sigma_growth}
-
-
-class Drift(BaseModel):
-    """How the law may be wrong: `bayescale.modeling.drift`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    kind: Literal["drift"] = "drift"
-    along: tuple[str, ...] | None = None
-    tau: Prior
-    tau_growth: Prior
-    sigma_growth: Prior
-
-    @property
-    def priors(self) -> dict[str, Prior]:
-        """Priors of the drift's parameters by name."""
-        return {name: getattr(self, name) for name in DRIFT_MEANINGS}
-
-
-# Every parameter of the drift, with what it means.
-DRIFT_MEANINGS = {
-    "tau": "how fast the slope of log loss in log10 compute wanders about the law's, per decade, at the largest run",
-    "tau_growth": "how much faster it wanders for each decade below the largest run, on the log",
-    "sigma_growth": "how much larger the run-to-run scatter is for each decade below the largest run, on the log",
-}
-
-
-class Curve(BaseModel):
-    """How the checkpoints of a run err together: `bayescale.modeling.curve`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    offset_sd: Prior
-    tilt_sd: Prior
-    wander_sd: Prior
-    length: float = Field(gt=0, lt=10, allow_inf_nan=False)
-    hot: Prior | None = None
-    hot_sd: Prior | None = None
-    hot_params: Prior | None = None
-    hot_tokens: Prior | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        for name, prior in self.priors.items():
-            if name not in ("hot_params", "hot_tokens") and prior.scipy.support()[0] < 0:
-                raise ValueError(f"{name}: {prior} allows negative values; it must be positive.")
-        if (self.hot is None) != (self.hot_sd is None) or (self.hot is None and (self.hot_params or self.hot_tokens)):
-            raise ValueError("hot and hot_sd come together, and hot_params and hot_tokens only with them.")
-        return self
-
-    @property
-    def priors(self) -> dict[str, Prior]:
-        """Priors of the curve's parameters by name."""
-        return {name: getattr(self, name) for name in CURVE_MEANINGS if getattr(self, name) is not None}
-
-
-# Every parameter of a curve, with what it means.
-CURVE_MEANINGS = {
-    "offset_sd": "how far whole runs lie from the law in log loss: 0.01 is 1%",
-    "tilt_sd": "how much faster or slower runs fall than the law, in log loss a decade of tokens",
-    "wander_sd": "how far a run wanders about its own level as it trains, in log loss",
-    "hot": "log loss at the peak learning rate above what annealing would give, at the reference run",
-    "hot_sd": "by what share of it runs differ in that",
-    "hot_params": "how fast it grows with N: the power of N",
-    "hot_tokens": "how fast it grows with tokens: the power of D",
 }
 
 
@@ -188,15 +37,6 @@ def split_name(name: str) -> tuple[str, tuple[str, ...]]:
         name = name.removesuffix(end)
         added.insert(0, end)
     return name, tuple(added)
-
-
-class Expression(BaseModel):
-    """A law of the user's own, written as an expression."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    expression: str
-    floor: str | None = None
-    response: str = "loss"
 
 
 class Card(BaseModel):

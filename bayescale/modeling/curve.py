@@ -23,7 +23,8 @@ import pytensor.tensor as pt
 import xarray as xr
 
 from bayescale.errors import DesignError
-from bayescale.modeling.card import CURVE_MEANINGS, Card
+from bayescale.modeling.card import Card
+from bayescale.modeling.card_tables import CURVE_MEANINGS
 from bayescale.runs.segments import CHECKPOINT, run_segments
 
 OF_RUN, COUNT, HEAT = "of_run", "checkpoints", "heat"

@@ -7,7 +7,7 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
-from bayescale.modeling.card import Prior
+from bayescale.modeling.card_tables import Prior
 from bayescale.modeling.isoflop import sampled
 
 _BELIEFS: dict[str, dict[str, Any]] = {

@@ -8,7 +8,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
-from bayescale.modeling.card import Prior
+from bayescale.modeling.card_tables import Prior
 from bayescale.modeling.noise import NOISES
 from bayescale.modeling.priors import DISTRIBUTIONS
 

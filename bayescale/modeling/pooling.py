@@ -8,7 +8,8 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayescale.laws import Law
-from bayescale.modeling.card import Card, Prior
+from bayescale.modeling.card import Card
+from bayescale.modeling.card_tables import Prior
 from bayescale.modeling.groups import FAMILY, Group
 from bayescale.modeling.priors import DISTRIBUTIONS
 

@@ -12,7 +12,7 @@ from bayescale.answers.posterior import DRAW_DIMS
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable, runs_of
 from bayescale.modeling import model_data
-from bayescale.modeling.card import Prior
+from bayescale.modeling.card_tables import Prior
 from bayescale.modeling.pooling import of_name
 from bayescale.runs.numbers import human_number
 from bayescale.trust.parts import headline, reweighted_quantiles

@@ -4,7 +4,7 @@ import pytest
 from pytensor.compile.mode import Mode
 from scipy import stats
 
-from bayescale.modeling.card import Prior
+from bayescale.modeling.card_tables import Prior
 from bayescale.modeling.priors import DISTRIBUTIONS
 
 Q = [0.025, 0.25, 0.5, 0.75, 0.975]

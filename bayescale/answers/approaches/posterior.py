@@ -12,7 +12,7 @@ from bayescale.costs import cost_model
 from bayescale.errors import CardError, QuestionError, did_you_mean
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import sample_model
-from bayescale.modeling.card import Prior
+from bayescale.modeling.card_tables import Prior
 from bayescale.runs import content_hash
 
 # What an estimator keeps of its runs' attrs.
