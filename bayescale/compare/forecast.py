@@ -153,7 +153,11 @@ def forecast_fits(
                     runs, card, seed=seed, draws=DRAWS, tune=TUNE, prior_draws=0, tries=TRIES, first_try=first,
                     limits=COUNTED,
                 )  # fmt: skip
-                if where is None or json.loads(fits[name].attrs["settings"]).get("thin", 1) > 1 or _says(fits[name], where):
+                if (
+                    where is None
+                    or json.loads(fits[name].attrs["settings"]).get("thin", 1) > 1
+                    or _says(fits[name], where)
+                ):
                     break
         except BayescaleError as error:
             if skipped is None:
