@@ -29,7 +29,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws calibration benchmark-trust learn-priors learn-lab lock clean
+.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws calibration benchmark-trust learn-priors learn-lab pooling lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -74,6 +74,9 @@ benchmark-trust: $(READY)  ## score all methods on the public runs in ../shared;
 
 learn-priors: $(READY)  ## what the public runs in ../shared say of drift and scatter, as priors (minutes)
 	$(RUN)/python -m benchmarks.learn_priors $(ARGS)
+
+pooling: $(READY)  ## does a family gain from the others: log scores with and without pooling (minutes)
+	$(RUN)/python -m benchmarks.pooling
 
 learn-lab: $(READY)  ## what public families of runs have in common, as the card new-lab (half an hour)
 	$(RUN)/python -m benchmarks.learn_lab $(ARGS)
