@@ -1,6 +1,7 @@
 """Write docs/curves.md, its pictures and data/calibration/curves.csv: how fast one logs, and where runs will end.
 
-Needs the public Gemstones curves beside the repository, which are not part of it. About a quarter of an hour.
+Needs the public Gemstones curves beside the repository, which are not part of it. From the root of the repository:
+``PYTHONPATH=. python docs/make_curves.py``; about half an hour.
 """
 
 import sys
@@ -104,7 +105,7 @@ def write(rates: pd.DataFrame, found: pd.DataFrame) -> None:
 
 TEXT = """# Learning curves
 
-Written by `python docs/make_curves.py`; not edited by hand. Model `chinchilla+curve`; why it is as it is:
+Written by `docs/make_curves.py`; not edited by hand. Model `chinchilla+curve`; why it is as it is:
 [ADR 21](adr/0021-checkpoints-are-not-runs.md).
 
 ## How fast one logs
