@@ -9,6 +9,7 @@ import xarray as xr
 import bayescale as bs
 from bayescale.cli_runs import columns_of, read_and_warn, reading_options
 from bayescale.inference.sampling import SEED
+from bayescale.picture_file import check_picture, save_picture
 from bayescale.runs import findings, human_number
 from bayescale.runs.describe_curves import are_curves, describe_curves
 from bayescale.terminal import err, out, print_answer
@@ -78,6 +79,8 @@ def add_finish(p: argparse.ArgumentParser) -> None:
 
 def finish(a: argparse.Namespace) -> None:
     """Print where runs in progress will end."""
+    if a.picture:
+        check_picture(a.picture)
     answer = bs.finish(
         bs.load_fit(a.fit),
         _read_and_warn(a),
@@ -107,21 +110,10 @@ def finish(a: argparse.Namespace) -> None:
         "The band is that of the last loss as it will be measured, given the run's own checkpoints so far.",
     )
     if a.picture:
-        _save(answer, a.picture)
+        from bayescale.plots import plot_finish
 
-
-def _save(answer: xr.Dataset, file: Path) -> None:
-    import matplotlib as mpl  # slow, and only a picture needs it
-
-    mpl.use("agg")
-    from bayescale.plots.finish import plot_finish
-    from bayescale.plots.style import style
-
-    with style():
-        figure = plot_finish(answer).get_figure(root=True)
-        assert figure is not None
-        figure.savefig(file)
-    out.print(f"Picture: {file}", markup=False)
+        save_picture(lambda: plot_finish(answer), a.picture)
+        out.print(f"Picture: {a.picture}", markup=False)
 
 
 def _place(tokens: float) -> str:

@@ -1,7 +1,7 @@
 """`make pooling`: does a family gain from the others? Its larger runs are left out and predicted from all that is left.
 
-Each family's runs above a hundredth of its largest compute are left out in turn; the same card is fitted with no pooling,
-partial and complete pooling over families, and the log density of the runs left out is compared.
+Each family's runs above a hundredth of its largest compute are left out in turn; the same card is fitted with no
+pooling, partial and complete pooling over families, and the log density of the runs left out is compared.
 Writes data/calibration/pooling.csv and docs/pooling.md.
 """
 
@@ -27,10 +27,10 @@ HEAD = f"""# Does pooling pay?
 
 Written by `make pooling`; not edited by hand.
 
-Of one family in turn the runs above a hundredth of its largest compute are left out, and predicted from all other runs of
-all families. `{CARD}`, every parameter of the law pooled as the column says, all else alike. Score: mean log density of
-the log losses left out, in nats a run; higher is better. **All its smaller runs**: the family keeps every run below the
-cut; **four of them**: only {FEW}, spread over their compute, as a new family has.
+Of one family in turn the runs above a hundredth of its largest compute are left out, and predicted from all other runs
+of all families. `{CARD}`, every parameter of the law pooled as the column says, all else alike. Score: mean log density
+of the log losses left out, in nats a run; higher is better. **all**: the family keeps every run below the cut;
+**{FEW}**: only so many, spread over their compute, as a new family has.
 
 """
 

@@ -9,6 +9,7 @@ from bayescale.plots.crossing import plot_crossing
 from bayescale.plots.diagnostics import plot_diagnostics, plot_ranks
 from bayescale.plots.domains import plot_domains
 from bayescale.plots.epochs import plot_epochs
+from bayescale.plots.finish import plot_ends, plot_finish
 from bayescale.plots.forecast import plot_forecast, plot_forecast_path
 from bayescale.plots.frontier import plot_frontier
 from bayescale.plots.influence import plot_influence, plot_pareto_k
@@ -45,8 +46,10 @@ __all__ = [
     "plot_crossing",
     "plot_diagnostics",
     "plot_domains",
+    "plot_ends",
     "plot_epochs",
     "plot_exponents",
+    "plot_finish",
     "plot_forecast",
     "plot_forecast_path",
     "plot_forms",
