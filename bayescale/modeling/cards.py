@@ -43,7 +43,7 @@ def load_card(model: "str | Path | Card") -> Card:
     >>> bs.load_card("chinchilla+drift").discrepancy.kind
     'drift'
     >>> list(bs.load_card("chinchilla+drift+budget").errors)
-    ['budget']
+    ['budget', 'lean']
     >>> bs.load_card("chinchilla+curve").noise.family
     'Normal'
     """

@@ -68,6 +68,8 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
     """
     require_quotable(fit, allow_unconverged)
     card, runs = card_of(fit), runs_of(fit)
+    if card.curve:  # its rows are checkpoints, and it knows that those of a run err together
+        return xr.Dataset(coords={"key": np.zeros(0, dtype=str)}, attrs={"model": card.name, "sentences": ""})
     residuals, (names, draws) = _residuals(fit), _parameters(fit)
     log_density = fit["log_likelihood"][fit.attrs["response"]].transpose(*DRAW_DIMS, "run").sel(run=runs["run"].values)
     density = log_density.values.reshape(draws.shape[1], -1)
