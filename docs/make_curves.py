@@ -1,4 +1,4 @@
-"""Write docs/curves.md, its pictures and data/calibration/curves.csv: how fast one logs, and where runs will end.
+"""Write docs/curves.md, its pictures and data/calibration/runs_in_progress.csv: how fast one logs, and where runs will end.
 
 Needs the public Gemstones curves beside the repository, which are not part of it. From the root of the repository:
 ``PYTHONPATH=. python docs/make_curves.py``; about half an hour.
@@ -19,7 +19,7 @@ from bayescale.plots.style import SIZE, style
 from benchmarks import sets
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, TABLE = ROOT / "docs" / "curves.md", ROOT / "data" / "calibration" / "curves.csv"
+PAGE, TABLE = ROOT / "docs" / "curves.md", ROOT / "data" / "calibration" / "runs_in_progress.csv"
 PICTURE = ROOT / "docs" / "images" / "curves.png"
 MODEL, EVERY, SHARE, FOLDS, SEED, DOTS = "chinchilla+curve", (1, 5, 25), 0.3, 5, 1, 110
 FOLLOWED = ("gemstones", "PyGemma-1536x50_pretrain")
@@ -125,7 +125,7 @@ runs at a time. How often the 90% band held it:
 
 ![Bands from the first 30% of each run against how it came out](images/curves.png)
 
-Every run has its row in [data/calibration/curves.csv](../data/calibration/curves.csv).
+Every run has its row in [data/calibration/runs_in_progress.csv](../data/calibration/runs_in_progress.csv).
 """
 
 
