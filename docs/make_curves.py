@@ -1,4 +1,4 @@
-"""Write docs/curves.md, its pictures and data/calibration/runs_in_progress.csv: how fast one logs, and where runs will end.
+"""Write docs/curves.md, its pictures and data/calibration/runs_in_progress.csv: how fast one logs, where runs end.
 
 Needs the public Gemstones curves beside the repository, which are not part of it. From the root of the repository:
 ``PYTHONPATH=. python docs/make_curves.py``; about half an hour.
