@@ -12,7 +12,7 @@ def shared_data():
     try:
         return sets.shared("data")
     except sets.AbsentError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"needs public runs that may not be kept here: {error}")
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def open_sets():
     try:
         return {name: frame.astype(float) for name, frame in sets.open_sets().items()}
     except sets.AbsentError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"needs public runs that may not be kept here: {error}")
 
 
 def _fit(runs, model="chinchilla", **options):

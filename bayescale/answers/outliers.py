@@ -3,13 +3,11 @@
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.posterior import DRAW_DIMS, card_of, law_of, reference_of, spans_of, theta_of
+from bayescale.answers.posterior import DRAW_DIMS, card_of, law_of, respond_at_runs
 from bayescale.answers.undertuned import NOISE, undertuned_runs
 from bayescale.errors import QuestionError
-from bayescale.inference import by_run, require_quotable, runs_of
-from bayescale.modeling.drift import respond
+from bayescale.inference import require_quotable, runs_of
 from bayescale.modeling.noise import known_of, total_scale
-from bayescale.modeling.shared_errors import groups_in
 
 HEAVY = "StudentT"
 KNOWS_OUTLIERS = (HEAVY, NOISE)
@@ -63,11 +61,9 @@ def outlier_runs(fit: xr.DataTree, *, allow_unconverged: bool = False) -> xr.Dat
             f'with noise.family = "{HEAVY}" or "{NOISE}" (chinchilla, chinchilla-undertuned).'
         )
     quotable = require_quotable(fit, allow_unconverged)
-    law, spans = law_of(fit), spans_of(fit)
-    inputs = {name: runs[name] for name in (*law.inputs, *spans)} | groups_in(card, runs)
-    theta = by_run(theta_of(fit), runs["family"] if "family" in runs.coords else None)
-    mean, local = respond(card, theta, inputs, reference_of(fit), spans)
-    residual = np.log(runs[law.response]) - np.log(mean)
+    law = law_of(fit)
+    mean, local = respond_at_runs(fit)
+    residual = xr.ufuncs.log(runs[law.response]) - xr.ufuncs.log(mean)
     scale = total_scale(np, local["sigma"], known_of(HEAVY, runs, law.response)["relative_se"])
     weight = (local["nu"] / (local["nu"] + (residual / scale) ** 2)).mean(DRAW_DIMS)
     out = xr.Dataset({"weight": weight, "residual": residual.median(DRAW_DIMS)}).drop_attrs()

@@ -9,9 +9,11 @@ import xarray as xr
 
 from bayescale.costs import CostModel, cost_model
 from bayescale.errors import QuestionError, did_you_mean
+from bayescale.inference import by_run, runs_of
 from bayescale.laws import SCALES, Law, scale_of
 from bayescale.modeling import Card
 from bayescale.modeling.drift import Span, respond, sampled_names
+from bayescale.modeling.shared_errors import groups_in
 from bayescale.runs import parse_number
 
 DRAW_DIMS = ("chain", "draw")
@@ -97,6 +99,14 @@ def respond_at(
     card = card_of(fit)
     inputs = complete_inputs(card.get_law(), inputs, cost_of(fit))
     return respond(card, theta_of(fit, family), inputs, reference_of(fit), spans_of(fit))
+
+
+def respond_at_runs(fit: xr.DataTree) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+    """Return what is expected of each fitted run for every draw, and the parameters as they hold there."""
+    card, runs, spans = card_of(fit), runs_of(fit), spans_of(fit)
+    inputs = {name: runs[name] for name in (*card.get_law().inputs, *spans)} | groups_in(card, runs)
+    theta = by_run(theta_of(fit), runs["family"] if "family" in runs.coords else None)
+    return respond(card, theta, inputs, reference_of(fit), spans)
 
 
 def spans_of(fit: xr.DataTree) -> dict[str, Span]:

@@ -4,12 +4,10 @@ import numpy as np
 import xarray as xr
 from scipy.special import expit
 
-from bayescale.answers.posterior import DRAW_DIMS, card_of, law_of, reference_of, spans_of, theta_of
+from bayescale.answers.posterior import DRAW_DIMS, card_of, law_of, respond_at_runs
 from bayescale.errors import QuestionError
-from bayescale.inference import by_run, require_quotable, runs_of
-from bayescale.modeling.drift import respond
+from bayescale.inference import require_quotable, runs_of
 from bayescale.modeling.noise import known_of, undertuned_log_odds
-from bayescale.modeling.shared_errors import groups_in
 
 NOISE = "Undertuned"
 LIKELY = 0.5  # runs more likely undertuned than not are named
@@ -53,15 +51,13 @@ def undertuned_runs(fit: xr.DataTree, *, allow_unconverged: bool = False) -> xr.
             f'noise.family = "{NOISE}", such as chinchilla-undertuned.'
         )
     quotable = require_quotable(fit, allow_unconverged)
-    law, spans = law_of(fit), spans_of(fit)
-    labels = runs["family"] if "family" in runs.coords else None
-    inputs = {name: runs[name] for name in (*law.inputs, *spans)} | groups_in(card, runs)
-    mean, theta = respond(card, by_run(theta_of(fit), labels), inputs, reference_of(fit), spans)
+    law = law_of(fit)
+    mean, theta = respond_at_runs(fit)
     odds = undertuned_log_odds(runs[law.response], mean, known_of(NOISE, runs, law.response), theta)
     out = xr.Dataset(
         {
             "probability": expit(odds).mean(DRAW_DIMS),
-            "residual": (np.log(runs[law.response]) - np.log(mean)).median(DRAW_DIMS),
+            "residual": (xr.ufuncs.log(runs[law.response]) - xr.ufuncs.log(mean)).median(DRAW_DIMS),
         }
     )
     out = out.drop_attrs().isel(run=np.argsort(-out["probability"].values, kind="stable"))

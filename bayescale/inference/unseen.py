@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import xarray as xr
-from scipy.special import expit, logit
 
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
@@ -12,7 +11,7 @@ from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card
 from bayescale.modeling.drift import STEP
 from bayescale.modeling.groups import FAMILY, Term
-from bayescale.modeling.pooling import named, support_of
+from bayescale.modeling.pooling import apart, named, support_of
 
 NAME = "a new family"
 
@@ -155,10 +154,7 @@ def _parameter(card: Card, name: str, drawn: xr.Dataset, groups: dict[str, str],
             total = total + known.sel({term.group: _told(name, term, groups)}, drop=True)
         else:
             total = total + effects[name, term.group]
-    support = support_of(card.get_law(), name)
-    if support == "positive":
-        return level * np.exp(total)
-    return level + total if support == "real" else xr.apply_ufunc(expit, xr.apply_ufunc(logit, level) + total)
+    return apart(np, support_of(card.get_law(), name), level, total)
 
 
 def _told(name: str, term: Term, groups: dict[str, str]) -> str:

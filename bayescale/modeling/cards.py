@@ -178,7 +178,7 @@ def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     if content.get("curve", "none") != "none":
         noise = defaults["noise"]["checkpoint"]
     shipped = {"noise": noise} | content | {"pooling": _pooling(content.get("pooling"), defaults)}
-    return shipped | _discrepancy(content, defaults) | _curve(content, defaults)
+    return shipped | _table("discrepancy", "drift", content, defaults) | _table("curve", "curve", content, defaults)
 
 
 def _pooling(given: Any, defaults: dict[str, Any]) -> Any:
@@ -190,21 +190,11 @@ def _pooling(given: Any, defaults: dict[str, Any]) -> Any:
     return {name: prior for name, (word, prior) in shipped.items() if word in said} | given
 
 
-def _discrepancy(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Return the discrepancy of a card: none, the shipped one by its name, or a table over the shipped one."""
-    given = content.get("discrepancy", "none")
+def _table(name: str, word: str, content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return a table that a card may do without: none, the shipped one by its word, or its own over the shipped one."""
+    given = content.get(name, "none")
     if given == "none":
-        return {"discrepancy": None}
-    if given == "drift":
-        return {"discrepancy": defaults["discrepancy"]}
-    return {"discrepancy": defaults["discrepancy"] | given} if isinstance(given, dict) else {}
-
-
-def _curve(content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Return the curve of a card: none, the shipped one by its name, or a table over the shipped one."""
-    given = content.get("curve", "none")
-    if given == "none":
-        return {"curve": None}
-    if given == "curve":
-        return {"curve": defaults["curve"]}
-    return {"curve": defaults["curve"] | given} if isinstance(given, dict) else {}
+        return {name: None}
+    if given == word:
+        return {name: defaults[name]}
+    return {name: defaults[name] | given} if isinstance(given, dict) else {}

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from scipy.optimize import least_squares, minimize
-from scipy.special import expit, logit, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from bayescale.errors import DesignError
 from bayescale.laws import Law
@@ -18,7 +18,7 @@ from bayescale.modeling.drift import Spans, spans_of
 from bayescale.modeling.further_runs import ADDED, Further, further_runs
 from bayescale.modeling.latents import Array, Places, off_law_of, places_of, shared_errors_of
 from bayescale.modeling.noise import NOISES, known_of, no_error
-from bayescale.modeling.pooling import of_name
+from bayescale.modeling.pooling import apart, of_name
 
 # Below this the posterior is at least half the prior's, as in the answers.
 LEARNED = 0.5
@@ -166,16 +166,9 @@ def _theta(problem: _Problem, latent: Array) -> dict[str, Array]:
         for place, of, size in effects:
             # They sum to zero, as in the model.
             effect = latent[..., place] - latent[..., place].mean(axis=-1, keepdims=True)
-            value = _apart(support[name], value, size * effect[..., of])
+            value = apart(np, support[name], value, size * effect[..., of])
         theta[name] = np.broadcast_to(value, shape)
     return theta
-
-
-def _apart(support: str, level: Array, effect: Array) -> Array:
-    """Return how a family differs from the level, as in the model."""
-    if support == "positive":
-        return level * np.exp(effect)
-    return level + effect if support == "real" else expit(logit(level) + effect)
 
 
 def _mean(problem: _Problem, latent: Array, where: _Where) -> Array:

@@ -129,16 +129,16 @@ def pooled(
     if alone == FAMILY and len(terms) == 1:
         return draw_prior(name, prior, data, dims=FAMILY)[data["family_index"]]
     level = draw_prior(f"{name}_level", prior, data, dims=alone)
-    apart = _apart(law, name)
+    support = support_of(law, name)
     mine = {term.group: effects[name, term.group] for term in terms if term.kind != "none"}
     if alone is None:
-        pm.Deterministic(f"{name}_population", apart(level, sum(centre for _, centre in mine.values())))
+        pm.Deterministic(f"{name}_population", apart(pt, support, level, sum(centre for _, centre in mine.values())))
     for group, (effect, _) in mine.items():
         if group != FAMILY and (name, group) in effects:
             pm.Deterministic(named(name, group), effect, dims=group)
     total = sum(effect[_of_family(group, data)] for group, (effect, _) in mine.items())
     level = level if alone is None else level[_of_family(alone, data)]
-    value = pm.Deterministic(name, apart(level, total + np.zeros(families)), dims=FAMILY)
+    value = pm.Deterministic(name, apart(pt, support, level, total + np.zeros(families)), dims=FAMILY)
     return value[data["family_index"]]
 
 
@@ -151,10 +151,11 @@ def support_of(law: Law, name: str) -> str:
     return ({"undertuned": "share"} | {p.name: p.support for p in law.parameters}).get(name, "positive")
 
 
-def _apart(law: Law, name: str) -> Any:
-    """Return how a group differs from the level: by a factor, by a difference, or on the logit of a share."""
-    return {
-        "positive": lambda level, effect: level * pt.exp(effect),
-        "real": lambda level, effect: level + effect,
-        "share": lambda level, effect: pt.sigmoid(pt.log(level) - pt.log1p(-level) + effect),
-    }[support_of(law, name)]
+def apart(xp: Any, support: str, level: Any, effect: Any) -> Any:
+    """Return a group's value: it differs from the level by a factor, by a difference, or on the logit of a share."""
+    if support == "positive":
+        return level * xp.exp(effect)
+    if support == "real":
+        return level + effect
+    odds = level * xp.exp(effect)
+    return odds / (1 - level + odds)

@@ -5,13 +5,11 @@ import xarray as xr
 from scipy import stats
 
 from bayescale.answers import card_of, law_of
-from bayescale.answers.posterior import DRAW_DIMS, reference_of, spans_of, theta_of
-from bayescale.inference import by_run, require_quotable, runs_of
+from bayescale.answers.posterior import DRAW_DIMS, respond_at_runs
+from bayescale.inference import require_quotable, runs_of
 from bayescale.modeling import Card
 from bayescale.modeling.card import ADDITIONS
-from bayescale.modeling.drift import respond
 from bayescale.modeling.noise import NOISES
-from bayescale.modeling.shared_errors import groups_in
 from bayescale.runs.sharing import ALONE, BUDGET, DESIGN, shared_labels
 
 # Fewer groups than this say little of how groups differ.
@@ -100,10 +98,8 @@ def _keys(runs: xr.Dataset) -> list[str]:
 
 def _residuals(fit: xr.DataTree) -> np.ndarray:
     """Return by how much each run's response lies above what is expected of it: on the log, or of a share as it is."""
-    card, runs, law, spans = card_of(fit), runs_of(fit), law_of(fit), spans_of(fit)
-    inputs = {name: runs[name] for name in (*law.inputs, *spans)} | groups_in(card, runs)
-    theta = by_run(theta_of(fit), runs["family"] if "family" in runs.coords else None)
-    mean, _ = respond(card, theta, inputs, reference_of(fit), spans)
+    card, runs, law = card_of(fit), runs_of(fit), law_of(fit)
+    mean, _ = respond_at_runs(fit)
     middle, response = mean.median(DRAW_DIMS).values, runs[law.response].values
     return response - middle if NOISES[card.noise.family].of_shares else np.log(response) - np.log(middle)
 
