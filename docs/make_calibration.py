@@ -15,6 +15,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
+from bayescale.compare.forms import shipped_forms
 from bayescale.modeling import Card
 from bayescale.plots.ranks import plot_calibration
 from bayescale.plots.style import SIZE, style
@@ -27,8 +28,8 @@ PAGE, PICTURE = ROOT / "docs" / "calibration.md", ROOT / "docs" / "images" / "ca
 BLOCK, DOTS = 50, 110
 # One sound parameter in a hundred is outside by chance: a card that has one is looked at again, with new data.
 FIRST_LOOK, SECOND_LOOK = (1, SIMULATIONS), (2, 2 * SIMULATIONS)
-# The forms that extrapolate are also fitted with a drift. Cards whose fits take longest come last.
-DRIFT = ("chinchilla", "coupled", "kaplan", "overtraining", "farseer")
+# Beside the shipped cards: the forms of a forecast, and errors that runs share. What takes longest comes last.
+ALSO = (*shipped_forms(), "chinchilla+budget", "chinchilla+design")
 COSTLY = ("coupled", "coupled-informed", "kaplan-steps", "kaplan-steps-informed", "broken-1", "broken-2", "broken-3")
 SHOWN = "chinchilla"
 HEAD = f"""# Is the machinery calibrated?
@@ -200,7 +201,7 @@ def main() -> int:
     parser.add_argument("--cards", nargs="*", help="only these; by default all")
     parser.add_argument("--write-only", action="store_true", help="fit nothing: write what is done")
     args = parser.parse_args()
-    names = sorted([*bs.list_cards(), *(f"{name}+drift" for name in DRIFT)], key=lambda n: (n in COSTLY, n))
+    names = sorted([*bs.list_cards(), *ALSO], key=lambda name: (name in COSTLY, name))
     every = [bs.load_card(name) for name in names]
     BLOCKS.mkdir(parents=True, exist_ok=True)
     for card in every if not args.write_only else []:
