@@ -1,9 +1,10 @@
-"""Write docs/curves.md, its pictures and data/calibration/runs_in_progress.csv: how fast one logs, where runs end.
+"""Write docs/curves.md, its picture and three tables: how fast one logs, where runs end, what annealing would give.
 
 Needs the public Gemstones curves beside the repository, which are not part of it. From the root of the repository:
-``PYTHONPATH=. python docs/make_curves.py``; about half an hour.
+``PYTHONPATH=. python docs/make_curves.py``; about half an hour, or ``--only`` one of the three.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -17,9 +18,11 @@ import bayescale as bs
 from bayescale.plots.finish import plot_ends, plot_finish
 from bayescale.plots.style import SIZE, style
 from benchmarks import sets
+from benchmarks.page import table
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, TABLE = ROOT / "docs" / "curves.md", ROOT / "data" / "calibration" / "runs_in_progress.csv"
+PAGE, TABLES = ROOT / "docs" / "curves.md", ROOT / "data" / "calibration"
+RATES, ENDS, COOLED = (TABLES / f"{name}.csv" for name in ("logging_rates", "runs_in_progress", "runs_cooled"))
 PICTURE = ROOT / "docs" / "images" / "curves.png"
 MODEL, EVERY, SHARE, FOLDS, SEED, DOTS = "chinchilla+curve", (1, 5, 25), 0.3, 5, 1, 110
 FOLLOWED = ("gemstones", "PyGemma-1536x50_pretrain")
@@ -27,13 +30,26 @@ FOLLOWED = ("gemstones", "PyGemma-1536x50_pretrain")
 
 def gemstones() -> xr.Dataset:
     """Return the 22 curves at a constant learning rate: every 2B tokens to 100B, every 10B to 350B."""
+    return _gemstones({"hot_477": 1.0, "hot_100b+": 1.0}).drop_vars("lr_fraction")
+
+
+def cooled_gemstones() -> xr.Dataset:
+    """Return the 20 curves that were also cooled down, from every 10B tokens on for a tenth of these."""
+    curves = _gemstones({"hot": 1.0, "cool_end": 0.0})
+    ends = set(curves["run"].values[curves["lr_fraction"].values == 0])
+    return curves.isel(checkpoint=np.isin(curves["run"].values, list(ends)))
+
+
+def _gemstones(files: dict[str, float]) -> xr.Dataset:
+    """Return the curves of those files, each with its learning rate as a share of the peak."""
     folder = sets.shared("data") / "gemstones"
     parts = [
-        pd.read_json(folder / f"wandb_df_for_fitting_{name}.jsonl", lines=True) for name in ("hot_477", "hot_100b+")
+        pd.read_json(folder / f"wandb_df_for_fitting_{name}.jsonl", lines=True).assign(lr_fraction=share)
+        for name, share in files.items()
     ]
-    table = pd.concat(parts).drop_duplicates(["run_name", "tokens"]).reset_index(drop=True)
+    table = pd.concat(parts).drop_duplicates(["run_name", "tokens"]).sort_values(["run_name", "tokens"])
     names = {"run_name": "run", "params_active_precise": "params", "final_loss": "loss"}
-    table = table.rename(columns=names)[["run", "params", "tokens", "loss"]]
+    table = table.rename(columns=names)[["run", "params", "tokens", "loss", "lr_fraction"]].reset_index(drop=True)
     return bs.read_curves(table, params_convention="total", loss_unit="nats/token")
 
 
@@ -59,12 +75,11 @@ def logging_rates(curves: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def ends(name: str, curves: xr.Dataset) -> tuple[pd.DataFrame, list[xr.Dataset]]:
-    """Predict the end of each run from its first 30%, by fits that saw no more of it, a fifth of them at a time."""
+def ends(name: str, curves: xr.Dataset, early: np.ndarray) -> tuple[pd.DataFrame, list[xr.Dataset]]:
+    """Predict the end of each run from its early checkpoints, by fits that saw no more of it, a fifth at a time."""
     segments = bs.run_segments(curves)
     order = np.random.default_rng(SEED).permutation(np.arange(segments.names.size) % FOLDS)
     final, loss = (curves[c].values[segments.last] for c in ("tokens", "loss"))
-    early = curves["tokens"].values <= SHARE * final[segments.index] * (1 + 1e-6)
     whole = curves.drop_dims("left_out", errors="ignore").assign(total_tokens=("checkpoint", final[segments.index]))
     rows, answers = [], []
     for fold in range(FOLDS):
@@ -82,25 +97,60 @@ def ends(name: str, curves: xr.Dataset) -> tuple[pd.DataFrame, list[xr.Dataset]]
     return pd.DataFrame(rows), answers
 
 
-def write(rates: pd.DataFrame, found: pd.DataFrame) -> None:
-    """Write the page and the table."""
-    TABLE.parent.mkdir(parents=True, exist_ok=True)
-    found.round(5).to_csv(TABLE, index=False)
-    held = found.assign(held=(found["low"] <= found["came_out"]) & (found["came_out"] <= found["high"]))
-    held["width"] = (held["high"] - held["low"]) / held["median"]
-    lines = ["| every | checkpoints | E, 90% | width | expected loss at 100x | width | loss of a run there | width |"]
-    lines += ["|" + "---|" * 8]
-    for r in rates.itertuples():
-        cells = [f"{r.every}", f"{r.checkpoints}"]
-        for low, high in ((r.E_low, r.E_high), (r.expected_low, r.expected_high), (r.loss_low, r.loss_high)):
-            cells += [f"{low:.3f} to {high:.3f}", f"{high - low:.3f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    ended = ["| runs | held | in all | share | median width |", "|" + "---|" * 5]
-    for name, rows in [*held.groupby("set"), ("together", held)]:
-        share = f"{100 * rows['held'].mean():.1f}%"
-        ended.append(f"| {name} | {rows['held'].sum()} | {len(rows)} | {share} | {100 * rows['width'].median():.1f}% |")
-    spread = max(rates[f"{n}_width"].max() / rates[f"{n}_width"].min() - 1 for n in ("E", "expected", "loss"))
-    PAGE.write_text(TEXT.format(rates="\n".join(lines), ends="\n".join(ended), spread=100 * spread), encoding="utf-8")
+def first_part(curves: xr.Dataset) -> np.ndarray:
+    """Say which checkpoints lie in the first 30% of their run."""
+    segments, tokens = bs.run_segments(curves), curves["tokens"].values
+    return np.asarray(tokens <= SHARE * tokens[segments.last][segments.index] * (1 + 1e-6))
+
+
+def runs_in_progress() -> tuple[pd.DataFrame, list[xr.Dataset]]:
+    """Predict where the runs of both logs end from their first part."""
+    logs = {"gemstones": gemstones(), "tinylm": bs.load_shipped_curves("tinylm")}
+    found, answers = zip(*(ends(name, log, first_part(log)) for name, log in logs.items()), strict=True)
+    return pd.concat(found, ignore_index=True), [answer for some in answers for answer in some]
+
+
+def runs_cooled() -> pd.DataFrame:
+    """Predict what each run cools down to from its checkpoints at the constant rate."""
+    curves = cooled_gemstones()
+    return ends("gemstones", curves, curves["lr_fraction"].values == 1)[0]
+
+
+def shares(found: pd.DataFrame) -> pd.DataFrame:
+    """Return how many of the bands held, of each log and of all together, and their width in % of the loss."""
+    held = (found["low"] <= found["came_out"]) & (found["came_out"] <= found["high"])
+    rows = found.assign(held=held, width=100 * (found["high"] - found["low"]) / found["median"])
+    every = list(rows.groupby("set"))
+    every += [("together", rows)] if len(every) > 1 else []
+    return pd.DataFrame([
+        {
+            "runs": name,
+            "held": f"{part['held'].sum()}",
+            "in all": f"{len(part)}",
+            "share": f"{100 * part['held'].mean():.1f}%",
+            "median width": f"{part['width'].median():.1f}%",
+        }
+        for name, part in every
+    ])  # fmt: skip
+
+
+def write() -> None:
+    """Write the page from the three tables."""
+    rates, found, cooled = (pd.read_csv(path) for path in (RATES, ENDS, COOLED))
+    names = {"E": "E, 90%", "expected": "expected loss at 100x", "loss": "loss of a run there"}
+    cells = []
+    for r in rates.to_dict("records"):
+        cells.append([f"{r['every']}", f"{r['checkpoints']}"])
+        for name in names:
+            low, high = r[f"{name}_low"], r[f"{name}_high"]
+            cells[-1] += [f"{low:.3f} to {high:.3f}", f"{high - low:.3f}"]
+    head = ["every", "checkpoints", *(part for name in names.values() for part in (name, "width"))]
+    spread = max(rates[f"{name}_width"].max() / rates[f"{name}_width"].min() - 1 for name in names)
+    told = {"rates": table(head, cells)} | {
+        name: table(list(rows), rows.to_numpy().tolist())
+        for name, rows in (("ends", shares(found)), ("cooled", shares(cooled)))
+    }
+    PAGE.write_text(TEXT.format(spread=100 * spread, **told), encoding="utf-8")
 
 
 TEXT = """# Learning curves
@@ -126,6 +176,16 @@ runs at a time. How often the 90% band held it:
 ![Bands from the first 30% of each run against how it came out](images/curves.png)
 
 Every run has its row in [data/calibration/runs_in_progress.csv](../data/calibration/runs_in_progress.csv).
+
+## What annealing would give
+
+Twenty of the Gemstones were also cooled down, from every 10B tokens of the constant rate on, over a tenth as many. What
+each run cools down to from its last 100B, from its checkpoints at the constant rate alone and the other runs whole; a
+fifth of the runs at a time. How often the 90% band held it:
+
+{cooled}
+
+Every run has its row in [data/calibration/runs_cooled.csv](../data/calibration/runs_cooled.csv).
 """
 
 
@@ -146,13 +206,19 @@ def picture(found: pd.DataFrame, answers: list[xr.Dataset]) -> None:
 def main() -> int:
     """Fit, write and draw; return the exit status."""
     mpl.use("agg")
-    curves = gemstones()
-    rates = logging_rates(curves)
-    logs = {"gemstones": curves, "tinylm": bs.load_shipped_curves("tinylm")}
-    found, answers = zip(*(ends(name, log) for name, log in logs.items()), strict=True)
-    table = pd.concat(found, ignore_index=True)
-    write(rates, table)
-    picture(table, [answer for some in answers for answer in some])
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", choices=("rates", "ends", "cooled"), help="leave the other tables as they are")
+    only = parser.parse_args().only
+    TABLES.mkdir(parents=True, exist_ok=True)
+    if only in (None, "rates"):
+        logging_rates(gemstones()).round(5).to_csv(RATES, index=False)
+    if only in (None, "ends"):
+        found, answers = runs_in_progress()
+        found.round(5).to_csv(ENDS, index=False)
+        picture(found, answers)
+    if only in (None, "cooled"):
+        runs_cooled().round(5).to_csv(COOLED, index=False)
+    write()
     return 0
 
 

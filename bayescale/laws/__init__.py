@@ -1,7 +1,7 @@
 """Scaling laws: each written once, as arithmetic that runs on floats, arrays, posterior draws and tensors alike."""
 
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.laws.annealing import ANNEALING, learning_rate_areas
+from bayescale.laws.annealing import ANNEALING
 from bayescale.laws.base import Law, Parameter, PowerTerms
 from bayescale.laws.broken import BROKEN_1, BROKEN_2, BROKEN_3
 from bayescale.laws.chinchilla import CHINCHILLA
@@ -74,7 +74,6 @@ __all__ = [
     "get_law",
     "law",
     "law_by_name",
-    "learning_rate_areas",
     "reference_run",
     "scale_of",
     "symbols",

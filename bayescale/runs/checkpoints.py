@@ -30,6 +30,7 @@ from bayescale.runs.lacking import unclear_batch
 from bayescale.runs.numbers import parse_number
 from bayescale.runs.places import REASONS, mark_overtaken, settle_runs, settle_tokens, two_rates
 from bayescale.runs.read import attributes, in_nats, not_used
+from bayescale.runs.schedule import with_areas
 from bayescale.runs.schema import validate
 from bayescale.runs.segments import CHECKPOINT, run_segments
 from bayescale.runs.table import Table
@@ -95,8 +96,9 @@ def read_curves(
     Notes
     -----
     Of several losses the held-out one is read. Tokens are those since the run began; where only steps were logged they
-    are batch times step. A step that was written twice counts as it was written last, and what a run did beyond a
-    checkpoint that it was resumed from is left out, where the log tells the time.
+    are batch times step; where step and learning rate were, ``lr_area`` and ``annealing`` follow. A step that was
+    written twice counts as it was written last, and what a run did beyond a checkpoint that it was resumed from is left
+    out, where the log tells the time.
 
     Examples
     --------
@@ -128,6 +130,8 @@ def read_curves(
     frame, derived, more = derive(frame, model)
     if "tokens" in frame and "tokens" not in found:
         derived["tokens"] = "batch x step"
+    usable, of_schedule = with_areas(frame[frame["rule"] == ""])
+    frame, derived = frame.join(usable[list(of_schedule)]), derived | of_schedule
     curves = _dataset(frame[frame["rule"].isin(["", *REASONS])], units.loss)
     curves.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived), "filters": "[]"}
     curves.attrs |= attributes(table, card, units) | {"curves": "training"}
