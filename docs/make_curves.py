@@ -129,9 +129,15 @@ def shares(found: pd.DataFrame) -> pd.DataFrame:
             "in all": f"{len(part)}",
             "share": f"{100 * part['held'].mean():.1f}%",
             "median width": f"{part['width'].median():.1f}%",
+            "fits that converged": "{} of {}".format(*_fits(part)),
         }
         for name, part in every
     ])  # fmt: skip
+
+
+def _fits(part: pd.DataFrame) -> tuple[int, int]:
+    converged = part.groupby(["set", "fold"])["converged"].first()
+    return int(converged.sum()), len(converged)
 
 
 def write() -> None:

@@ -7,6 +7,7 @@ from bayescale.report.words import (
     alone_text,
     band_text,
     farthest_test,
+    forecast_below,
     grade_text,
     held_text,
     judgement,
@@ -131,7 +132,8 @@ def _floor_lines(n: Numbers) -> list[str]:
         f = n["irreducible_loss"][shown]["families"][family]
         doubt = ", NOT identified: mostly the prior" if f["identified"] is False else ""
         known = f"; known: {f['truth']:.4g}, {'inside' if f['truth_inside_95'] else 'OUTSIDE'}" if "truth" in f else ""
-        lines.append(f"   {start}{band_text(f)}{doubt}{known}")
+        below = ", ABOVE the forecast of 1: the forms disagree" if family in forecast_below(n, shown) else ""
+        lines.append(f"   {start}{band_text(f)}{doubt}{below}{known}")
     return lines
 
 

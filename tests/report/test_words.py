@@ -212,6 +212,17 @@ def test_a_floor_that_the_runs_do_not_identify_is_warned_of():
     assert "mostly the prior says so" in answer.headline[0]
 
 
+def test_a_forecast_below_the_floor_is_warned_of(study):
+    n = collect_numbers(study)
+    assert "goes below this floor" not in text(words(study)["irreducible_loss"])
+    low, high = n["irreducible_loss"]["chinchilla"]["families"]["all"]["bands"]["95"]
+    n["forecast"]["families"]["all"]["expected_loss"] = {"median": low - 0.2, "bands": {"95": [low - 0.3, low - 0.1]}}
+    answer = {one.key: one for one in three_answers(study, n)}["irreducible_loss"]
+    assert answer.warnings[0].startswith("The first answer goes below this floor: its forms together expect")
+    assert f"{low - 0.1:.2f}" in answer.warnings[0]
+    assert high > low
+
+
 def test_a_form_without_a_floor_is_said_to_assume_it(study):
     assert "by assumption" in dict(words(study)["irreducible_loss"].points)["The other form"]
 

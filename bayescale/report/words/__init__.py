@@ -5,7 +5,7 @@ from dataclasses import replace
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.study import Study
 from bayescale.report.words.far import far_answer
-from bayescale.report.words.floor import floor_answer
+from bayescale.report.words.floor import floor_answer, forecast_below
 from bayescale.report.words.form import form_answer
 from bayescale.report.words.phrases import (
     Answer,
@@ -54,6 +54,7 @@ __all__ = [
     "by_weight",
     "coverage_text",
     "farthest_test",
+    "forecast_below",
     "grade_text",
     "held_text",
     "judgement",

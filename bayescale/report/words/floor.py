@@ -70,6 +70,12 @@ def floor_answer(n: Numbers) -> Answer:
     points += leaning(n["prior_sensitivity"].get(shown, []), "irreducible_loss")
     points += [Point("The other form", text) for text in none]
     warnings = [found["warning"]] if found["warning"] else []
+    if below := forecast_below(n, shown):
+        warnings.append(
+            f"The first answer goes below this floor{_whose(n, below)}: its forms together expect "
+            + listed(n, {f: between_text(n["forecast"]["families"][f]["expected_loss"], unit) for f in below})
+            + f". They do not agree that the loss levels off where {shown} says; do not plan with this floor alone."
+        )
     if judgement(n, shown) == "failed":
         warnings.append(
             f"This band rests on {shown}'s form holding all the way down, and its bands did not hold on the largest "
@@ -87,6 +93,18 @@ def floor_answer(n: Numbers) -> Answer:
             sureness_of(n, shown)[2],
         ),
     )
+
+
+def forecast_below(n: Numbers, model: str) -> list[str]:
+    """Return the families whose forecast lies below their floor by that form: its 95% band below that of the floor."""
+    if not n["forecast"]["possible"]:
+        return []
+    far, floor = n["forecast"]["families"], n["irreducible_loss"][model]["families"]
+    return [f for f in floor if far[f]["expected_loss"]["bands"]["95"][1] < floor[f]["bands"]["95"][0]]
+
+
+def _whose(n: Numbers, families: list[str]) -> str:
+    return "" if len(n["families"]) == 1 else f" for {', '.join(families)}"
 
 
 def _truth_text(n: Numbers, f: Numbers, model: str) -> str:
