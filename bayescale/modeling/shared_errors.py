@@ -61,7 +61,7 @@ def error_meanings(card: Card) -> dict[str, str]:
     return said | {name: text for name, text in lean.items() if name in said}
 
 
-def with_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
+def label_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
     """Return the runs with the group of each, by what the card's errors are shared over.
 
     Raises
@@ -84,7 +84,7 @@ def with_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
 
 def sharing_of(card: Card, runs: xr.Dataset) -> dict[str, Shared]:
     """Return the groups of runs by what the card's errors are shared over."""
-    found, labelled = {}, with_groups(card, runs)
+    found, labelled = {}, label_groups(card, runs)
     for key in card.errors:
         labels = labelled[group_dim(key)].values
         names = sorted(set(labels.tolist()) - {ALONE})
