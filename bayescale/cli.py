@@ -114,7 +114,8 @@ def _extrapolate(a: argparse.Namespace) -> None:
     )
     response = law_of(fit).response
     given = [name for name in dict.fromkeys(("compute", "params", "tokens", *law_of(fit).inputs)) if name in answer]
-    drift = ["share_drift"] if "share_drift" in answer else []
+    shares = {"share_parameters": "params' share", "share_drift": "drift's share", "share_errors": "errors' share"}
+    shares = {name: title for name, title in shares.items() if name in answer}
     rows, grades = [], []
     for family, one in by_family(answer):
         for i in range(one.sizes["point"]):
@@ -127,7 +128,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
                     *(f"{float(at[n]):.3g}" if n == "compute" else human_number(float(at[n])) for n in given),
                     f"{middle:.4g}",
                     f"{low:.4g} to {high:.4g}",
-                    *(f"{float(at[share]):.0%}" for share in ("share_parameters", *drift)),
+                    *(f"{float(at[share]):.0%}" for share in shares),
                     f"{float(at['decades_beyond']):+.1f}",
                     grades[-1].letter,
                 )
@@ -136,9 +137,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
     titles = {"compute": "C (FLOP)", "params": "N", "tokens": "D"}
     print_answer(
         f"{answer.attrs['question']} ({unit}), model {answer.attrs['model']}",
-        ["family", *(titles.get(n, n) for n in given), response, "95% band", "params' share"]
-        + [f"{name.removeprefix('share_')}'s share" for name in drift]
-        + ["beyond", "grade"],
+        ["family", *(titles.get(n, n) for n in given), response, "95% band", *shares.values(), "beyond", "grade"],
         rows,
         answer,
         f"shares: of the band's squared width, the rest is run noise. beyond: decades of "

@@ -14,7 +14,7 @@ from bayescale.errors import QuestionError
 from bayescale.modeling import check_design
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import scores_by_factor
-from bayescale.report.numbers_stack import PARTS
+from bayescale.report.numbers_stack import PARTS, shares_of
 from bayescale.report.stack import Stack, stack_forms
 from bayescale.runs import human_number
 from bayescale.terminal import band, by_family, out, print_table, steps
@@ -97,9 +97,9 @@ def forecast(a: argparse.Namespace) -> None:
     )
     print_table(
         "what the variance is made of",
-        ["family", *(TITLES[name] for name in where), "forms' disagreement", "parameters", "drift", "run noise"],
+        ["family", *(TITLES[name] for name in where), *(PARTS[p] for p in PARTS if f"share_{p}" in stack.far)],
         [
-            (*_where(family, at, where), *(f"{float(at[f'share_{part}']):.0%}" for part in PARTS))
+            (*_where(family, at, where), *(f"{share:.0%}" for share in shares_of(at).values()))
             for family, at, _ in _points(stack, a.only)
         ],
     )

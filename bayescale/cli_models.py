@@ -206,6 +206,7 @@ POOLING_MEANINGS = {
     "none": "each group its own",
     "partial": "groups differ by a spread that is learned",
     "effect": "a difference of its own for each level of a covariate",
+    "slope": "along the numbers of a covariate, or their logarithm",
 }
 
 
@@ -214,15 +215,15 @@ def _print_pooling(card: Card) -> None:
     ways: dict[str, list[str]] = {}
     for name in card.all_priors:
         if name not in card.fixed:
-            terms = (f"{term.kind}({'/'.join(term.columns)})" for term in card.terms(name))
-            ways.setdefault(" + ".join(terms) or "complete", []).append(name)
+            ways.setdefault(" + ".join(map(str, card.terms(name))) or "complete", []).append(name)
     for way, names in ways.items():
         meanings = [said for kind, said in POOLING_MEANINGS.items() if kind in way]
         out.print(f"{way}: {', '.join(names)} ({'; '.join(meanings)})", markup=False)
     if any("partial" in way for way in ways):
         together = "; the parameters' differences may go together" * card.correlated
         out.print(f"spread between groups, on the log scale: {card.spread}{together}", markup=False)
-    if any("effect" in way for way in ways):
-        out.print(f"an effect, on the log scale: {card.effect}", markup=False)
+    if any("effect" in way or "slope" in way for way in ways):
+        ends = "; the ends of a slope differ as two levels do" * any("slope" in way for way in ways)
+        out.print(f"an effect, on the log scale: {card.effect}{ends}", markup=False)
     if card.fixed:
         out.print(f"held at a value: {', '.join(card.fixed)}", markup=False)

@@ -1,6 +1,7 @@
 """Posteriors made by hand, every draw a known truth, and runs simulated from a known law: no sampling."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -131,3 +132,17 @@ def pinned_fit(
     data = dataclasses.replace(model_data(card, runs), reference=dict(reference))
     tree.attrs.update(_provenance(card, runs, data, verdict, {"seed": seed, "draws": draws, "chains": chains}))
     return tree
+
+
+def with_errors(fit: xr.DataTree, **sd: float) -> xr.DataTree:
+    """The same posterior of the same card with errors that runs share, by what they share: standard deviations."""
+    posterior, card = fit["posterior"].to_dataset(), json.loads(fit.attrs["card"])
+    flat = xr.zeros_like(posterior["sigma"])
+    for key, value in sd.items():
+        card["errors"][key] = {"dist": "HalfNormal", "sigma": 0.02}
+        posterior[f"{key}_sd"] = flat + value
+        posterior[f"{key}_error"] = flat.expand_dims({f"{key}_group": ["fitted"]}, -1)
+    out = fit.copy(deep=True)
+    out["posterior"] = posterior
+    out.attrs["card"] = json.dumps(card)
+    return out

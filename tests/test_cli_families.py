@@ -1,5 +1,5 @@
 import pytest
-from pinned import BESIROGLU, ROUNDED, pinned_fit
+from pinned import BESIROGLU, ROUNDED, pinned_fit, with_errors
 
 import bayescale as bs
 from bayescale.cli import main
@@ -24,6 +24,17 @@ def test_a_new_family_is_asked_like_any_other(saved, capsys):
     assert "lowest" in capsys.readouterr().out
     assert main(["extrapolate", saved, "--params", "1B", "--tokens", "20B", "--family", "new"]) == 0
     assert "1B" in capsys.readouterr().out
+
+
+def test_the_share_of_errors_that_runs_share_stands_beside_that_of_the_parameters(tmp_path, saved, capsys):
+    path = str(tmp_path / "fit.nc")
+    bs.save_fit(with_errors(pinned_fit(sigma=1e-6), design=0.02), path)
+    assert main(["extrapolate", path, "--params", "1B", "--tokens", "20B"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "params' errors'" in said
+    assert "0% 100%" in said
+    assert main(["extrapolate", saved, "--params", "1B", "--tokens", "20B"]) == 0
+    assert "errors'" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

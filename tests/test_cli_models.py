@@ -81,6 +81,14 @@ def test_a_card_of_ones_own_is_shown_from_its_path(tmp_path, capsys):
     assert "held at a value: alpha" in text
 
 
+def test_covariates_are_shown_with_what_is_believed_of_them(tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "chinchilla"\n[pooling]\ndefault = "complete"\nE = "effect(a/b) + slope(log lr)"\n')
+    text = said(capsys, "show", path)
+    assert "effect(a/b) + slope(log lr): E" in text
+    assert "an effect, on the log scale: Normal(mu 0, sigma 0.3); the ends of a slope differ as two levels do" in text
+
+
 def test_what_is_no_loss_is_said(tmp_path, capsys):
     path = tmp_path / "mine.toml"
     path.write_text(

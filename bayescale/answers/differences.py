@@ -1,5 +1,7 @@
 """Do these groups of runs follow other constants? Each parameter of one group against that of another."""
 
+from typing import Any
+
 import xarray as xr
 
 from bayescale.answers.posterior import DRAW_DIMS, answer_attrs, card_of, law_of
@@ -7,10 +9,11 @@ from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import require_quotable
 from bayescale.modeling.groups import FAMILY
 from bayescale.modeling.pooling import named, support_of
+from bayescale.runs.schema import label_text
 
 
 def differences(
-    fit: xr.DataTree, group: str = FAMILY, baseline: str | None = None, *, allow_unconverged: bool = False
+    fit: xr.DataTree, group: str = FAMILY, baseline: Any = None, *, allow_unconverged: bool = False
 ) -> xr.Dataset:
     """Return by how much the parameters of each level of a group differ from those of one of them.
 
@@ -19,9 +22,10 @@ def differences(
     fit : xarray.DataTree
         A posterior from `fit`.
     group : str
-        The families, or a group that the card names, such as the ``schedule`` of ``effect(schedule)``.
-    baseline : str, optional
-        The level that the others are compared with; by default the first.
+        The families, or a group that the card names, such as the ``schedule`` of ``effect(schedule)`` or the ``lr`` of
+        ``slope(log lr)``.
+    baseline : str, float or bool, optional
+        The level that the others are compared with; by default the first, the lowest of numbers.
     allow_unconverged : bool
         Answer although the posterior failed its diagnostics; the answer is marked.
 
@@ -55,7 +59,7 @@ def differences(
             f"does: {', '.join(known) or 'none'}."
         )
     levels = [str(level) for level in posterior[group].values]
-    baseline = levels[0] if baseline is None else baseline
+    baseline = levels[0] if baseline is None else label_text(baseline)
     if baseline not in levels:
         raise QuestionError(
             f"baseline={baseline!r}: no such {group}.{did_you_mean(baseline, levels)} Accepted: {', '.join(levels)}."

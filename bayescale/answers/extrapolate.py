@@ -23,12 +23,16 @@ from bayescale.answers.posterior import (
     respond_at,
     same_length,
     scale_points,
+    spans_of,
+    theta_of,
 )
 from bayescale.answers.split import optimal_split
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
+from bayescale.modeling.drift import respond
 from bayescale.modeling.noise import NOISES, draw_response, no_error
+from bayescale.modeling.shared_errors import new_errors
 
 
 def extrapolate(
@@ -67,10 +71,10 @@ def extrapolate(
     -------
     xarray.Dataset
         ``expected_loss``, without the scatter of runs, and ``loss``, that of one new run with it, dims
-        ``(chain, draw, point[, family])``; ``share_parameters``, ``share_noise`` and, where the card has a drift,
-        ``share_drift``: how the width of the 90% band of ``loss`` is made up (squared widths); coords ``params``,
-        ``tokens``, ``compute``, whatever else was given, and ``decades_beyond``. A law of a share gives
-        ``expected_accuracy`` and ``accuracy`` (or ``error``) instead.
+        ``(chain, draw, point[, family])``; ``share_parameters``, ``share_noise`` and, where the card has them,
+        ``share_drift`` and ``share_errors`` (those that runs share): how the width of the 90% band of ``loss`` is made
+        up (squared widths); coords ``params``, ``tokens``, ``compute``, whatever else was given, and
+        ``decades_beyond``. A law of a share gives ``expected_accuracy`` and ``accuracy`` (or ``error``) instead.
 
     Raises
     ------
@@ -83,6 +87,10 @@ def extrapolate(
     from the runs; that of a card with a drift does (``bs.fit(runs, "chinchilla+drift")``), and `forecast` asks several
     forms. `backtest` says how often such bands held on the runs at hand.
 
+    Errors that runs share (``[errors]`` of the card) are drawn anew, also at a budget that was fitted: each draw has
+    one for all points of the same compute in a family, or of the same design, so that the draws of their difference are
+    without it. A point is taken to be in the middle of its budget's profile.
+
     Examples
     --------
     >>> import bayescale as bs
@@ -94,18 +102,26 @@ def extrapolate(
     quotable = require_quotable(fit, allow_unconverged)
     given = {"compute": compute, "params": params, "tokens": tokens, **(at or {})}
     inputs, how = _inputs(fit, {k: v for k, v in given.items() if v is not None}, family, allow_unconverged)
-    law, noise = law_of(fit), card_of(fit).noise.family
+    card, law, rng = card_of(fit), law_of(fit), np.random.default_rng([seed, 1])
+    noise = card.noise.family
     expected, theta = respond_at(fit, inputs, family)
-    expected = expected.transpose(*DRAW_DIMS, POINT, ...)
-    response = draw_response(noise, expected, theta, np.random.default_rng([seed, 1]), no_error(noise))
+    expected = mean = expected.transpose(*DRAW_DIMS, POINT, ...)
+    if card.errors:
+        drawn = theta_of(fit, family)
+        errors, groups = new_errors(card, drawn, inputs, expected.isel(dict.fromkeys(DRAW_DIMS, 0), drop=True), rng)
+        mean, theta = respond(card, drawn | errors, {**inputs, **groups}, reference_of(fit), spans_of(fit))
+        mean = mean.transpose(*expected.dims)
+    response = draw_response(noise, mean, theta, rng, no_error(noise))
     measure = (lambda y: y) if NOISES[noise].of_shares else xr.ufuncs.log
     by_law = law.at(np, inputs, law_theta(fit, family), reference_of(fit))
     widths = {"parameters": _width(measure(by_law)) ** 2}
-    if card_of(fit).discrepancy:
+    if card.discrepancy:
         widths["drift"] = _width(measure(expected) - measure(by_law)) ** 2
+    if card.errors:
+        widths["errors"] = _width(measure(mean) - measure(expected)) ** 2
     # A scatter with few degrees of freedom has draws whose loss rounds to zero; quantiles bear that.
     with np.errstate(divide="ignore"):
-        widths["noise"] = _width(measure(response) - measure(expected)) ** 2
+        widths["noise"] = _width(measure(response) - measure(mean)) ** 2
     unit, name = loss_unit(fit), law.response
     out = xr.Dataset(
         {

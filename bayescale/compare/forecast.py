@@ -76,8 +76,9 @@ def forecast(
         family])``: each draw is that of one form, moved a part of the way to what all say. ``form_loss`` is what each
         form says alone, dims ``(form, chain, draw, point[, family])``; ``weight`` and ``prior_weight``, dims ``form``,
         and ``score``, dims ``(form, rehearsal)``, how the weights came about. ``share_form``, ``share_parameters``,
-        ``share_drift`` and ``share_noise``: how the variance of log loss is made up, robustly. Coords ``params``,
-        ``tokens``, ``compute``, ``decades_beyond``. ``attrs["skipped"]`` lists forms and rehearsals that could not be
+        ``share_drift``, ``share_noise`` and, where a form's card has them, ``share_errors`` (those that runs share):
+        how the variance of log loss is made up, robustly. Coords ``params``, ``tokens``, ``compute``,
+        ``decades_beyond``. ``attrs["skipped"]`` lists forms and rehearsals that could not be
         had, and why.
 
     Raises
@@ -319,7 +320,8 @@ def _shares(
     # Of a normal the 90% band is 3.29 standard deviations wide: between and within are put on one scale.
     between = 3.29**2 * ((found["median"] - centre) ** 2 * weight).sum("form")
     parts = {"form": between}
-    for part in ("parameters", "drift", "noise"):
+    errors = ("errors",) if any("share_errors" in one for one in said.values()) else ()
+    for part in ("parameters", "drift", *errors, "noise"):
         of_form = [
             one.get(f"share_{part}", xr.zeros_like(one["share_noise"])).reset_coords(drop=True) for one in said.values()
         ]

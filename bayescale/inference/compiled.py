@@ -155,7 +155,8 @@ def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: i
     logger.setLevel(logging.WARNING)
     try:
         with compiled.model:
-            pm.set_data({name: value for name, value in data.arrays.items() if name.endswith("_of_loss")})
+            of_runs = ("_of_loss", "_of_family", "_slope")
+            pm.set_data({name: value for name, value in data.arrays.items() if name.endswith(of_runs)})
             prior = pm.sample_prior_predictive(
                 draws, var_names=names, random_seed=seed, compile_kwargs={"mode": DRAWN_ONCE}
             )

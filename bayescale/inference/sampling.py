@@ -20,7 +20,7 @@ from bayescale.modeling.curve import for_card
 from bayescale.modeling.drift import STEP, respond, sampled_names, with_steps_beyond
 from bayescale.modeling.noise import known_of, log_density, observed_name
 from bayescale.modeling.pooling import CHOLESKY
-from bayescale.modeling.shared_errors import error_name, groups_in, with_groups
+from bayescale.modeling.shared_errors import error_name, groups_in, label_groups
 from bayescale.runs import content_hash
 from bayescale.runs.rounding import LOSS_STEP
 
@@ -106,7 +106,7 @@ def fit(
     """
     card, runs = for_card(load_card(model), runs)
     check_design(card, runs)
-    runs = with_groups(card, runs)
+    runs = label_groups(card, runs)
     compiled, data = compile_for(card, runs)
     posterior, stats, verdict, settings = _sample_until_sound(
         compiled, data.arrays, seed, draws, tune, chains, range(first_try - 1, tries), limits, progress

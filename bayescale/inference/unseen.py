@@ -1,22 +1,24 @@
 """A family that was not seen: the population's answer to any question, from the same posterior."""
 
 import json
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayescale.errors import QuestionError, did_you_mean
+from bayescale.errors import DesignError, QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card
 from bayescale.modeling.drift import STEP
-from bayescale.modeling.groups import FAMILY, Term
+from bayescale.modeling.groups import FAMILY, Term, along_slope
 from bayescale.modeling.pooling import apart, named, support_of
+from bayescale.runs.schema import label_text
 
 NAME = "a new family"
 
 
-def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = False, **groups: str) -> xr.DataTree:
+def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = False, **groups: Any) -> xr.DataTree:
     """Return the posterior of a family that was not seen, to be asked like any other.
 
     Parameters
@@ -27,8 +29,9 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
         Seed of the draws of what a new family has of its own.
     allow_unconverged : bool
         Answer although the posterior failed its diagnostics.
-    **groups : str
-        What is known of it, by group: ``corpus="c4"`` takes the effect of that corpus and draws all others.
+    **groups : str or float
+        What is known of it, by group: ``corpus="c4"`` takes the effect of that corpus and draws all others; ``lr=3e-4``
+        is a place on the slope of a card with ``slope(log lr)``, also between the numbers of the runs and beyond.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
     ('chain', 'draw')
     """
     require_quotable(fit, allow_unconverged)
-    card = Card.model_validate_json(fit.attrs["card"])
+    card, groups = Card.model_validate_json(fit.attrs["card"]), {k: label_text(v) for k, v in groups.items()}
     posterior = fit["posterior"].to_dataset()
     _check_known(card, posterior, groups)
     found = {name: ds for name, ds in fit.children.items() if name in ("sample_stats", "observed_data")}
@@ -83,7 +86,14 @@ def _check_known(card: Card, posterior: xr.Dataset, groups: dict[str, str]) -> N
                 f"Groups: {', '.join(known) or 'none'}."
             )
         levels = [str(level) for level in posterior[name].values]
-        if label not in levels:
+        terms = {term for p in card.all_priors for term in card.terms(p) if term.group == name}
+        if all(term.kind == "slope" for term in terms):
+            try:
+                for term in terms:
+                    along_slope(term, levels, [label])
+            except DesignError as error:
+                raise QuestionError(f"{name}={label!r}: {error}") from None
+        elif label not in levels:
             raise QuestionError(
                 f"{name}={label!r}: not among the runs.{did_you_mean(label, levels)} Accepted: {', '.join(levels)}; or "
                 f"nothing for one that was not seen."
@@ -149,6 +159,9 @@ def _parameter(card: Card, name: str, drawn: xr.Dataset, groups: dict[str, str],
     for term in terms:
         if term.kind == "none":
             level = level.sel({term.group: _told(name, term, groups)}, drop=True)
+        elif term.kind == "slope":
+            levels, told = drawn[term.group].values.tolist(), _told(name, term, groups)
+            total = total + drawn[named(name, term.group, "slope")] * along_slope(term, levels, [told])[0]
         elif term.group in groups or term.kind == "effect":
             known = drawn[named(name, term.group)]
             total = total + known.sel({term.group: _told(name, term, groups)}, drop=True)

@@ -17,7 +17,7 @@ from bayescale.modeling.design import check_design
 from bayescale.modeling.drift import CELL, SIDE, STEP, Spans, drift_arrays, spans_of
 from bayescale.modeling.groups import FAMILY, Group, groups_of
 from bayescale.modeling.noise import NOISES, known_of, observed_name
-from bayescale.modeling.pooling import family_map, group_coords, group_effects, of_name, pooled
+from bayescale.modeling.pooling import family_map, group_coords, group_effects, of_name, pooled, slope_arrays
 from bayescale.modeling.shared_errors import Sharing, add_errors, error_arrays, group_dim, sharing_of
 
 # Prefix of what the law reads, so that no symbol can be taken for a parameter.
@@ -64,6 +64,7 @@ def model_data(card: Card, runs: xr.Dataset) -> ModelData:
             arrays[of_name(prior)] = _of_scale(prior, runs["loss"].values.astype(float), index)
     groups = groups_of({term for name in card.all_priors for term in card.terms(name)}, runs, families)
     arrays |= {family_map(name): group.of_family for name, group in groups.items() if name != FAMILY}
+    arrays |= slope_arrays(card, groups)
     fewest = {name: int(np.bincount(group.of_family[index]).min()) for name, group in groups.items()}
     centred = {name: count >= CENTRED_FROM * len(law.parameters) for name, count in fewest.items()}
     spans, sharing = spans_of(card, runs), sharing_of(card, runs)
@@ -117,7 +118,7 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
     with pm.Model(coords=coords) as model:
         data: dict[str, Any] = {name: pm.Data(name, values) for name, values in given.arrays.items()}
         x = {name.removeprefix(INPUT): value for name, value in data.items() if name.startswith(INPUT)}
-        effects = group_effects(card, law, given.groups, given.centred)
+        effects = group_effects(card, law, given.groups, given.centred, data)
         theta = {name: pooled(name, card, law, given.groups, effects, data) for name in card.all_priors}
         known = {name: data[name] for name in noise.known}
         mean = law.mean(pt, x, theta)

@@ -56,8 +56,9 @@ class Card(BaseModel):
         One for each sampled parameter of the law, at the reference run.
     pooling : dict
         By parameter ``complete``, or how it differs between groups of runs: ``none(column)``, ``partial(column)`` and
-        ``effect(column)``, joined by +; ``default``, for the parameters of the law that are not named; ``spread``, the
-        prior of how much groups differ on the log scale; ``effect``, that of an effect; ``correlated``, whether the
+        ``effect(column)`` of labels, ``slope(column)`` and ``slope(log column)`` of numbers, joined by +; ``default``,
+        for the parameters of the law that are not named; ``spread``, the prior of how much groups differ on the log
+        scale; ``effect``, that of an effect: a slope's ends differ as two of its levels do; ``correlated``, whether the
         parameters' group effects may go together.
     noise : NoiseCard
         Scatter of a run about the law.

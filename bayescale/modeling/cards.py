@@ -186,7 +186,8 @@ def _pooling(given: Any, defaults: dict[str, Any]) -> Any:
     if not isinstance(given, dict):
         return defaults["pooling"] if given is None else given
     said = " ".join(str(how) for how in given.values())
-    shipped = {"spread": ("partial", defaults["pooling"]["spread"]), "effect": ("effect(", defaults["effect"])}
+    effect = "effect" if "effect(" in said else "slope("
+    shipped = {"spread": ("partial", defaults["pooling"]["spread"]), "effect": (effect, defaults["effect"])}
     return {name: prior for name, (word, prior) in shipped.items() if word in said} | given
 
 

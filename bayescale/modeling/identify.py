@@ -163,10 +163,8 @@ def _theta(problem: _Problem, latent: Array) -> dict[str, Array]:
         prior = card.priors[name]
         value = prior.scipy.ppf(ndtr(np.clip(latent[..., level], -FAR, FAR)))[..., of_family]
         value = value * problem.given.arrays[of_name(prior)] if prior.of else value
-        for place, of, size in effects:
-            # They sum to zero, as in the model.
-            effect = latent[..., place] - latent[..., place].mean(axis=-1, keepdims=True)
-            value = apart(np, support[name], value, size * effect[..., of])
+        for place, of in effects:
+            value = apart(np, support[name], value, latent[..., place] @ of)
         theta[name] = np.broadcast_to(value, shape)
     return theta
 

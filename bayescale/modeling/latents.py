@@ -8,18 +8,20 @@ from numpy.typing import NDArray
 
 from bayescale.modeling.card import Card
 from bayescale.modeling.drift import Spans, basis, below_top, decades_below
-from bayescale.modeling.groups import FAMILY, Group, Term
+from bayescale.modeling.groups import FAMILY, Group, Term, along_slope
 from bayescale.modeling.shared_errors import Sharing, own_error
 
 Array = NDArray[Any]
 
 
 class Effects(NamedTuple):
-    """Where the effects of a group's levels stand among the latents, which is each family's, and their size."""
+    """Where the effects of a group's levels stand among the latents, and how much each family has of each.
+
+    They sum to zero, as in the model. A slope is the difference between two levels, its ends.
+    """
 
     place: slice
     of_family: Array
-    size: float
 
 
 # Where a parameter's level stands among the latents, which of several is each family's, and the effects of groups.
@@ -36,21 +38,26 @@ def places_of(card: Card, groups: Mapping[str, Group]) -> Places:
         terms = [term for term in card.terms(name) if len(groups[term.group].levels) > 1]
         alone = next((term.group for term in terms if term.kind == "none"), None)
         level = slice(start, start + (len(groups[alone].levels) if alone else 1))
-        of_family = groups[alone].of_family if alone else np.zeros(len(groups[FAMILY].levels), dtype=int)
+        level_of = groups[alone].of_family if alone else np.zeros(len(groups[FAMILY].levels), dtype=int)
         start = level.stop
         effects: list[Effects] = []
         for term in terms:
             if term.kind != "none":
-                place = slice(start, start + len(groups[term.group].levels))
-                effects.append(Effects(place, groups[term.group].of_family, _size(card, term)))
-                start = place.stop
-        places[name] = level, of_family, tuple(effects)
+                of_family = _of_family(card, term, groups[term.group])
+                effects.append(Effects(slice(start, start + len(of_family)), of_family))
+                start += len(of_family)
+        places[name] = level, level_of, tuple(effects)
     return places
 
 
-def _size(card: Card, term: Term) -> float:
-    """Return how large effects are; of a spread, which is not known before sampling, the middle of its prior."""
-    return card.effect.arguments["sigma"] if term.kind == "effect" else float(card.spread.scipy.ppf(0.5))
+def _of_family(card: Card, term: Term, group: Group) -> Array:
+    """Return how much each family has of each latent, dims (latent, family); a spread is in the middle of its prior."""
+    if term.kind == "slope":
+        along = along_slope(term, group.levels)[group.of_family] * card.effect.arguments["sigma"]
+        return np.stack([-along, along])
+    size = card.effect.arguments["sigma"] if term.kind == "effect" else float(card.spread.scipy.ppf(0.5))
+    count = len(group.levels)
+    return size * (np.eye(count) - 1 / count)[:, group.of_family]
 
 
 def off_law_of(card: Card, spans: Spans, scales: dict[str, Array], count: int) -> tuple[Array, Array]:

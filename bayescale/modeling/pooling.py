@@ -10,7 +10,7 @@ import pytensor.tensor as pt
 from bayescale.laws import Law
 from bayescale.modeling.card import Card
 from bayescale.modeling.card_tables import Prior
-from bayescale.modeling.groups import FAMILY, Group
+from bayescale.modeling.groups import FAMILY, Group, Term, along_slope
 from bayescale.modeling.priors import DISTRIBUTIONS
 
 # How strongly the correlations of group effects are drawn to none: 2 is a weak prior (Lewandowski et al. 2009).
@@ -29,6 +29,18 @@ def family_map(group: str) -> str:
     return f"{group}_of_family"
 
 
+def slope_place(term: Term) -> str:
+    """Return the name of the data that say where each level of a group lies along a slope."""
+    return f"{term.group}{'_log' * term.log}_slope"
+
+
+def slope_arrays(card: Card, groups: Mapping[str, Group]) -> dict[str, np.ndarray]:
+    """Return where the levels of each group lie along the card's slopes."""
+    terms = {term for name in card.all_priors for term in card.terms(name) if term.kind == "slope"}
+    known = [(term, groups[term.group].levels) for term in sorted(terms)]
+    return {slope_place(term): along_slope(term, levels) for term, levels in known if len(levels) > 1}
+
+
 def named(name: str, group: str, what: str = "") -> str:
     """Return the name of a part of a parameter: ``E_spread`` of families, ``E_corpus_spread`` of any other group."""
     return "_".join(filter(None, (name, "" if group == FAMILY else group, what)))
@@ -44,7 +56,9 @@ def terms_over(card: Card, groups: Mapping[str, Group], kind: str) -> dict[str, 
     return found
 
 
-def group_effects(card: Card, law: Law, groups: Mapping[str, Group], centred: Mapping[str, bool]) -> Effects:
+def group_effects(
+    card: Card, law: Law, groups: Mapping[str, Group], centred: Mapping[str, bool], data: Mapping[str, Any]
+) -> Effects:
     """Create all group effects: by parameter and group, those of its levels and that of the population's centre.
 
     Effects sum to zero about the level of the groups at hand, which the runs pin, so that the sampler sees no ridge
@@ -63,6 +77,13 @@ def group_effects(card: Card, law: Law, groups: Mapping[str, Group], centred: Ma
         for name in names:
             sigma = card.effect.arguments["sigma"]
             effects[name, group] = pm.ZeroSumNormal(named(name, group, "offset"), sigma=sigma, dims=group), 0.0
+    for group, names in terms_over(card, groups, "slope").items():
+        for name in names:
+            # Its ends differ as two levels do whose effects sum to zero.
+            sigma = np.sqrt(2) * card.effect.arguments["sigma"]
+            slope = pm.Normal(named(name, group, "slope"), 0.0, sigma)
+            (term,) = (term for term in card.terms(name) if term.group == group)
+            effects[name, group] = slope * data[slope_place(term)], 0.0
     return effects
 
 

@@ -15,7 +15,7 @@ import xarray as xr
 
 from bayescale.errors import DesignError
 from bayescale.modeling.card import Card, sd_name
-from bayescale.runs.sharing import ALONE, BUDGET, DESIGN, LEAN, loading_of, shared_labels
+from bayescale.runs.sharing import ALONE, BUDGET, DESIGN, LEAN, labels_of_asked, loading_of, shared_labels
 
 # A group of so many runs pins its effect, which is then sampled as it is; a smaller one in units of its spread.
 CENTRED_FROM = 8
@@ -61,7 +61,7 @@ def error_meanings(card: Card) -> dict[str, str]:
     return said | {name: text for name, text in lean.items() if name in said}
 
 
-def with_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
+def label_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
     """Return the runs with the group of each, by what the card's errors are shared over.
 
     Raises
@@ -84,7 +84,7 @@ def with_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
 
 def sharing_of(card: Card, runs: xr.Dataset) -> dict[str, Shared]:
     """Return the groups of runs by what the card's errors are shared over."""
-    found, labelled = {}, with_groups(card, runs)
+    found, labelled = {}, label_groups(card, runs)
     for key in card.errors:
         labels = labelled[group_dim(key)].values
         names = sorted(set(labels.tolist()) - {ALONE})
@@ -156,10 +156,33 @@ def _effect(key: str, errors: xr.DataArray, inputs: Mapping[str, Any]) -> tuple[
     if dim not in inputs:
         return 0.0, 0.0
     labels, loading = inputs[dim], inputs[loading_name(key)].variable
-    place = errors.indexes[dim].get_indexer(labels.values.astype(str))
+    place = errors.indexes[dim].get_indexer(labels.values.astype(str).ravel()).reshape(labels.shape)
     known = xr.DataArray((place >= 0).astype(float), dims=labels.dims)
     effect = errors.isel({dim: xr.DataArray(np.maximum(place, 0), dims=labels.dims)}).drop_vars(dim, errors="ignore")
     return effect * (known * loading), known
+
+
+def new_errors(
+    card: Card, theta: Mapping[str, Any], inputs: Mapping[str, Any], like: xr.DataArray, rng: np.random.Generator
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return an error drawn for each group that runs not yet made would form, and which of them each is in.
+
+    They go to `respond` in place of the fitted groups' errors and with the inputs: the scatter is then that of runs
+    alone. ``like`` has the dimensions of what is asked, ``point`` and where there are several ``family``.
+    """
+    asked = xr.Dataset({name: xr.DataArray(value).broadcast_like(like) for name, value in inputs.items()})
+    asked = asked.transpose(*like.dims).stack(run=like.dims)
+    errors, groups = {}, {}
+    for key in card.errors:
+        if not own_error(key):
+            continue
+        labels, sd, dim = labels_of_asked(asked, key), theta[sd_name(key)], group_dim(key)
+        names = np.unique(labels)
+        unit = xr.DataArray(rng.standard_normal((*sd.shape, len(names))), dims=(*sd.dims, dim), coords={dim: names})
+        errors[error_name(key)] = sd * unit
+        groups[dim] = xr.DataArray(labels.reshape(like.shape), dims=like.dims)
+        groups[loading_name(key)] = xr.ones_like(groups[dim], dtype=float)
+    return errors, groups
 
 
 def alone(card: Card, theta: Mapping[str, Any]) -> dict[str, Any]:

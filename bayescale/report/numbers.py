@@ -11,7 +11,7 @@ from bayescale.answers import bands, card_of, families_of, law_of, reference_of,
 from bayescale.compare import FACTORS, FORECAST, HEADLINE, score
 from bayescale.inference import verdict
 from bayescale.modeling import identified, ridge_of, unidentified
-from bayescale.report.numbers_stack import Numbers, banded, of_family, sensitivity_numbers, stack_numbers
+from bayescale.report.numbers_stack import Numbers, banded, of_family, sensitivity_numbers, shares_of, stack_numbers
 from bayescale.report.study import PLAIN_FACTORS, Study
 from bayescale.trust import dependence, dependence_warnings
 
@@ -138,8 +138,7 @@ def _extrapolation(study: Study, model: str) -> Numbers:
             "tokens": float(far["tokens"]),
             "loss": banded(far["loss"]),
             "expected_loss": banded(far["expected_loss"]),
-            "share_parameters": float(far["share_parameters"]),
-            "share_noise": float(far["share_noise"]),
+            "shares": shares_of(far),
             "optimal": {name: banded(split[name]) for name in ("params", "tokens", "tokens_per_param")}
             | {"exponent_params": banded(split["a"]), "exponent_tokens": banded(split["b"])},
         }

@@ -10,7 +10,14 @@ from bayescale.report.study import Study
 from bayescale.trust import most_influential
 
 Numbers = dict[str, Any]
-PARTS = ("form", "parameters", "drift", "noise")
+# What the width of a band is made of, in the order in which it is told, with how a table calls it.
+PARTS = {
+    "form": "forms' disagreement",
+    "parameters": "parameters",
+    "drift": "drift",
+    "errors": "shared errors",
+    "noise": "run noise",
+}
 
 
 def stack_numbers(study: Study) -> Numbers:
@@ -42,6 +49,11 @@ def of_family(answer: xr.Dataset, family: str) -> xr.Dataset:
     return answer.sel(family=family, drop=True) if "family" in answer.dims else answer
 
 
+def shares_of(far: xr.Dataset) -> dict[str, float]:
+    """Return what the width of a band is made of, of the parts that it has."""
+    return {part: float(far[f"share_{part}"]) for part in PARTS if f"share_{part}" in far}
+
+
 def banded(draws: xr.DataArray) -> Numbers:
     """Return the median and the limits of the bands of draws."""
     found = bands(draws)
@@ -68,7 +80,7 @@ def _family(stack: Stack, far: xr.Dataset, family: str) -> Numbers:
         "tokens": float(far["tokens"]),
         "loss": banded(far["loss"]),
         "expected_loss": banded(far["expected_loss"]),
-        "shares": {part: float(far[f"share_{part}"]) for part in PARTS},
+        "shares": shares_of(far),
         "grade": {
             "letter": given.letter,
             "sentence": given.sentence,

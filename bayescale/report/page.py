@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bayescale.report.card_text import card_text
 from bayescale.report.figures import Plate
 from bayescale.report.numbers import Numbers
+from bayescale.report.numbers_stack import PARTS
 from bayescale.report.tables_stack import losses, sensitivity_table, stack_tables, table
 from bayescale.report.words import Answer
 from bayescale.runs import human_number
@@ -57,14 +58,15 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
     target = f"{scientific(q['compute_flop'])} FLOP"
     yield from stack_tables(n)
     far = [(model, family, f) for model, by in n["extrapolation"].items() for family, f in by.items()]
+    parts = {part: title for part, title in PARTS.items() if any(part in f["shares"] for _, _, f in far)}
     yield table(
         f"By the two plain forms, each as if it were right: loss at {q['times_largest_run']:.3g}x the largest run, "
         f"{target}",
-        f"form|family|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|from parameters|from noise|decades beyond",
+        f"form|family|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|{'|'.join(parts.values())}|decades beyond",
         [
             [
                 *(model, family, human_number(f["params"]), human_number(f["tokens"]), *losses(f["loss"])),
-                *(f"{100 * f[share]:.0f}%" for share in ("share_parameters", "share_noise")),
+                *(f"{100 * f['shares'].get(part, 0):.0f}%" for part in parts),
                 f"{q['family_decades_beyond'][family]:.1f}",
             ]
             for model, family, f in far

@@ -31,14 +31,15 @@ def stack_tables(n: Numbers) -> Iterator[dict[str, Any]]:
     if not stacked["possible"]:
         return
     where = f"{q['times_largest_run']:.3g}x the largest run"
+    heads = "|".join(PARTS[part] for part in next(iter(stacked["families"].values()))["shares"])
     yield table(
         f"All forms together: loss at {where}",
-        f"family|grade|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|forms|parameters|drift|noise|decades beyond",
+        f"family|grade|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|{heads}|decades beyond",
         [
             [
                 *(family, f["grade"]["letter"], human_number(f["params"]), human_number(f["tokens"])),
                 *losses(f["loss"]),
-                *(f"{100 * f['shares'][part]:.0f}%" for part in PARTS),
+                *(f"{100 * share:.0f}%" for share in f["shares"].values()),
                 f"{q['family_decades_beyond'][family]:.1f}",
             ]
             for family, f in stacked["families"].items()

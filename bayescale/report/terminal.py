@@ -76,9 +76,8 @@ def _far_lines(n: Numbers) -> list[str]:
     for family, start in _families(n):
         f = n["extrapolation"][model][family]
         size = f"N = {human_number(f['params'])}, D = {human_number(f['tokens'])}"
-        lines.append(
-            f"   {start}{band_text(f['loss'])} at {size}; {100 * f['share_parameters']:.0f}% of the width is parameters"
-        )
+        share = f["shares"]["parameters"]
+        lines.append(f"   {start}{band_text(f['loss'])} at {size}; {100 * share:.0f}% of the width is parameters")
     if len(n["families"]) <= LISTED_SPLITS:
         other = ", ".join(
             f"{start}{band_text(n['extrapolation'][against][family]['loss'])}".replace("95%: ", "")

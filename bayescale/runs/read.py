@@ -60,7 +60,7 @@ def read_runs(
         Whether a value that looks like a typo is refused, or kept with a warning.
     family : str or list of str, optional
         The column that groups the runs, or several: then each combination of theirs is a family (``c4 / cosine``), and
-        a card may pool over any of them (``partial(corpus) + effect(schedule)``).
+        a card may pool over any of them (``partial(corpus) + effect(schedule) + slope(log lr)``).
 
     Returns
     -------

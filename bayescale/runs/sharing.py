@@ -53,6 +53,31 @@ def shared_labels(runs: xr.Dataset, key: str) -> np.ndarray:
     return np.where(counts[index] > 1, names[index], ALONE)
 
 
+def labels_of_asked(asked: xr.Dataset, key: str) -> np.ndarray:
+    """Return for each run not yet made which of those asked with it would share its error.
+
+    Runs of the same compute are of one budget and those alike in all of one design, each within a family. Of any other
+    label than the family nothing is known, and each run is by itself.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.runs.sharing import labels_of_asked
+    >>> asked = xr.Dataset({"params": ("run", [1e8, 1e9, 1e9]), "compute": ("run", [1e20, 1e20, 1e21])})
+    >>> labels_of_asked(asked, "budget").tolist()
+    ['0', '0', '1']
+    """
+    if key == DESIGN:
+        return _by_design(asked)
+    cells = {"family": asked["family"].values} if "family" in asked.coords else {}
+    if key == BUDGET and "compute" in asked:
+        cells["compute"] = _rounded(asked["compute"].values.astype(float))
+    elif key != "family":
+        cells["run"] = np.arange(asked.sizes["run"])
+    table = pd.DataFrame(cells, index=range(asked.sizes["run"]))
+    return table.groupby(list(cells), sort=False).ngroup().to_numpy().astype(str) if cells else np.full(len(table), "0")
+
+
 def _column(runs: xr.Dataset, key: str) -> np.ndarray:
     labelled = [
         str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"

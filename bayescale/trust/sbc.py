@@ -24,7 +24,7 @@ from bayescale.modeling.drift import with_steps_beyond
 from bayescale.modeling.noise import NOISES, observed_name
 from bayescale.modeling.pooling import CHOLESKY
 from bayescale.modeling.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
-from bayescale.modeling.shared_errors import with_groups
+from bayescale.modeling.shared_errors import label_groups
 from bayescale.runs import read_runs
 from bayescale.runs.sharing import BUDGET, DESIGN
 
@@ -169,7 +169,7 @@ def calibrate(
     """
     card = load_card(model)
     runs = designed_runs(card) if runs is None else runs
-    runs = with_groups(card, runs)
+    runs = label_groups(card, runs)
     compiled, data = compile_for(card, runs)
     draw = _joint(compiled, card, data)
     # Of its own for each card: what chance puts outside the band would else be outside for all cards alike.

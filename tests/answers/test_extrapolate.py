@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit
+from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, with_errors
 
 import bayescale as bs
 from bayescale.answers import expected_loss, families_of, seen, theta_of
@@ -155,6 +155,52 @@ def test_the_same_seed_gives_the_same_draws(fit):
     one, two, other = (bs.extrapolate(fit, "100x", seed=s)["loss"] for s in (5, 5, 6))
     assert one.identical(two)
     assert not one.equals(other)
+
+
+# Errors that runs share
+
+
+def apart(far):
+    """By how much each new run lies off what is expected of it, in logs: a row for each draw."""
+    off = np.log(far["loss"] / far["expected_loss"]).transpose("chain", "draw", ...)
+    return off.values.reshape(off.sizes["chain"] * off.sizes["draw"], -1)
+
+
+def test_what_runs_share_is_told_apart_from_their_noise():
+    plain = pinned_fit(sigma=0.01, spread=0.003, draws=4000)
+    fit = with_errors(plain, budget=0.02, lean=0.5)
+    far, without = (bs.extrapolate(one, params=70e9, tokens=1.4e12) for one in (fit, plain))
+    shares = [float(far[f"share_{part}"].item()) for part in ("parameters", "errors", "noise")]
+    assert sum(shares) == pytest.approx(1)
+    # Both are normal: squared widths are as the variances. A point is in the middle of its profile, which has no lean.
+    assert shares[1] / shares[2] == pytest.approx(4, rel=0.08)
+    assert float(apart(far).std()) == pytest.approx(np.hypot(0.01, 0.02), rel=0.03)
+    np.testing.assert_allclose(far["expected_loss"], without["expected_loss"])
+    assert "share_errors" not in without
+
+
+def test_runs_asked_of_one_budget_err_alike_and_those_of_another_do_not():
+    fit = with_errors(pinned_fit(sigma=0.01, draws=4000), budget=0.02)
+    far = bs.extrapolate(fit, params=["1B", "3B", "1B"], compute=["1e22", "1e22", "1e23"])
+    # Of the variance 0.8 is shared; the standard error of a correlation of 8000 draws is 0.011 at most.
+    wanted = [[1, 0.8, 0], [0.8, 1, 0], [0, 0, 1]]
+    np.testing.assert_allclose(np.corrcoef(apart(far).T), wanted, atol=0.045)
+    alone = bs.extrapolate(fit, params="3B", compute="1e22")
+    np.testing.assert_allclose(apart(alone).std(), apart(far)[:, 1].std(), rtol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("key", "alike", "between"), [("design", 0, 0), ("budget", 0.8, 0), ("family", 0.8, 0), ("seed", 0, 0)]
+)
+def test_what_is_shared_is_shared_within_a_family(two, key, alike, between):
+    fit = with_errors(pinned_fit(families={"old": ROUNDED, "new": BESIROGLU}, sigma=0.01, draws=4000), **{key: 0.02})
+    where = {"params": ["1B", "3B", "1B"], "compute": ["1e22"] * 3}
+    rho = np.corrcoef(apart(bs.extrapolate(fit, **where)).T)  # points, and of each the families
+    again = 0.8 if key == "design" else alike
+    found = [rho[0, 2], rho[0, 4], rho[0, 1], rho[0, 3]]
+    np.testing.assert_allclose(found, [alike, again, between, between], atol=0.045)
+    one = np.corrcoef(apart(bs.extrapolate(fit, **where, family="old")).T)
+    np.testing.assert_allclose([one[0, 1], one[0, 2]], [alike, again], atol=0.045)
 
 
 # Families

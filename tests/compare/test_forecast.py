@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, simulated_runs
+from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, simulated_runs, with_errors
 
 import bayescale as bs
 from bayescale.compare import forecast_fits, forms_for, held_out, rehearse, shipped_forms
@@ -147,6 +147,16 @@ def test_the_shares_say_that_forms_disagree_and_sum_to_one(runs, fits):
     within = float((width**2).mean("form").item())
     assert float(far["share_form"].item()) == pytest.approx(between / (between + within), rel=1e-6)
     assert float(ask(runs, fits, (19.0, -19.0))["share_form"].item()) < 1e-6
+
+
+def test_what_runs_share_is_a_part_of_the_width_where_a_form_knows_of_it(runs, fits):
+    assert "share_errors" not in ask(runs, fits)
+    knows = fits | {"kaplan": with_errors(fits["kaplan"], budget=0.02)}
+    far = ask(runs, knows)
+    shares = [far[f"share_{part}"] for part in ("form", "parameters", "drift", "errors", "noise")]
+    assert float(sum(shares).item()) == pytest.approx(1)
+    one = bs.extrapolate(knows["kaplan"], params=far["params"].values, tokens=far["tokens"].values)
+    assert 0 < float(far["share_errors"].item()) < float(one["share_errors"].item())
 
 
 def test_one_form_alone_says_what_its_own_extrapolation_does(runs, fits):

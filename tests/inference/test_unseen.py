@@ -56,6 +56,44 @@ def test_a_known_corpus_leaves_what_is_the_familys_own():
     assert json.loads(new.attrs["families"]) == ["a new family, corpus b"]
 
 
+def sloped(how="slope(log lr)"):
+    """Four families of as many learning rates, and a slope of log alpha of 0.6 from the lowest to the highest."""
+    fit = made(how)
+    rates = ["0.001", "0.01", "0.1", "1"]
+    posterior = fit["posterior"].to_dataset().drop_vars(["alpha_corpus", "alpha_corpus_spread"])
+    along = xr.DataArray(np.linspace(-0.5, 0.5, 4), dims="lr", coords={"lr": rates})
+    slope = xr.full_like(posterior["sigma"], 0.6)
+    fit["posterior"] = posterior.drop_dims("corpus").assign(alpha_lr_slope=slope, alpha_lr=slope * along)
+    return fit
+
+
+@pytest.mark.parametrize(
+    ("lr", "along"), [(0.1, 1 / 6), ("1e-1", 1 / 6), (10 ** (-1.5), 0), (1, 0.5), ("10", 0.5 + 1 / 3)]
+)
+def test_a_family_at_a_number_is_on_the_slope(lr, along):
+    np.testing.assert_allclose(logs(bs.new_family(sloped(), lr=lr)), 0.6 * along, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ({}, r"alpha depends on the lr: say which: new_family\(fit, lr=...\)"),
+        ({"lr": 0}, r"lr='0': slope\(log lr\): got '0'; accepted: a number above 0"),
+        ({"lr": "cosine"}, r"lr='cosine': .*got 'cosine'"),
+    ],
+)
+def test_a_slope_needs_a_number_to_be_asked_at(groups, said):
+    with pytest.raises(QuestionError, match=said):
+        bs.new_family(sloped(), **groups)
+
+
+def test_numbers_are_compared_along_the_slope_from_the_lowest():
+    found = bs.differences(sloped(), "lr")
+    assert found.attrs["baseline"] == "0.001"
+    np.testing.assert_allclose(found["alpha"].mean(("chain", "draw")), np.exp([0.2, 0.4, 0.6]))
+    np.testing.assert_allclose(bs.differences(sloped(), "lr", 0.1)["alpha"].sel(lr="1"), np.exp(0.2))
+
+
 def test_it_answers_like_any_fit_and_the_papers_coefficients_follow():
     new = bs.new_family(made("partial(corpus) + partial(family)"), corpus="a")
     posterior, reference = new["posterior"], json.loads(new.attrs["reference"])

@@ -201,6 +201,8 @@ def test_a_pooling_of_ones_own_takes_the_shipped_priors_that_it_lacks(write):
     lacking = load_card(write(re.sub(r"(?m)^spread .*$", "beta = 'effect(schedule)'", GOOD)))
     assert lacking.spread == load_card("chinchilla").spread
     assert lacking.effect.arguments == {"mu": 0.0, "sigma": 0.3}
+    sloped = load_card(write(re.sub(r"(?m)^spread .*$", "beta = 'slope(log lr)'", GOOD)))
+    assert sloped.effect == lacking.effect
     assert "effect" not in load_card(write(GOOD)).pooling
 
 

@@ -16,7 +16,7 @@ from bayescale.modeling import build_model, load_card, make_card, model_data
 from bayescale.modeling.build import of_name
 from bayescale.modeling.card import split_name
 from bayescale.modeling.drift import respond, spans_of
-from bayescale.modeling.shared_errors import alone, error_arrays, groups_in, name_shared, sharing_of, with_groups
+from bayescale.modeling.shared_errors import alone, error_arrays, groups_in, label_groups, name_shared, sharing_of
 from bayescale.trust.sbc import calibrate, designed_runs
 
 PY = Mode("py", None)  # nothing is compiled
@@ -72,7 +72,7 @@ def test_the_graph_and_the_numpy_response_agree(noise):
     point = {name: np.asarray(v + 0.5 * rng.standard_normal(np.shape(v))) for name, v in model.initial_point().items()}
     logp = model.logp(vars=[model["log_loss"]], jacobian=False, sum=False)
     (graph,) = model.compile_fn(logp, point_fn=True, mode=PY, on_unused_input="ignore")(point)
-    posterior, seen = one_draw(card, data, constrained(point)), with_groups(card, runs)
+    posterior, seen = one_draw(card, data, constrained(point)), label_groups(card, runs)
     numpy = log_likelihood(card, posterior, seen, data)["log_loss"].isel(chain=0, draw=0)
     np.testing.assert_allclose(numpy, graph, rtol=1e-8)
     # Runs that do not say in which group they are, or are in none that was fitted, are new: other but for the lone.
@@ -128,7 +128,7 @@ def test_any_label_may_be_shared():
     group = sharing_of(card_with(("family",)), runs)["family"]
     assert group.names == ("a", "b")
     assert group.member.tolist() == [0] * 9 + [1] * 9
-    assert set(groups_in(card_with(("family",)), with_groups(card_with(("family",)), runs))) == {
+    assert set(groups_in(card_with(("family",)), label_groups(card_with(("family",)), runs))) == {
         "family_group",
         "family_loading",
     }

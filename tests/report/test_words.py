@@ -1,7 +1,12 @@
+import dataclasses
+
 import pytest
+from pinned import with_errors
 from report.pinned_study import pinned_study, study_that_held, study_that_missed
 
+import bayescale as bs
 from bayescale.report import collect_numbers, terminal_summary, three_answers
+from bayescale.report.page import _tables
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +124,22 @@ def test_without_any_form_to_stack_the_plain_one_answers_and_says_so(plain):
     assert "NOT STACKED" in said
     assert "grade" not in said
     assert len(said.splitlines()) <= 16
+
+
+def test_what_makes_the_width_of_a_plain_form_is_told_in_full(plain):
+    fit = with_errors(plain.fits["chinchilla"], budget=0.02)
+    shared = dataclasses.replace(plain, far=plain.far | {"chinchilla": bs.extrapolate(fit, plain.at)})
+    n = collect_numbers(shared)
+    shares = n["extrapolation"]["chinchilla"]["all"]["shares"]
+    assert list(shares) == ["parameters", "errors", "noise"]
+    assert (
+        f"{100 * shares['errors']:.0f}% errors that runs share"
+        in dict(words(shared)["extrapolation"].points)["What makes the width"]
+    )
+    found = next(one for one in _tables(n) if one["title"].startswith("By the two plain forms"))
+    place = found["head"].index("shared errors")
+    assert [row[place] for row in found["rows"]] == [f"{100 * shares['errors']:.0f}%", "0%"]
+    assert "shared errors" not in next(iter(_tables(collect_numbers(plain))))["head"]
 
 
 def test_a_plain_form_that_predicts_larger_runs_better_is_named_at_the_first_answer(plain):

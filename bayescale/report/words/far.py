@@ -18,6 +18,7 @@ from bayescale.report.words.phrases import (
     named,
     nearest_test,
     place_text,
+    shares_text,
     sureness_of,
 )
 from bayescale.runs import human_number
@@ -34,10 +35,6 @@ def far_answer(n: Numbers) -> Answer:
         f"D = {human_number(f['tokens'])} should reach {between_text(f['loss'], unit)}."
         for name, f in found.items()
     )
-    shares = {
-        name: f"{100 * f['share_parameters']:.0f}% not knowing the parameters, {100 * f['share_noise']:.0f}% run noise"
-        for name, f in found.items()
-    }
     points = (
         Point(
             "What it is",
@@ -45,7 +42,7 @@ def far_answer(n: Numbers) -> Answer:
             "median and the 95% credible band.",
         ),
         Point("Narrower bands", listed(n, {name: narrower(f["loss"]) for name, f in found.items()}) + "."),
-        Point("What makes the width", listed(n, shares) + "."),
+        Point("What makes the width", listed(n, {name: shares_text(f["shares"]) for name, f in found.items()}) + "."),
         Point(
             "What is not in it",
             f"that the form may be wrong. {against.capitalize()}'s form, at its own split, "

@@ -14,6 +14,16 @@ from bayescale.runs.numbers import scientific
 WITHIN, LONGER = 0.05, 0.3
 
 
+# How the parts of the width are called in words.
+SHARES = {
+    "form": "the forms' disagreement",
+    "parameters": "not knowing the parameters",
+    "drift": "that a form may drift from the truth",
+    "errors": "errors that runs share",
+    "noise": "run noise",
+}
+
+
 class Point(NamedTuple):
     """One thing said under an answer: what it is about, and what."""
 
@@ -160,6 +170,11 @@ def listed(n: Numbers, texts: dict[str, str], after: str = "") -> str:
     if len(n["families"]) == 1:
         return next(iter(texts.values()))
     return "; ".join(f"{name}{after} {text}" for name, text in texts.items())
+
+
+def shares_text(shares: dict[str, float]) -> str:
+    """Say what a band's width is made of: ``30% not knowing the parameters, 70% run noise``."""
+    return ", ".join(f"{100 * share:.0f}% {SHARES[part]}" for part, share in shares.items())
 
 
 def named(n: Numbers, family: str) -> str:

@@ -23,17 +23,11 @@ from bayescale.report.words.phrases import (
     nearest_test,
     place_text,
     series,
+    shares_text,
     short_names,
 )
 from bayescale.runs import human_number
 
-# How the parts of the width are called, in the order in which they are told.
-SHARES = {
-    "form": "the forms' disagreement",
-    "parameters": "not knowing the parameters",
-    "drift": "that a form may drift from the truth",
-    "noise": "run noise",
-}
 # What the parts of a grade are called on the page.
 CONVERGENCE, DISTANCE, BACKTEST, AGREEMENT, PRIORS = "convergence", "distance", "backtest", "agreement", "priors"
 NEAREST = 10.0
@@ -54,10 +48,6 @@ def stacked_answer(n: Numbers) -> Answer:
 def _points(n: Numbers) -> list[Point]:
     stacked, forms = n["forecast"], n["forecast"]["forms"]
     found = stacked["families"]
-    shares = {
-        name: ", ".join(f"{100 * f['shares'][part]:.0f}% {text}" for part, text in SHARES.items())
-        for name, f in found.items()
-    }
     points = [
         Point(
             "What it is",
@@ -68,7 +58,9 @@ def _points(n: Numbers) -> list[Point]:
         Point("Narrower bands", listed(n, {name: narrower(f["loss"]) for name, f in found.items()}) + "."),
         Point("What each form says alone", listed(n, {name: alone_text(n, name) for name in found}, ":") + "."),
         Point("How the forms are weighted", _weights_text(n)),
-        Point("What makes the width", listed(n, shares, ":") + "."),
+        Point(
+            "What makes the width", listed(n, {name: shares_text(f["shares"]) for name, f in found.items()}, ":") + "."
+        ),
         Point("One form as if it were right", _plain_text(n)),
     ]
     if stacked["single_runs"]["sentence"]:
