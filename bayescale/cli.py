@@ -25,7 +25,7 @@ from bayescale.cli_families import (
 )
 from bayescale.cli_models import list_models, show_model
 from bayescale.cli_outliers import add_outliers, outliers
-from bayescale.cli_runs import read, read_and_warn, reading_options, runs_options
+from bayescale.cli_runs import positive, read, read_and_warn, reading_options, runs_options
 from bayescale.errors import DesignError, QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
@@ -72,6 +72,8 @@ def _report(a: argparse.Namespace) -> None:
 
 
 def _fit(a: argparse.Namespace) -> None:
+    if a.output.suffix != ".nc":
+        raise QuestionError(f"-o {a.output}: a posterior's file ends in .nc.")
     check_can_save(a.output)
     runs = read_for(a)
     with suppress(DesignError):  # runs that cannot be fitted at all are refused by the fit
@@ -117,7 +119,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
     shares = {"share_parameters": "params' share", "share_drift": "drift's share", "share_errors": "errors' share"}
     shares = {name: title for name, title in shares.items() if name in answer}
     rows, grades = [], []
-    for family, one in by_family(answer):
+    for family, one in by_family(answer, a.asked_of):
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
             low, middle, high = band(at[response])
@@ -152,7 +154,7 @@ def _split(a: argparse.Namespace) -> None:
     answer = bs.optimal_split(fit, a.compute, at=given_at(a), family=a.family, allow_unconverged=a.allow_unconverged)
     rows = []
     exponents = []
-    for family, one in by_family(answer):
+    for family, one in by_family(answer, a.asked_of):
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
             bands = [
@@ -174,7 +176,7 @@ def _split(a: argparse.Namespace) -> None:
 def _irreducible(a: argparse.Namespace) -> None:
     answer = bs.irreducible_loss(fit_of(a), family=a.family, allow_unconverged=a.allow_unconverged)
     rows = []
-    for family, one in by_family(answer):
+    for family, one in by_family(answer, a.asked_of):
         low, middle, high = band(one["irreducible_loss"])
         rows.append((family, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", f"{float(one['lowest_seen']):.4g}"))
     for name, label in (("population", "population"), ("new_family", "a new family")):
@@ -271,7 +273,7 @@ def _parser() -> argparse.ArgumentParser:
     curve_options(p)
     p.add_argument("-o", "--output", type=Path, required=True, metavar="FIT.nc", help="file for the posterior")
     for name, default in (("draws", DRAWS), ("tune", TUNE), ("chains", CHAINS)):
-        p.add_argument(f"--{name}", type=_positive, default=default, help=f"default {default}")
+        p.add_argument(f"--{name}", type=positive, default=default, help=f"default {default}")
     _seed(p)
 
     p = command("extrapolate", _extrapolate, "the loss at larger compute, with its band")
@@ -360,10 +362,3 @@ def _at_option(p: argparse.ArgumentParser) -> None:
 
 def _seed(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=SEED, help=f"default {SEED}")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return value

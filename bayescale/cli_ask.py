@@ -98,9 +98,10 @@ def ask(a: argparse.Namespace) -> None:
     fit = fit_of(a)
     answer = question.call(fit, **options, family=a.family, allow_unconverged=a.allow_unconverged)
     table = bs.summary(answer, (MASS,)).reset_index()
+    of = f", {a.asked_of}" * bool(a.asked_of)
     said = [answer.attrs.get(key, "") for key in ("answer", "warning")]
     print_answer(
-        f"{answer.attrs['question']}, model {answer.attrs['model']} (median and 95% band)",
+        f"{answer.attrs['question']}, model {answer.attrs['model']}{of} (median and 95% band)",
         [*(c for c in table.columns if c not in _BAND), "median", "95% band"],
         [_row(row) for _, row in table.iterrows()],
         answer,

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 import bayescale as bs
-from bayescale.cli_runs import columns_of, read_and_warn, reading_options
+from bayescale.cli_runs import columns_of, families_of, read_and_warn, reading_options
 from bayescale.inference.sampling import SEED
 from bayescale.picture_file import check_picture, save_picture
 from bayescale.runs import findings, human_number
@@ -56,7 +56,7 @@ def _read(a: argparse.Namespace) -> xr.Dataset:
         run=a.named_by,
         runs=a.about,
         batch=a.batch,
-        family=a.family,
+        family=families_of(a),
         loss_unit=a.loss_unit,
         params_convention=a.params_convention,
         tracker=a.tracker,
@@ -101,13 +101,15 @@ def finish(a: argparse.Namespace) -> None:
         rows.append(
             (str(name), f"{float(one['share']):.0%} of {end}", f"{middle:.4g}", f"{low:.4g} to {high:.4g}", *safe)
         )
-    titles = ["run", "done", "last loss", f"{answer.attrs['prob']:.0%} band"] + ["safe from"] * ("safe_from" in answer)
+    titles = ["run", "done", "last loss", f"{answer.attrs['prob']:.0%} band"]
+    titles += ["may be stopped from"] * ("safe_from" in answer)
     print_answer(
         f"{answer.attrs['question']} ({answer.attrs['loss_unit']}), model {answer.attrs['model']}",
         titles,
         rows,
         answer,
-        "The band is that of the last loss as it will be measured, given the run's own checkpoints so far.",
+        "The band is that of the last loss as it will be measured, given the run's own checkpoints so far.\n"
+        + answer.attrs["answer"],
     )
     if a.picture:
         from bayescale.plots import plot_finish
@@ -117,4 +119,4 @@ def finish(a: argparse.Namespace) -> None:
 
 
 def _place(tokens: float) -> str:
-    return human_number(tokens) if np.isfinite(tokens) else "not yet"
+    return "not yet" if not np.isfinite(tokens) else human_number(tokens) if tokens else "the start"

@@ -7,15 +7,17 @@ from typing import Any
 import xarray as xr
 
 import bayescale as bs
+from bayescale.answers import families_of
 from bayescale.cli_runs import read_and_warn
-from bayescale.errors import QuestionError
+from bayescale.errors import OutputError, QuestionError
 from bayescale.inference import check_can_save
+from bayescale.inference.unseen import check_known
 from bayescale.modeling import load_card
 from bayescale.picture_file import check_picture, save_picture
 from bayescale.report.card_text import card_text
 from bayescale.terminal import band, out, print_answer, print_table, steps
 
-NEW = "new"
+NEW, SHOWN = "new", 20
 
 
 def family_options(p: argparse.ArgumentParser) -> None:
@@ -27,21 +29,26 @@ def family_options(p: argparse.ArgumentParser) -> None:
 def fit_of(a: argparse.Namespace) -> xr.DataTree:
     """Return the posterior that was named: of a family that was not seen where that is asked for."""
     fit = bs.load_fit(a.fit)
+    a.asked_of = a.family or ""
     if a.family != NEW:
         if a.known:
             raise QuestionError(f"--known says what is known of a family that was not seen: add --family {NEW}.")
         return fit
-    a.family = None
-    return bs.new_family(fit, allow_unconverged=getattr(a, "allow_unconverged", False), **_known(a))
+    new = bs.new_family(fit, allow_unconverged=a.allow_unconverged, **_known(a, fit))
+    a.family, (a.asked_of,) = None, families_of(new)
+    return new
 
 
-def _known(a: argparse.Namespace) -> dict[str, Any]:
-    found = {}
+def _known(a: argparse.Namespace, fit: xr.DataTree) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for pair in a.known or []:
         name, equals, label = pair.partition("=")
         if not equals:
             raise QuestionError(f"--known {pair!r}: write it as group=label, for example --known corpus=c4.")
-        found[name] = label
+        if found.setdefault(name, label) != label:
+            raise QuestionError(f"--known: {name} is said to be {found[name]} and {label}; a family is of one {name}.")
+    if found:
+        check_known(fit, found)
     return found
 
 
@@ -56,14 +63,16 @@ def add_differences(p: argparse.ArgumentParser) -> None:
 def differences(a: argparse.Namespace) -> None:
     """Print by how much the parameters of groups differ."""
     found = bs.differences(bs.load_fit(a.fit), a.group, baseline=a.baseline, allow_unconverged=a.allow_unconverged)
+    chance = found["probability_higher"].stack(which=("parameter", a.group))
+    surest = sorted(range(chance.size), key=lambda k: -abs(float(chance[k]) - 0.5))[:SHOWN]
     rows = []
-    for name in found["parameter"].values:
-        for level in found[a.group].values:
-            low, middle, high = band(found[name].sel({a.group: level}))
-            higher = float(found["probability_higher"].sel({"parameter": name, a.group: level}))
-            rows.append((str(name), str(level), f"{middle:.3f}", f"{low:.3f} to {high:.3f}", f"{higher:.3f}"))
+    for name, level in (chance["which"].values[k] for k in sorted(surest)):
+        low, middle, high = band(found[name].sel({a.group: level}))
+        higher = float(found["probability_higher"].sel({"parameter": name, a.group: level}))
+        rows.append((str(name), str(level), f"{middle:.3f}", f"{low:.3f} to {high:.3f}", f"{higher:.3f}"))
+    some = f": the {SHOWN} surest of {chance.size}" * (chance.size > SHOWN)
     print_answer(
-        f"{found.attrs['question']} (how many times as large; of what may be negative, the difference)",
+        f"{found.attrs['question']}{some}\n(how many times as large; of what may be negative, the difference)",
         ["parameter", a.group, "median", "95% band", "P(higher)"],
         rows,
         found,
@@ -103,16 +112,16 @@ def families(a: argparse.Namespace) -> None:
     if a.picture:
         from bayescale.plots import plot_shrinkage
 
-        save_picture(lambda: plot_shrinkage(found, a.parameter), a.picture)
+        save_picture(lambda: plot_shrinkage(found, a.parameter, prob=0.95), a.picture)
         out.print(f"written: {a.picture}", markup=False)
     alone, pooled = (_width(found[a.parameter].sel(pooling=p)) for p in ("none", "partial"))
     saved = 1 - (pooled / alone).values
     most = int(saved.argmax())
-    out.print(
-        f"Partial pooling narrows the band of {found['family'].values[most]} most, by {saved[most]:.0%}; the median "
-        f"family's by {float(sorted(saved)[len(saved) // 2]):.0%}.",
-        markup=False,
-    )
+    said = "Partial pooling narrows no family's band."
+    if saved[most] > 0:
+        said = f"Partial pooling narrows the band of {found['family'].values[most]} most, by {saved[most]:.0%}; "
+        said += f"{int((saved > 0).sum())} of {saved.size} bands are narrower."
+    out.print(said, markup=False)
 
 
 def _width(draws: xr.DataArray) -> xr.DataArray:
@@ -123,7 +132,7 @@ def add_prior(p: argparse.ArgumentParser) -> None:
     """Add the arguments of ``bayescale prior``."""
     p.add_argument("fit", type=Path, metavar="FIT.nc", help="a posterior that `bayescale fit` wrote")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="CARD.toml", help="file for the card")
-    p.add_argument("--family", help="the family that the next runs are of (default: one that was not seen)")
+    p.add_argument("--family", help=f"the family that the next runs are of (default: `{NEW}`, one that was not seen)")
     p.add_argument("--known", nargs="+", metavar="GROUP=LABEL", help="what is known of that family: corpus=c4")
     p.add_argument("--widen", type=float, default=1.0, help="how many times wider each prior is (default 1)")
 
@@ -133,8 +142,13 @@ def prior(a: argparse.Namespace) -> None:
     if a.output.suffix != ".toml":
         raise QuestionError(f"-o {a.output}: a card's file ends in .toml.")
     check_can_save(a.output)
-    card = bs.prior_from(bs.load_fit(a.fit), family=a.family, name=a.output.stem, widen=a.widen, **_known(a))
-    a.output.write_text(card_text(card.model_dump(mode="json")) + "\n", encoding="utf-8")
+    fit = bs.load_fit(a.fit)
+    family = None if a.family == NEW else a.family
+    card = bs.prior_from(fit, family=family, name=a.output.stem, widen=a.widen, **_known(a, fit))
+    try:
+        a.output.write_text(card_text(card.model_dump(mode="json")) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"cannot write {a.output}: {error.strerror or error}.") from None
     print_table("priors, at the study's reference run", ["parameter", "prior"],
                 [(name, str(one)) for name, one in card.all_priors.items()])  # fmt: skip
     out.print(f"written: {a.output}. Use it: bayescale fit RUNS --model {a.output} -o NEXT.nc", markup=False)

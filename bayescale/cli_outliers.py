@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import bayescale as bs
+from bayescale.cli_runs import positive
 from bayescale.picture_file import check_picture, save_picture
 from bayescale.terminal import out, print_answer
 
@@ -13,7 +14,7 @@ SHOWN = 20
 def add_outliers(p: argparse.ArgumentParser) -> None:
     """Add the arguments of ``bayescale outliers``."""
     p.add_argument("fit", type=Path, metavar="FIT.nc", help="a posterior that `bayescale fit` wrote")
-    p.add_argument("--top", type=int, default=SHOWN, help=f"how many runs to list (default {SHOWN})")
+    p.add_argument("--top", type=positive, default=SHOWN, help=f"how many runs to list (default {SHOWN})")
     p.add_argument("--picture", type=Path, metavar="FILE.png", help="save the picture")
     p.add_argument("--allow-unconverged", action="store_true", help="answer from a failed posterior, marked")
 

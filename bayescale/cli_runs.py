@@ -39,6 +39,11 @@ def columns_of(a: argparse.Namespace) -> dict[str, str | None]:
     return columns
 
 
+def families_of(a: argparse.Namespace) -> str | list[str] | None:
+    """Return the column of --family, or the columns."""
+    return a.family.split(",") if a.family and "," in a.family else a.family
+
+
 def read(a: argparse.Namespace) -> xr.Dataset:
     """Return the run log that was named."""
     return bs.read_runs(
@@ -46,7 +51,7 @@ def read(a: argparse.Namespace) -> xr.Dataset:
         columns=columns_of(a) or None,
         loss_unit=a.loss_unit,
         params_convention=a.params_convention,
-        family=a.family.split(",") if a.family and "," in a.family else a.family,
+        family=families_of(a),
         suspicious="keep" if a.keep_suspicious else "error",
     )
 
@@ -58,3 +63,10 @@ def read_and_warn(a: argparse.Namespace) -> xr.Dataset:
         if finding.level != "info":
             err.print(f"{finding.level}: {finding.message}", markup=False)
     return runs
+
+
+def positive(text: str) -> int:
+    """Read a count from the command line: 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"accepted is a whole number, 1 or more; got {text!r}")
+    return int(text)

@@ -14,10 +14,10 @@ WARNING = "warning: "
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def by_family(answer: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
-    """Yield an answer family by family; under an empty name where there are none."""
+def by_family(answer: xr.Dataset, one: str = "") -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield an answer family by family; under the name of the only ``one`` where it has no such dimension."""
     if "family" not in answer.dims:
-        yield "", answer
+        yield one, answer
         return
     for family in answer["family"].values:
         yield str(family), answer.sel(family=family)

@@ -110,6 +110,9 @@ def test_an_unknown_model_is_named_with_a_suggestion(tmp_path, capsys):
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(tmp_path, capsys):
     log = write(tmp_path / "runs.csv", good_rows())
     refused(capsys, "fit", log, "-o", tmp_path / "missing" / "fit.nc")
+    before = log.read_bytes()
+    assert "ends in .nc" in refused(capsys, "fit", log, "-o", log)
+    assert log.read_bytes() == before
     (tmp_path / "file").write_text("not a folder")
     refused(capsys, "report", log, "--out", tmp_path / "file" / "report")
     (tmp_path / "mine").mkdir()

@@ -16,12 +16,24 @@ def test_differences_are_printed_with_their_probability_and_the_sentence_last(sa
     assert main(["differences", saved]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split()[:2] == ["beta", "wsd"] for line in lines)
-    assert "beta of wsd is lower (probability 1.000)" in " ".join(lines[-3:])
+    assert "beta of wsd is lower than of cosine (probability 1.000)" in " ".join(lines[-3:])
+
+
+def test_of_many_differences_the_surest_are_printed(tmp_path, capsys):
+    floors = {name: BESIROGLU | {"E": 1.5 + 0.1 * place} for place, name in enumerate("abcdef")}
+    bs.save_fit(pinned_fit(families=floors, spread=0.02, draws=500), tmp_path / "six.nc")
+    assert main(["differences", str(tmp_path / "six.nc")]) == 0
+    text = capsys.readouterr().out
+    assert "against a: the 20 surest of 25" in text
+    assert [line.split()[1] for line in text.splitlines() if line.startswith("E   ")] == list("bcdef")
+    assert "E of f is higher than of a" in text.splitlines()[-1]
 
 
 def test_a_new_family_is_asked_like_any_other(saved, capsys):
     assert main(["irreducible", saved, "--family", "new"]) == 0
-    assert "lowest" in capsys.readouterr().out
+    assert "a new family" in capsys.readouterr().out
+    assert main(["irreducible", saved, "--family", "wsd"]) == 0
+    assert "wsd" in capsys.readouterr().out
     assert main(["extrapolate", saved, "--params", "1B", "--tokens", "20B", "--family", "new"]) == 0
     assert "1B" in capsys.readouterr().out
 
@@ -43,6 +55,10 @@ def test_the_share_of_errors_that_runs_share_stands_beside_that_of_the_parameter
         (["irreducible", "{}", "--known", "corpus=c4"], "add --family new"),
         (["irreducible", "{}", "--family", "new", "--known", "corpus"], "write it as group=label"),
         (["irreducible", "{}", "--family", "new", "--known", "corpus=c4"], "no group 'corpus'"),
+        (["irreducible", "{}", "--family", "new", "--known", "seed=3"], "no group 'seed'"),
+        (["irreducible", "{}", "--family", "new", "--known", "a=x", "a=y"], "a is said to be x and y"),
+        (["prior", "{}", "-o", "card.toml", "--known", "family=c4"], "no group 'family'"),
+        (["prior", "{}", "-o", "card.toml", "--family", "wsd", "--known", "corpus=c4"], "no group 'corpus'"),
         (["differences", "{}", "--group", "famly"], "Did you mean 'family'"),
         (["differences", "{}", "--baseline", "cosin"], "Did you mean 'cosine'"),
         (["prior", "{}", "-o", "card.txt"], "ends in .toml"),
@@ -68,6 +84,9 @@ def test_a_posterior_becomes_a_card_that_can_be_fitted(saved, capsys, tmp_path):
     card = bs.load_card(path)
     assert card.name == "next"
     assert set(card.reference) == {"params", "tokens"}
+    same = tmp_path / "same.toml"
+    assert main(["prior", saved, "-o", str(same), "--family", "new"]) == 0
+    assert bs.load_card(same).priors == card.priors
 
 
 def test_several_columns_name_families_on_the_command_line(tmp_path, capsys):

@@ -23,6 +23,14 @@ def test_runs_are_listed_with_the_sentence_and_a_picture(saved, tmp_path, capsys
     assert picture.read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.parametrize("top", ["0", "-1", "2.5", "all"])
+def test_so_many_runs_cannot_be_listed(saved, capsys, top):
+    with pytest.raises(SystemExit) as ended:
+        main(["outliers", str(saved), "--top", top])
+    assert ended.value.code == 2
+    assert "accepted is a whole number, 1 or more" in capsys.readouterr().err
+
+
 def test_a_picture_of_another_kind_is_refused(saved, tmp_path, capsys):
     assert main(["outliers", str(saved), "--picture", str(tmp_path / "off.txt")]) == 2
     assert "accepted are files that end in" in capsys.readouterr().err

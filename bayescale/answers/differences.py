@@ -75,7 +75,9 @@ def differences(
     answer = xr.Dataset(out).transpose(*DRAW_DIMS, ...)
     answer["probability_higher"] = xr.concat(higher, "parameter").assign_coords(parameter=list(out))
     about = answer_attrs(fit, f"parameters by {group}, against {baseline}", quotable)
-    return answer.assign_attrs(about | {"group": group, "baseline": baseline, "answer": _sentence(answer, group)})
+    return answer.assign_attrs(
+        about | {"group": group, "baseline": baseline, "answer": _sentence(answer, group, baseline)}
+    )
 
 
 def _effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.DataArray | None:
@@ -90,11 +92,12 @@ def _effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.Da
     return value if support == "real" else xr.ufuncs.log(value) - xr.ufuncs.log1p(-value)
 
 
-def _sentence(found: xr.Dataset, group: str) -> str:
+def _sentence(found: xr.Dataset, group: str, baseline: str) -> str:
     """Return which parameters differ for sure: the sign of the difference has a probability of 97.5% or more."""
     sure = found["probability_higher"].stack(which=("parameter", group))
     said = [
-        f"{parameter} of {level} is {'higher' if p > 0.5 else 'lower'} (probability {max(p, 1 - p):.3f})"
+        f"{parameter} of {level} is {'higher' if p > 0.5 else 'lower'} than of {baseline} "
+        f"(probability {max(p, 1 - p):.3f})"
         for (parameter, level), p in zip(sure["which"].values, sure.values, strict=True)
         if max(p, 1 - p) >= 0.975
     ]

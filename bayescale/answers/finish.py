@@ -20,8 +20,8 @@ from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.modeling.along import Course, course, flat, of_curve
-from bayescale.modeling.curve import HEAT, OF_RUN, binned, heat_of, is_binned, known_along, named_runs
-from bayescale.runs import parse_number
+from bayescale.modeling.curve import HEAT, OF_RUN, binned, clock_of, heat_of, is_binned, known_along, named_runs
+from bayescale.runs import human_number, parse_number
 from bayescale.runs.segments import CHECKPOINT
 
 PROB = 0.9
@@ -106,11 +106,16 @@ def finish(
     """
     quotable = require_quotable(fit, allow_unconverged)
     _check(fit, curves)
+    _check_options(tolerance, target)
     runs = list(_runs(fit, curves, tokens, lr_fraction, at or {}))
     found = _along(fit, runs, prob, seed)
+    last = _last(curves)
+    ends = found[clock_of(found)].values
+    found = found.assign_coords(share=("run", [last[one.name] / end for one, end in zip(runs, ends, strict=True)]))
     if tolerance is not None or target is not None:
         found["safe_from"] = _safe_from(found, tolerance, target)
     about = {"question": "loss at the end of runs in progress", "prob": prob, "verdict": quotable}
+    about |= {"answer": _sentence(found, prob)}
     return found.assign_attrs(about | _options(tolerance=tolerance, target=target) | _about(fit))
 
 
@@ -182,7 +187,23 @@ def _check(fit: xr.DataTree, curves: xr.Dataset) -> None:
         )
     missing = [name for name in card.get_law().inputs if name not in curves]
     if missing:
-        raise QuestionError(f"the law {card.get_law().name!r} takes {', '.join(missing)}, which the curves lack.")
+        raise QuestionError(
+            f"the law {card.get_law().name!r} takes {', '.join(missing)}, which the curves lack. A table with a row "
+            "for each run may tell it: read_curves(..., runs=...) (on the command line: --about TABLE)."
+        )
+
+
+def _check_options(tolerance: float | None, target: float | None) -> None:
+    if tolerance is not None and not 0 < tolerance < 1:
+        raise QuestionError(f"tolerance: accepted is a share of the loss, such as 0.02; got {tolerance}.")
+    if target is not None and not (np.isfinite(target) and target > 0):
+        raise QuestionError(f"target: accepted is a loss above 0; got {target}.")
+
+
+def _last(curves: xr.Dataset) -> dict[str, float]:
+    """Return how far each run has got: its last checkpoint, not the middle of its last bin."""
+    names = curves[OF_RUN if is_binned(curves) else "run"].values
+    return {str(name): float(curves[clock_of(curves)].values[names == name].max()) for name in dict.fromkeys(names)}
 
 
 def _each(fit: xr.DataTree, rows: xr.Dataset) -> Iterator[_Run]:
@@ -200,7 +221,9 @@ def _runs(
     fit: xr.DataTree, curves: xr.Dataset, tokens: Any, lr_fraction: float, at: Mapping[str, Any]
 ) -> Iterator[_Run]:
     rows = curves if is_binned(curves) else binned(curves)
-    clock = "tokens" if "tokens" in rows else "step"
+    clock, seen = clock_of(rows), _last(curves)
+    if clock == "step" and tokens is not None and "batch" not in rows:
+        raise QuestionError("these curves tell steps and no tokens: read them with batch= (--batch), in tokens a step.")
     planned = {"tokens": "total_tokens", "step": "total_steps"}[clock]
     for one in _each(fit, rows):
         last = one.end
@@ -209,11 +232,11 @@ def _runs(
                 f"run {one.name!r}: the log does not say where it will end; give tokens= (--tokens), such as '20B'."
             )
         end = float(last[planned].values[0]) if tokens is None else _number(tokens)
-        if clock == "step" and tokens is not None and "batch" in last:
+        if clock == "step" and tokens is not None:
             end /= float(last["batch"].values[0])
-        seen = float(last[clock].values[0])
-        if end < seen * (1 - 1e-9):
-            raise QuestionError(f"run {one.name!r} has {clock} {seen:.4g} already; the end asked for is {end:.4g}.")
+        if not end >= seen[one.name] * (1 - 1e-9):
+            so_far, asked = human_number(seen[one.name], 4), human_number(end, 4)
+            raise QuestionError(f"run {one.name!r} is at {clock} {so_far} already; the end asked for is {asked}.")
         yield one._replace(end=_at_end(fit, one, {clock: end, **at}, lr_fraction))
 
 
@@ -262,7 +285,7 @@ def _along(fit: xr.DataTree, runs: list[_Run], prob: float, seed: int) -> xr.Dat
         bands[:, k, :count] = np.quantile(measured, [0.5, (1 - prob) / 2, (1 + prob) / 2], axis=0)
         places[k, :count] = np.concatenate([[0.0], 10 ** known["clock"]])
     sizes = tuple(fit["posterior"].sizes[dim] for dim in DRAW_DIMS)
-    clock = "tokens" if "tokens" in runs[0].end else "step"
+    clock = clock_of(runs[0].end)
     finals = np.array([float(one.end[clock].values[0]) for one in runs])
     about = {"units": loss_unit(fit)}
     return xr.Dataset(
@@ -272,11 +295,7 @@ def _along(fit: xr.DataTree, runs: list[_Run], prob: float, seed: int) -> xr.Dat
         }
         | {name: (("run", "seen"), band, about) for name, band in zip(("median", "lower", "upper"), bands, strict=True)}
         | {f"seen_{clock}": (("run", "seen"), places)},
-        coords={
-            "run": [one.name for one in runs],
-            clock: ("run", finals),
-            "share": ("run", np.nanmax(places, axis=1) / finals),
-        },
+        coords={"run": [one.name for one in runs], clock: ("run", finals)},
     )
 
 
@@ -310,6 +329,20 @@ def _safe_from(found: xr.Dataset, tolerance: float | None, target: float | None)
     first = np.where(since.any(axis=1), np.argmax(since, axis=1), -1)
     values = np.where(first >= 0, seen.values[np.arange(first.size), np.maximum(first, 0)], np.nan)
     return xr.DataArray(values, dims="run")
+
+
+def _sentence(found: xr.Dataset, prob: float) -> str:
+    """Return which run will end lowest, and how many may be stopped."""
+    loss = found["loss"]
+    low, middle, high = loss.quantile([(1 - prob) / 2, 0.5, (1 + prob) / 2], DRAW_DIMS).values
+    best = int(middle.argmin())
+    sure = float((loss.argmin("run") == best).mean())
+    among = f", lowest of {loss.sizes['run']} (probability {sure:.2f})" if loss.sizes["run"] > 1 else ""
+    said = f"{found['run'].values[best]} will end at {middle[best]:.4g} ({low[best]:.4g} to {high[best]:.4g}){among}"
+    if "safe_from" not in found:
+        return f"{said}."
+    stopped = int(np.isfinite(found["safe_from"]).sum())
+    return f"{said}; {stopped} of {loss.sizes['run']} may be stopped by now."
 
 
 def _options(**given: float | None) -> dict[str, float]:

@@ -51,7 +51,11 @@ def shrinkage(
     """
     card, families = load_card(model), family_names(runs)
     if len(families) < 2:
-        raise DesignError("pooling is over families, and these runs have one: say which column tells them apart.")
+        which = f"all of {families[0]!r}" if "family" in runs.coords else "of no family"
+        raise DesignError(
+            f"{runs.attrs.get('source', 'the runs')}: pooling is over families, and these {runs.sizes['run']} runs are "
+            f"{which}. Say which columns tell families apart: family=[...] (on the command line: --family corpus)."
+        )
     drawn, said = [], []
     for pooling in POOLINGS:
         if progress:

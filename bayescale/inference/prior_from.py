@@ -13,6 +13,7 @@ from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.inference.unseen import new_family
 from bayescale.modeling import Card
+from bayescale.modeling.card import sd_name
 from bayescale.modeling.cards import make_card
 from bayescale.modeling.groups import FAMILY
 from bayescale.modeling.pooling import support_of
@@ -81,17 +82,18 @@ def prior_from(
     one = _one_family(fit, posterior, family, groups, seed)
     law = card.get_law()
     shapes = {p: _prior(one[p], support_of(law, p), widen) | {"source": source} for p in card.all_priors}
-    noise = {p: shapes.pop(p) for p in card.noise.priors}
-    drift = {p: shapes.pop(p) for p in list(shapes) if p not in law.parameter_names}
     spreads = [posterior[v].values.ravel() for v in posterior.data_vars if str(v).endswith("_spread")]
     content: dict[str, Any] = card.model_dump(mode="json", exclude={"name"}, exclude_none=True)
-    content |= {"priors": shapes, "noise": content["noise"] | noise, "reference": json.loads(fit.attrs["reference"])}
+    tables = {"noise": card.noise.priors | card.noise.growth}
+    tables |= {name: table.priors for name in ("discrepancy", "curve") if (table := getattr(card, name))}
+    content |= {table: content[table] | {p: shapes[p] for p in priors} for table, priors in tables.items()}
+    content["errors"] = {key: shapes[sd_name(key)] for key in card.errors}
+    content["priors"] = {p: shapes[p] for p in law.parameter_names}
+    content["reference"] = json.loads(fit.attrs["reference"])
     content["title"] = f"{card.title}; priors from {fit.attrs.get('title', 'earlier runs')}"
     if spreads:
         between = _prior(xr.DataArray(np.concatenate(spreads)), "positive", widen)
         content["pooling"] = {"default": "partial(family)", "spread": between | {"source": source}}
-    if drift:
-        content["discrepancy"] = content["discrepancy"] | drift
     return make_card(content, name or f"{card.name}-next")
 
 
@@ -100,8 +102,11 @@ def _one_family(
 ) -> xr.Dataset:
     """Return the draws of the family that the next runs are of."""
     if family is None:
-        new = new_family(fit, seed=seed, allow_unconverged=False, **groups) if FAMILY in posterior.dims else fit
-        return new["posterior"].to_dataset()
+        unseen = bool(groups) or FAMILY in posterior.dims
+        return (new_family(fit, seed=seed, **groups) if unseen else fit)["posterior"].to_dataset()
+    if groups:
+        said = ", ".join(f"{name}={label!r}" for name, label in groups.items())
+        raise QuestionError(f"{said} is of a family that was not seen, and {family!r} was: say one or the other.")
     if FAMILY not in posterior.dims or family not in posterior[FAMILY].values:
         known = [str(one) for one in posterior[FAMILY].values] if FAMILY in posterior.dims else []
         raise QuestionError(

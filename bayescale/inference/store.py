@@ -67,6 +67,8 @@ def load_fit(path: str | Path) -> xr.DataTree:
         If there is no such file, or it is not a bayescale posterior.
     """
     path = Path(path)
+    if path.is_dir():
+        raise QuestionError(f"{path} is a folder; accepted: the file of a posterior, that `bayescale fit -o` wrote.")
     if not path.is_file():
         raise QuestionError(f"there is no file {path}. `bayescale fit RUNS.csv -o {path}` makes one.")
     try:

@@ -1,6 +1,7 @@
 """A family that was not seen: the population's answer to any question, from the same posterior."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from bayescale.modeling.pooling import apart, named, support_of
 from bayescale.runs.schema import label_text
 
 NAME = "a new family"
+PARTIAL = "partial(corpus)"
 
 
 def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = False, **groups: Any) -> xr.DataTree:
@@ -57,9 +59,9 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
     ('chain', 'draw')
     """
     require_quotable(fit, allow_unconverged)
-    card, groups = Card.model_validate_json(fit.attrs["card"]), {k: label_text(v) for k, v in groups.items()}
-    posterior = fit["posterior"].to_dataset()
-    _check_known(card, posterior, groups)
+    groups = {name: label_text(label) for name, label in groups.items()}
+    check_known(fit, groups)
+    card = Card.model_validate_json(fit.attrs["card"])
     found = {name: ds for name, ds in fit.children.items() if name in ("sample_stats", "observed_data")}
     trees = {name: node.to_dataset() for name, node in found.items()}
     for group in ("posterior", "prior"):
@@ -74,7 +76,15 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
     return tree
 
 
-def _check_known(card: Card, posterior: xr.Dataset, groups: dict[str, str]) -> None:
+def check_known(fit: xr.DataTree, groups: Mapping[str, str]) -> None:
+    """Refuse what cannot be known of a family that was not seen.
+
+    Raises
+    ------
+    QuestionError
+        If the posterior has no families, or no such group, or the group no such level.
+    """
+    card, posterior = Card.model_validate_json(fit.attrs["card"]), fit["posterior"].to_dataset()
     if FAMILY not in posterior.dims:
         raise QuestionError("this posterior has one family, or pools completely: a new family is like that one.")
     able = [name for name in posterior.dims if name in {t.group for p in card.all_priors for t in card.terms(p)}]
@@ -83,7 +93,7 @@ def _check_known(card: Card, posterior: xr.Dataset, groups: dict[str, str]) -> N
             known = [str(one) for one in able if one != FAMILY]
             raise QuestionError(
                 f"{name}={label!r}: the model {card.name!r} has no group {name!r}.{did_you_mean(name, known)} "
-                f"Groups: {', '.join(known) or 'none'}."
+                f"Groups: {', '.join(known) or f'none; a card names them, such as alpha = {PARTIAL!r}'}."
             )
         levels = [str(level) for level in posterior[name].values]
         terms = {term for p in card.all_priors for term in card.terms(p) if term.group == name}
@@ -173,6 +183,8 @@ def _parameter(card: Card, name: str, drawn: xr.Dataset, groups: dict[str, str],
 def _told(name: str, term: Term, groups: dict[str, str]) -> str:
     if term.group not in groups:
         why = "is its own in each" if term.kind == "none" else "depends on the"
-        ask = "nothing is known of another" if term.group == FAMILY else f"say which: new_family(fit, {term.group}=...)"
+        ask = "nothing is known of another"
+        if term.group != FAMILY:
+            ask = f"say which: new_family(fit, {term.group}=...) (on the command line: --known {term.group}=...)"
         raise QuestionError(f"{name} {why} {term.group}: {ask}.")
     return groups[term.group]

@@ -125,6 +125,12 @@ def _path(name: str, asked: str) -> Path:
     if path.suffix == ".toml":
         return path
     if name not in list_cards():
+        card, plus, end = name.partition("+")
+        if plus and card.partition(":")[0] in list_cards():
+            raise CardError(
+                f"there is nothing to add to a model as {plus + end!r}.{did_you_mean(plus + end, ADDITIONS)} "
+                f"Accepted: {', '.join(ADDITIONS)}."
+            )
         raise CardError(
             f"there is no model {asked!r}.{did_you_mean(name, list_cards())} "
             f"Shipped models: {', '.join(list_cards())}; or give the path of a card that ends in .toml."

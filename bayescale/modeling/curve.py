@@ -128,8 +128,8 @@ def binned(curves: xr.Dataset) -> xr.Dataset:
     out[COUNT] = ("run", counts)
     out[HEAT] = ("run", np.zeros(counts.size) if heat is None else mean(heat))
     coords = {OF_RUN: ("run", curves["run"].values[first])}
-    if "family" in curves.coords:
-        coords["family"] = ("run", curves["family"].values[first])
+    labels = [name for name, of in curves.coords.items() if of.dims == (CHECKPOINT,) and name not in ("run", "row")]
+    coords |= {str(name): ("run", curves[name].values[first]) for name in labels}
     rows = xr.Dataset(out, coords=coords, attrs=dict(curves.attrs))
     # By their mean tokens: a cooled branch goes on a little beyond the bin that it left.
     return rows.isel(run=np.lexsort([rows[clock].values, segments.index[first]]))

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.plots.parts import axes
+from bayescale.plots.parts import axes, legend_on_top
 from bayescale.plots.style import FIRST, INK, MISSED, MUTED
 
 
@@ -54,7 +54,9 @@ def plot_finish(
         ax.axhline(known, color=INK, linestyle="--", linewidth=1.3)
         ax.annotate(f"came out at {known:.4g}", (x[0], known), xytext=(0, 3), textcoords="offset points", fontsize=8.5)
     if "safe_from" in one and np.isfinite(float(one["safe_from"])):
-        ax.axvline(float(one["safe_from"]) / float(one[clock]), color=MUTED, linestyle=":")
+        at = float(one["safe_from"]) / float(one[clock])
+        ax.axvline(at, color=MUTED, linestyle=":", label="may be stopped from here")
+        legend_on_top(ax, 1)
     ax.set_xlabel("share of the run that was seen")
     ax.set_ylabel(f"its last loss ({answer.attrs['loss_unit']})\nmedian and {100 * answer.attrs['prob']:g}% band")
     ax.set_title(name)

@@ -72,8 +72,19 @@ def with_runs(
         also[quantity] = f"{quantity} of the run"
         frame = frame.assign(**{also[quantity]: pd.Series([values.get(run) for run in mine], frame.index, object)})
     notes = [Finding("info", f"read from {other.source}: {', '.join(matched) or 'nothing that the curves lack'}")]
+    if not mine.isin(labels).any():
+        raise RunsError(
+            f"{other.source}, column {key['run']!r}: names none of the runs of {table.source}. It names "
+            f"{_shown(labels)}; the curves are of {_shown(mine.drop_duplicates())}."
+        )
     idle = labels[~labels.isin(mine.unique())]
     if len(idle):
-        shown = ", ".join(map(repr, idle.iloc[:6])) + (f" and {len(idle) - 6} more" if len(idle) > 6 else "")
-        notes.append(Finding("info", f"{len(idle)} runs of {other.source} have no curve: {shown}"))
+        notes.append(Finding("info", f"{len(idle)} runs of {other.source} have no curve: {_shown(idle)}"))
+    untold = mine[~mine.isin(labels)].drop_duplicates()
+    if len(untold):
+        notes.append(Finding("warning", f"{other.source} has no row for {len(untold)} of the runs: {_shown(untold)}"))
     return replace(table, frame=frame), also, notes
+
+
+def _shown(names: pd.Series) -> str:
+    return ", ".join(map(repr, names.iloc[:6])) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -68,16 +68,17 @@ def _derived(runs: xr.Dataset) -> dict[str, str]:
 
 def _same_names(runs: xr.Dataset) -> list[Finding]:
     names, counts = np.unique(runs["run"].values, return_counts=True)
-    column = _columns(runs).get("run")
-    found = []
-    for name in names[counts > 1][:5]:
-        rows = rows_of(runs, runs["run"].values == name)
-        message = (
-            f"{rows_text(rows)} have the same name {str(name)!r} in column {column!r}: names must differ. "
-            "Rename them, or pass columns={'run': None} to number the runs instead; checkpoints are for bs.read_curves."
-        )
-        found.append(Finding("error", message, rows, column))
-    return found
+    column, twice = _columns(runs).get("run"), names[counts > 1]
+    if not twice.size:
+        return []
+    rows = rows_of(runs, runs["run"].values == twice[0])
+    more = f", and so with {twice.size - 1} more names" * (twice.size > 1)
+    message = (
+        f"{rows_text(rows)} have the same name {str(twice[0])!r} in column {column!r}{more}: a run log has one row for "
+        "each run. If these are checkpoints, bs.read_curves reads them, and a model such as chinchilla+curve is fitted "
+        "to them; if not, rename the runs, or pass columns={'run': None} (--columns run=) to number them instead."
+    )
+    return [Finding("error", message, rows_of(runs, np.isin(runs["run"].values, twice)), column)]
 
 
 def _duplicates(runs: xr.Dataset) -> list[Finding]:

@@ -26,6 +26,7 @@ from bayescale.runs.curve_columns import (
 from bayescale.runs.derive import derive
 from bayescale.runs.filters import Filters, filter_curves, leave_out
 from bayescale.runs.finding import Finding, findings, pack_findings, rows_text
+from bayescale.runs.groups import groups_told, with_groups
 from bayescale.runs.lacking import unclear_batch
 from bayescale.runs.numbers import parse_number
 from bayescale.runs.places import REASONS, mark_overtaken, settle_runs, settle_tokens, two_rates
@@ -48,7 +49,7 @@ def read_curves(
     run: str | Sequence[str] | None = None,
     runs: str | Path | pd.DataFrame | None = None,
     batch: float | None = None,
-    family: str | None = None,
+    family: str | Sequence[str] | None = None,
     loss_unit: str | None = None,
     params_convention: str | None = None,
     cost: str | CostModel = "6ND",
@@ -71,8 +72,8 @@ def read_curves(
         A table with a row for each run of what the curves lack, such as params, family, batch or seed.
     batch : float, optional
         Tokens a step, where the log has steps only.
-    family : str, optional
-        The column that groups the runs.
+    family : str or list of str, optional
+        The column that groups the runs, or several, as for `read_runs`.
     loss_unit, params_convention, cost
         As for `read_runs`.
     filters : Filters, mapping or None
@@ -109,10 +110,8 @@ def read_curves(
     [5000000.0, 10000000.0, 15000000.0]
     """
     log = load_log(source, tracker)
-    asked = dict(columns or {})
-    if family is not None and asked.setdefault("family", family) != family:
-        raise RunsError(f"family={family!r} and columns={{'family': {asked['family']!r}}} differ: pass one of them")
-    table, asked = _named(log.table, asked, run)
+    table, asked, groups = with_groups(log.table, dict(columns or {}), family)
+    table, asked = _named(table, asked, run)
     table, asked = _with_batch(table, asked, batch)
     found = match_curve_columns([str(name) for name in table.frame.columns], asked, table.source)
     table, found, joined = with_runs(*_one_run(table, found), runs)
@@ -132,11 +131,12 @@ def read_curves(
         derived["tokens"] = "batch x step"
     usable, of_schedule = with_areas(frame[frame["rule"] == ""])
     frame, derived = frame.join(usable[list(of_schedule)]), derived | of_schedule
-    curves = _dataset(frame[frame["rule"].isin(["", *REASONS])], units.loss)
+    curves = _dataset(frame[frame["rule"].isin(["", *REASONS])], units.loss, groups)
     curves.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived), "filters": "[]"}
     curves.attrs |= attributes(table, card, units) | {"curves": "training"}
     notes = [*log.findings, *joined, *notes, *_about_loss(found, asked), *units.findings, *said, *lacking, *more]
-    notes += [*unclear_batch(table, found, asked), *not_used(table, {*found.values(), *(n.column for n in notes)})]
+    told = {*found.values(), *groups_told(family), *(note.column for note in notes)}
+    notes += [*unclear_batch(table, found, asked), *not_used(table, told)]
     curves.attrs["findings"] = pack_findings(notes)
     rules = curves["rule"].values.astype(object)
     curves = leave_out(curves.drop_vars("rule"), rules, {name: why for name, why in REASONS.items() if name in rules})
@@ -348,7 +348,7 @@ def _without_gaps(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list
     return frame, notes
 
 
-def _dataset(frame: pd.DataFrame, loss_unit: str | None) -> xr.Dataset:
+def _dataset(frame: pd.DataFrame, loss_unit: str | None, groups: Mapping[str, pd.Series]) -> xr.Dataset:
     values: dict[str, Any] = {
         name: (CHECKPOINT, frame[name].to_numpy(dtype=float), {"units": about.unit, "long_name": about.meaning})
         for name, about in CURVE_COLUMNS.items()
@@ -358,6 +358,9 @@ def _dataset(frame: pd.DataFrame, loss_unit: str | None) -> xr.Dataset:
         name: (CHECKPOINT, frame[name].to_numpy(dtype=str), {"long_name": CURVE_COLUMNS[name].meaning})
         for name in LABELS
         if name in frame
+    }
+    coords |= {
+        name: (CHECKPOINT, of[frame.index].to_numpy(dtype=str)) for name, of in groups.items() if name not in LABELS
     }
     coords["row"] = (CHECKPOINT, frame.index.to_numpy(dtype=np.int64), {"long_name": "row of the file"})
     curves = xr.Dataset(values | {"rule": (CHECKPOINT, frame["rule"].to_numpy(dtype=str))}, coords=coords)
@@ -374,7 +377,9 @@ def _sparse(curves: xr.Dataset) -> list[Finding]:
     single = segments.names[segments.counts == 1].tolist()
     if single:
         shown = ", ".join(map(repr, single[:6])) + (f" and {len(single) - 6} more" if len(single) > 6 else "")
-        notes.append(Finding("warning", f"{len(single)} of {segments.names.size} runs have one checkpoint: {shown}"))
+        said = f"{len(single)} of {segments.names.size} runs have one checkpoint: {shown}"
+        finished = "; is this a log of finished runs? read_runs reads it" * (len(single) == segments.names.size > 1)
+        notes.append(Finding("warning", said + finished))
     if "family" in curves.coords:
         of = curves["family"].values[segments.last]
         families, counts = np.unique(of, return_counts=True)

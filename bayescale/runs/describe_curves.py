@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -91,10 +92,15 @@ def _left_out(curves: xr.Dataset) -> list[str]:
         return ["Nothing was left out: no filter was on."]
     gone = curves.sizes.get(LEFT_OUT, 0)
     applied = [
-        f"  {rule['rule']}: {rule['checkpoints']} checkpoints of {rule['runs']} runs ({rule['why']})"
+        f"  {rule['rule']}: {_count(rule, 'checkpoint')} of {_count(rule, 'run')} ({rule['why']})"
         for rule in rules
         if rule["checkpoints"]
     ]
     idle = ", ".join(rule["rule"] for rule in rules if not rule["checkpoints"])
     unused = [f"  nothing as: {idle}"] if idle else []
     return [f"Left out: {gone} of {gone + curves.sizes[CHECKPOINT]} checkpoints", *applied, *unused]
+
+
+def _count(rule: dict[str, Any], what: str) -> str:
+    number = rule[f"{what}s"]
+    return f"{number} {what}" + "s" * (number != 1)

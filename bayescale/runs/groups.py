@@ -65,12 +65,17 @@ def with_groups(
     return table, asked | {"family": whole}, {_coord(column): values for column, values in groups.items()}
 
 
+def groups_told(family: str | Sequence[str] | None) -> Sequence[str]:
+    """Return the columns that make families together; none where one column does, which is read as the family."""
+    return [] if family is None or isinstance(family, str) else family
+
+
 def _labels(table: Table, column: str) -> pd.Series:
     empty = table.frame[column].isna() | (table.frame[column].astype(str).str.strip() == "")
     if empty.any():
         raise RunsError(
             f"{table.source}, row {table.frame.index[empty][0]}, column {column!r}: got nothing; accepted: a name, as "
-            f"family= names this column ({int(empty.sum())} such rows)."
+            "family= names this column" + f" ({int(empty.sum())} such rows)" * bool(empty.sum() > 1) + "."
         )
     return table.frame[column].map(label_text)
 

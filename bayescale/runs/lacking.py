@@ -1,7 +1,6 @@
 """What a file lacks: refused where no law could use it, told where only some questions are out of reach."""
 
 import math
-import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
@@ -49,8 +48,6 @@ def require_quantities(found: Mapping[str, str], present: list[str], source: str
         )
     if not said:
         return
-    if len(present) == 1 and re.search(r"[;\t|]", present[0]):
-        said.append("It has one column only: is it separated by something other than commas (tabs: name it .tsv)?")
     spare = [name for name in present if name not in found.values()]
     example = repr(likeliest(spare, [missing])[1]) if spare else "'my column'"
     raise RunsError(

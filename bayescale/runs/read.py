@@ -19,7 +19,7 @@ from bayescale.runs.check import Suspicious, check_runs
 from bayescale.runs.columns import COLUMNS, LABELS, QUANTITIES, RESPONSES, SIZES
 from bayescale.runs.derive import derive
 from bayescale.runs.finding import Finding, pack_findings, rows_text
-from bayescale.runs.groups import with_groups
+from bayescale.runs.groups import groups_told, with_groups
 from bayescale.runs.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
 from bayescale.runs.rounding import LOSS_STEP, rounding_findings, rounding_step
 from bayescale.runs.schema import validate
@@ -114,7 +114,7 @@ def read_runs(
     runs.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived)}
     runs.attrs |= attributes(table, card, units)
     notes += [*units.findings, *more, *unclear_batch(table, found, asked)]
-    told = {*found.values(), *_grouping(family), *(note.column for note in notes)}
+    told = {*found.values(), *groups_told(family), *(note.column for note in notes)}
     notes += _blank_rows(table) + not_used(table, told)
     unit_step = step * float(frame["loss"].iloc[0] / raw) if step else 0.0
     if rounded := rounding_findings(runs, step, unit_step):
@@ -242,10 +242,6 @@ def not_used(table: Table, told: Collection[str | None]) -> list[Finding]:
         return []
     shown = ", ".join(unused[:12]) + (f", and {len(unused) - 12} more" if len(unused) > 12 else "")
     return [Finding("info", f"not used: {shown}")]
-
-
-def _grouping(family: str | Sequence[str] | None) -> Sequence[str]:
-    return [] if family is None or isinstance(family, str) else family
 
 
 def _blank_rows(table: Table) -> list[Finding]:

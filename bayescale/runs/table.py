@@ -13,6 +13,8 @@ import pandas as pd
 
 from bayescale.errors import RunsError, did_you_mean
 
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+
 
 @dataclass(frozen=True)
 class Table:
@@ -89,6 +91,13 @@ def _delimited(path: Path, separator: str) -> Table:
     if not lines or not any(field.strip() for field in lines[0]):
         raise RunsError(f"{path.name}, row 1: got nothing; accepted: a header row that names the columns")
     header = [name.strip() for name in lines[0]]
+    other = next((each for each in SEPARATORS if each != separator and each in header[0]), None)
+    if len(header) == 1 and other:
+        wanted = SEPARATORS[separator]
+        raise RunsError(
+            f"{path.name}, row 1: got {header[0][:60]!r}, fields between {SEPARATORS[other]}; accepted: a "
+            f"{path.suffix} file has {wanted} between its fields, and points in its numbers (2.71)."
+        )
     _refuse_twins(header, path.name)
     kept: list[list[str | None]] = []
     rows, blank = [], []

@@ -19,7 +19,7 @@ def test_families_are_compared_parameter_by_parameter():
     for name, times in (("E", 1.69 / 1.8172), ("alpha", 0.34 / 0.3478), ("beta", 0.28 / 0.3658)):
         np.testing.assert_allclose(found[name], times, rtol=1e-9)
     assert found["probability_higher"].sel(parameter=["E", "alpha", "beta"]).values.ravel().tolist() == [0, 0, 0]
-    assert "beta of wsd is lower (probability 1.000)" in found.attrs["answer"]
+    assert "beta of wsd is lower than of cosine (probability 1.000)" in found.attrs["answer"]
 
 
 def test_the_other_way_round():

@@ -10,8 +10,10 @@ from bayescale.plots import plot_shrinkage
 
 
 def test_one_family_has_none_to_lean_on():
-    with pytest.raises(DesignError, match="these runs have one"):
+    with pytest.raises(DesignError, match=r"these 16 runs are of no family\. Say which columns tell families apart"):
         bs.shrinkage(simulated_runs(sizes=4, ratios=4))
+    with pytest.raises(DesignError, match="these 16 runs are all of 'c4'"):
+        bs.shrinkage(simulated_runs(sizes=4, ratios=4, family="c4"))
 
 
 @pytest.mark.parametrize("pooling", ["none", "partial", "complete"])

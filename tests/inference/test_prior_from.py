@@ -59,10 +59,34 @@ def test_the_card_is_written_and_read_again(tmp_path):
     assert bs.load_card(path) == card
 
 
+@pytest.mark.parametrize("added", ["+curve", "+drift", "+design+budget", "+drift+design", "growing"])
+def test_each_prior_stands_in_the_table_that_its_card_has_it_in(added):
+    if added == "growing":
+        shipped = bs.load_card("chinchilla").model_dump(mode="json", exclude={"name"}, exclude_none=True)
+        growth = {"dist": "Normal", "mu": 0, "sigma": 0.3}
+        card = bs.make_card(shipped | {"noise": shipped["noise"] | {"sigma_growth": growth}}, added)
+    else:
+        card = bs.load_card(f"chinchilla{added}")
+    fit = pinned_fit(spread=0.1)
+    like = fit["posterior"]["alpha"]
+    rng = np.random.default_rng(2)
+    more = {p: like.copy(data=np.exp(0.2 * rng.standard_normal(like.shape))) for p in card.all_priors}
+    fit["posterior"] = fit["posterior"].to_dataset().assign(more)
+    fit.attrs["card"] = card.model_dump_json()
+    following = bs.prior_from(fit)
+    assert list(following.all_priors) == list(card.all_priors)
+    for name, prior in following.all_priors.items():
+        middle = fit["posterior"][name].values
+        assert prior.scipy.mean() == pytest.approx(middle.mean(), rel=0.02), name
+        assert prior.source
+
+
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
         ({"family": "c"}, QuestionError, "no family 'c'"),
+        ({"family": "a", "corpus": "web"}, QuestionError, "corpus='web' is of a family that was not seen, and 'a' was"),
+        ({"corpus": "web"}, QuestionError, "no group 'corpus'"),
         ({"widen": 0}, QuestionError, "widen: accepted is a number above 0; got 0"),
     ],
 )

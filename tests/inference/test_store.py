@@ -86,6 +86,8 @@ def test_a_folder_that_may_not_be_written(tmp_path):
 def test_a_posterior_that_is_not_there(tmp_path):
     with pytest.raises(QuestionError, match=r"there is no file .*fit\.nc.*bayescale fit"):
         bs.load_fit(tmp_path / "fit.nc")
+    with pytest.raises(QuestionError, match="is a folder; accepted: the file of a posterior"):
+        bs.load_fit(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"run,loss\na,2.5\n", b"\x89HDF\r\n\x1a\n but cut short"])

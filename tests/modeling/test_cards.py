@@ -85,6 +85,10 @@ def test_a_card_of_ones_own_is_read_from_its_path(write):
 
 
 def test_a_model_that_is_not_shipped():
+    with pytest.raises(CardError, match=r"add to a model as '\+curv'\. Did you mean '\+curve'\? Accepted: .*\+design"):
+        bs.load_card("chinchilla+curv")
+    with pytest.raises(CardError, match=r"add to a model as '\+desing'"):
+        bs.load_card("chinchilla+desing+curve")
     with pytest.raises(CardError, match=r"no model 'chinchila'.*Did you mean 'chinchilla'.*kaplan.*\.toml"):
         load_card("chinchila")
 

@@ -147,6 +147,16 @@ def test_learning_rate_is_a_share_of_the_runs_peak():
     assert float(rows[HEAT].min()) == pytest.approx(0.25, abs=0.1)
 
 
+def test_bins_keep_the_groups_of_their_runs():
+    frame = table().assign(corpus="web", arch="moe")
+    rows = binned(bs.read_curves(frame, params_convention="total", filters=None, family=["corpus", "arch"]))
+    assert {name: set(rows[name].values) for name in ("family", "corpus", "arch")} == {
+        "family": {"web / moe"},
+        "corpus": {"web"},
+        "arch": {"moe"},
+    }
+
+
 def test_a_branch_that_was_cooled_has_bins_of_its_own():
     hot = table(checkpoints=20).assign(lr_fraction=1.0)
     cool = hot[hot["tokens"] > 5e9].assign(lr_fraction=0.0)

@@ -58,7 +58,11 @@ def test_runs_that_differ_in_any_quantity_are_not_the_same():
 def test_equal_names_are_an_error():
     table = grid().assign(name=["a", "b", "a"] + [f"r{i}" for i in range(33)])
     text = refusal(table)
-    assert "rows 0 and 2 have the same name 'a' in column 'name'" in text
+    assert "rows 0 and 2 have the same name 'a' in column 'name': a run log" in text
+    every = refusal(grid().assign(name=[f"r{i // 3}" for i in range(36)]))
+    assert every.count("have the same name") == 1
+    assert "rows 0, 1 and 2 have the same name 'r0' in column 'name', and so with 11 more names" in every
+    assert "bs.read_curves reads them" in every
     assert list(read_runs(table, columns={"run": None})["run"].to_numpy()[:2]) == ["row 0", "row 1"]
 
 

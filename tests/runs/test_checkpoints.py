@@ -208,6 +208,21 @@ def test_a_second_table_tells_of_the_runs():
     )
     assert "row 3 name a run again" in refusal(table(), runs=pd.concat([about, about.iloc[:1]], ignore_index=True))
     assert "no column names the run" in refusal(table(), runs=about.drop(columns="name"))
+    strangers = refusal(table(), runs=about.assign(name=["x", "y", "z"]))
+    assert "names none of the runs of DataFrame. It names 'x', 'y', 'z'; the curves are of 'a', 'b'." in strangers
+    assert "DataFrame has no row for 1 of the runs: 'b'" in told(read(table(), runs=about[["name", "N"]].iloc[:1]))
+
+
+def test_several_columns_name_the_families_of_curves():
+    frame = table(corpus=["web"] * 20 + ["code"] * 20, arch="moe")
+    curves = read(frame, family=["corpus", "arch"])
+    assert curves["family"].values[[0, -1]].tolist() == ["web / moe", "code / moe"]
+    assert curves["corpus"].values[[0, -1]].tolist() == ["web", "code"]
+    assert final_runs(curves)["arch"].values.tolist() == ["moe", "moe"]
+    assert "no column 'corpsu', which family= names. Did you mean 'corpus'?" in refusal(
+        frame, family=["corpsu", "arch"]
+    )
+    assert not any("not used" in text for text in told(curves, "info"))
 
 
 def test_a_family_with_one_run_and_a_run_with_one_checkpoint_are_said():
@@ -215,6 +230,8 @@ def test_a_family_with_one_run_and_a_run_with_one_checkpoint_are_said():
     said = told(read(frame.iloc[:41]))
     assert "1 of 3 runs have one checkpoint: 'c'" in said
     assert "family 'code' has one run: its own level cannot be told from that run's" in said
+    ends = told(read(table(steps=STEPS[-1:])))
+    assert ends == ["2 of 2 runs have one checkpoint: 'a', 'b'; is this a log of finished runs? read_runs reads it"]
 
 
 # Which loss -----------------------------------------------------------------------------------------------------------

@@ -188,7 +188,8 @@ def test_no_such_file(tmp_path, write):
         ("a.csv", "N,D,loss\n1e8,1e9\n", "a.csv, row 2: got 2 fields; accepted: 3"),
         ("a.csv", "N,D,D,loss\n1,2,3,4\n", "more than one column 'D'"),
         ("a.csv", 'N,D,loss\n"1,2,3\n', "a.csv cannot be read as separated values"),
-        ("a.csv", "N;D;loss\n1;2;3\n", "separated by something other than commas"),
+        ("a.csv", "N;D;loss\n1e8;1e9;2,718\n", "a.csv, row 1: got 'N;D;loss', fields between semicolons; accepted:"),
+        ("a.tsv", "N,D,loss\n1,2,3\n", "a .tsv file has tabs between its fields"),
     ],
 )
 def test_files_that_are_not_run_logs(write, name, content, said):

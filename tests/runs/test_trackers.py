@@ -98,7 +98,9 @@ def test_a_trainer_state_that_is_none(tmp_path):
     path.write_text("{}")
     assert "it has no list 'log_history'" in refusal(path)
     path.write_text('{"log_history": [{"loss": 3.0}]}')
-    assert "an entry of 'log_history' has no step" in refusal(path)
+    assert "trainer_state.json: an entry of 'log_history' has no step" in refusal(path)
+    assert "mine.json: an entry" in refusal(path.rename(tmp_path / "mine.json"))
+    path = tmp_path / "trainer_state.json"
     path.write_text('{"log_history": []}')
     assert "holds no run with a logged number" in refusal(path)
 
@@ -327,6 +329,10 @@ def test_a_database_that_is_cut_off(tmp_path):
     pytest.importorskip("sqlalchemy")
     (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\x00" + b"\x00" * 100)
     assert "mlflow.db cannot be read as an MLflow store" in refusal(tmp_path / "mlflow.db")
+    for content in (b"", b"no database"):
+        (tmp_path / "mlflow.db").write_bytes(content)
+        assert "does not begin as an SQLite database does" in refusal(tmp_path / "mlflow.db")
+        assert (tmp_path / "mlflow.db").read_bytes() == content
 
 
 # Which of them --------------------------------------------------------------------------------------------------------

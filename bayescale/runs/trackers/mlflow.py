@@ -23,6 +23,7 @@ from bayescale.runs.trackers.log import (
 
 DATABASES = (".db", ".sqlite", ".sqlite3")
 DEFAULT = "mlflow.db"
+SQLITE = b"SQLite format 3\x00"
 SCHEMES = ("sqlite:", "http:", "https:", "mysql", "postgresql", "mssql")
 PAGE = 500
 # Newer releases refuse the folder of files unless told that it is meant; and reading a file is nobody's business.
@@ -55,6 +56,8 @@ def read_mlflow(source: str | Path) -> Log:
         source = Path(source) / DEFAULT
     uri, name = (str(source), str(source)) if _is_uri(source) else (_uri(Path(source)), Path(source).name)
     folder = None if _is_uri(source) or not Path(source).is_dir() else Path(source)
+    if not _is_uri(source) and folder is None:
+        _refuse_other_files(Path(source))
     found: list[Finding] = []
     with settings(), quiet():
         try:
@@ -82,6 +85,15 @@ def settings() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Refuse what is no database at once: MLflow tries again and again, and makes a store of a file that is empty."""
+    with path.open("rb") as file:
+        if file.read(len(SQLITE)) != SQLITE:
+            raise RunsError(
+                f"{path.name} cannot be read as an MLflow store: it does not begin as an SQLite database does"
+            )
 
 
 def _is_uri(source: str | Path) -> bool:

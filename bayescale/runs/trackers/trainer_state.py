@@ -51,7 +51,7 @@ def read_trainer_state(path: Path) -> Log:
         found += notes
         if state:
             name = name_under(root, folder) if folder.is_relative_to(root) else folder.resolve().name
-            runs.append(RunLog(name, _rows(state["log_history"]), _about(state)))
+            runs.append(RunLog(name, _rows(state["log_history"], state["file"]), _about(state)))
     return gather(runs, path.name, found)
 
 
@@ -67,7 +67,7 @@ def _farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, lis
         if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
             notes.append(damaged(file, root, "left out: it has no list 'log_history'"))
         else:
-            states.append(state)
+            states.append(state | {"file": file.name})
     if not states:
         return None, notes
     return max(states, key=lambda state: (state.get("global_step") or 0, len(state["log_history"]))), notes
@@ -78,12 +78,12 @@ def _about(state: dict[str, Any]) -> dict[str, Any]:
     return {"total_steps": steps} if isinstance(steps, int) and steps > 0 else {}
 
 
-def _rows(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _rows(history: list[dict[str, Any]], file: str) -> list[dict[str, Any]]:
     """Return one row for each step: the Trainer logs training and evaluation apart."""
     rows: dict[int, dict[str, Any]] = {}
     for entry in history:
         if not isinstance(entry, dict) or "step" not in entry:
-            raise RunsError(f"{NAME}: an entry of 'log_history' has no step: {str(entry)[:60]}")
+            raise RunsError(f"{file}: an entry of 'log_history' has no step: {str(entry)[:60]}")
         row = rows.setdefault(entry["step"], {"step": entry["step"]})
         for name, value in entry.items():
             kept = RENAMED.get(name, name)
