@@ -28,7 +28,7 @@ def prior_from(
     name: str | None = None,
     widen: float = 1.0,
     seed: int = SEED,
-    **groups: str,
+    **groups: Any,
 ) -> Card:
     """Return a card whose priors are this posterior: what one study found, as the prior of the next.
 
@@ -98,7 +98,7 @@ def prior_from(
 
 
 def _one_family(
-    fit: xr.DataTree, posterior: xr.Dataset, family: str | None, groups: Mapping[str, str], seed: int
+    fit: xr.DataTree, posterior: xr.Dataset, family: str | None, groups: Mapping[str, Any], seed: int
 ) -> xr.Dataset:
     """Return the draws of the family that the next runs are of."""
     if family is None:
