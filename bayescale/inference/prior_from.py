@@ -103,7 +103,8 @@ def _one_family(
     """Return the draws of the family that the next runs are of."""
     if family is None:
         unseen = bool(groups) or FAMILY in posterior.dims
-        return (new_family(fit, seed=seed, **groups) if unseen else fit)["posterior"].to_dataset()
+        new = new_family(fit, seed=seed, allow_unconverged=False, **groups) if unseen else fit
+        return new["posterior"].to_dataset()
     if groups:
         said = ", ".join(f"{name}={label!r}" for name, label in groups.items())
         raise QuestionError(f"{said} is of a family that was not seen, and {family!r} was: say one or the other.")

@@ -8,6 +8,7 @@ from bayescale.plots.parts import axes
 from bayescale.plots.style import FIRST, INK, MISSED, MUTED
 
 NAMED = 8
+LINE = 0.05  # what a name takes of the vertical axis
 
 
 def plot_outliers(found: xr.Dataset, *, named: int = NAMED, ax: Axes | None = None) -> Axes:
@@ -18,7 +19,7 @@ def plot_outliers(found: xr.Dataset, *, named: int = NAMED, ax: Axes | None = No
     found : xarray.Dataset
         `outlier_runs` or `undertuned_runs`.
     named : int
-        How many of the farthest runs to name, at most.
+        How many of the farthest runs to name, at most; one whose name would lie on another's has none.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default a new figure.
 
@@ -42,7 +43,7 @@ def plot_outliers(found: xr.Dataset, *, named: int = NAMED, ax: Axes | None = No
     ax.plot(x[~out], y[~out], "o", color=FIRST, markersize=4.5, alpha=0.7)
     ax.plot(x[out], y[out], "D", color=MISSED, markersize=5.5)
     right = x < np.median([x.min(), x.max()])
-    for at in np.flatnonzero(out)[:named]:
+    for at in _apart(y, np.flatnonzero(out))[:named]:
         ax.annotate(
             str(found["run"].values[at]), (x[at], y[at]), xytext=(6 if right[at] else -6, 0), va="center",
             ha="left" if right[at] else "right", textcoords="offset points", fontsize=8.5, color=INK,
@@ -51,3 +52,12 @@ def plot_outliers(found: xr.Dataset, *, named: int = NAMED, ax: Axes | None = No
     ax.set_xlabel("residual of log loss about the law (%)")
     ax.set_ylabel("probability of being undertuned" if undertuned else "weight against a run on the law")
     return ax
+
+
+def _apart(y: np.ndarray, places: np.ndarray) -> list[int]:
+    """Return those of the places that lie a line apart, the first ones first."""
+    kept: list[int] = []
+    for at in places.tolist():
+        if all(abs(y[at] - y[other]) >= LINE for other in kept):
+            kept.append(at)
+    return kept

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.plots.parts import axes, legend_on_top
-from bayescale.plots.style import FIRST, INK, MUTED
+from bayescale.plots.parts import axes
+from bayescale.plots.style import FIRST, INK, MUTED, SIZE
 
 _STYLES: dict[str, dict[str, Any]] = {
     "none": {"color": MUTED, "marker": "o", "markerfacecolor": "none", "label": "each family alone"},
@@ -39,8 +39,11 @@ def plot_shrinkage(found: xr.Dataset, parameter: str = "alpha", *, prob: float =
     >>> from bayescale.plots import plot_shrinkage
     >>> plot_shrinkage(bs.shrinkage(bs.load_shipped("tinylm")), "E")       # doctest: +SKIP
     """
-    ax = axes(ax)
     families = [str(name) for name in found["family"].values]
+    own, ax = ax is None, axes(ax)
+    figure = ax.get_figure(root=True)
+    if own and figure is not None:
+        figure.set_figheight(max(SIZE[1], 0.42 * len(families) + 1))
     tail = (1 - prob) / 2
     quantiles = found[parameter].quantile([tail, 0.5, 1 - tail], ("chain", "draw"))
     for k, (pooling, style) in enumerate(_STYLES.items()):
@@ -54,5 +57,6 @@ def plot_shrinkage(found: xr.Dataset, parameter: str = "alpha", *, prob: float =
     ax.set_yticks(range(len(families)), [f"{name} ({n} runs)" for name, n in zip(families, counts, strict=True)])
     ax.invert_yaxis()
     ax.set_xlabel(f"{parameter}, median and {100 * prob:.0f}% band")
-    legend_on_top(ax)
+    # To the left, over the families' names, which may leave the axes less room than the legend takes.
+    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, columnspacing=1.0, handlelength=1.4)
     return ax

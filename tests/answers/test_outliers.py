@@ -75,6 +75,11 @@ def test_the_picture_names_the_outliers(name, values, out):
     assert len(plot_outliers(found(name, values), named=0).texts) == 0
 
 
+def test_names_in_the_picture_do_not_lie_on_one_another():
+    ax = plot_outliers(found("weight", [0.1, 0.11, 0.12, 0.2, 1.0]))
+    assert [text.get_text() for text in ax.texts] == ["r0", "r3"]
+
+
 @pytest.mark.sampling
 def test_undertuned_runs_are_found_by_the_shipped_card():
     runs = simulated_runs(noise=0.003, seed=5)

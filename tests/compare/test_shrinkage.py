@@ -1,6 +1,9 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from pinned import BESIROGLU, simulated_frame, simulated_runs
 
 import bayescale as bs
@@ -50,6 +53,21 @@ def test_partial_pooling_lies_between_and_helps_the_family_of_few_runs_most(foun
     for name, truth in (("a", 1.62), ("b", 1.8)):
         low, high = found["E"].sel(pooling="partial", family=name).quantile([0.005, 0.995]).values
         assert low < truth < high
+
+
+def test_the_picture_has_room_for_many_families_with_long_names():
+    families = [f"dolma-v1.{k} / warmup-stable-decay" for k in range(12)]
+    draws = np.random.default_rng(1).normal(0.35, 0.03, (3, 12, 2, 50))
+    many = xr.Dataset(
+        {"alpha": (("pooling", "family", "chain", "draw"), draws), "runs": ("family", [3] * 12)},
+        {"pooling": ["none", "partial", "complete"], "family": families},
+    )
+    ax = plot_shrinkage(many)
+    figure = ax.get_figure(root=True)
+    figure.draw_without_rendering()
+    legend, rows = ax.get_legend().get_window_extent(), [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+    assert all(abs(one.y0 - other.y0) > 2 * one.height for one, other in itertools.pairwise(rows))
 
 
 @pytest.mark.sampling
