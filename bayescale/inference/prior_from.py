@@ -13,6 +13,7 @@ from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.inference.unseen import new_family
 from bayescale.modeling import Card
+from bayescale.modeling.card import sd_name
 from bayescale.modeling.cards import make_card
 from bayescale.modeling.groups import FAMILY
 from bayescale.modeling.pooling import support_of
@@ -79,10 +80,10 @@ def prior_from(
     card, posterior = Card.model_validate_json(fit.attrs["card"]), fit["posterior"].to_dataset()
     source = f"posterior of {fit.attrs.get('title', 'earlier runs')} ({fit.attrs['runs']} runs, model {card.name})"
     one = _one_family(fit, posterior, family, groups, seed)
-    law = card.get_law()
-    shapes = {p: _prior(one[p], support_of(law, p), widen) | {"source": source} for p in card.all_priors}
-    noise = {p: shapes.pop(p) for p in card.noise.priors}
-    drift = {p: shapes.pop(p) for p in list(shapes) if p not in law.parameter_names}
+    shapes = {p: _prior(one[p], _support(card, p), widen) | {"source": source} for p in card.all_priors}
+    noise = {p: shapes.pop(p) for p in (*card.noise.priors, *card.noise.growth)}
+    errors = {key: shapes.pop(sd_name(key)) for key in card.errors}
+    drift, curve = ({p: shapes.pop(p) for p in part.priors} if part else {} for part in (card.discrepancy, card.curve))
     spreads = [posterior[v].values.ravel() for v in posterior.data_vars if str(v).endswith("_spread")]
     content: dict[str, Any] = card.model_dump(mode="json", exclude={"name"}, exclude_none=True)
     content |= {"priors": shapes, "noise": content["noise"] | noise, "reference": json.loads(fit.attrs["reference"])}
@@ -90,8 +91,9 @@ def prior_from(
     if spreads:
         between = _prior(xr.DataArray(np.concatenate(spreads)), "positive", widen)
         content["pooling"] = {"default": "partial(family)", "spread": between | {"source": source}}
-    if drift:
-        content["discrepancy"] = content["discrepancy"] | drift
+    for table, found in (("discrepancy", drift), ("curve", curve), ("errors", errors)):
+        if found:
+            content[table] = content[table] | found
     return make_card(content, name or f"{card.name}-next")
 
 
@@ -109,6 +111,13 @@ def _one_family(
             f"Families: {', '.join(known) or 'none'}."
         )
     return posterior.sel({FAMILY: family}, drop=True)
+
+
+def _support(card: Card, name: str) -> str:
+    """Return what values a parameter may take: the law's, or those that its prior allows."""
+    law = card.get_law()
+    of_law = name in law.parameter_names or card.all_priors[name].scipy.support()[0] >= 0
+    return support_of(law, name) if of_law else "real"
 
 
 def _prior(draws: xr.DataArray, support: str, widen: float) -> dict[str, Any]:
