@@ -12,6 +12,7 @@ from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import by_run, runs_of
 from bayescale.laws import SCALES, Law, scale_of
 from bayescale.modeling import Card
+from bayescale.modeling.curve import logged_in
 from bayescale.modeling.drift import Span, respond, sampled_names
 from bayescale.modeling.shared_errors import groups_in
 from bayescale.runs import parse_number
@@ -104,7 +105,7 @@ def respond_at(
 def respond_at_runs(fit: xr.DataTree) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
     """Return what is expected of each fitted run for every draw, and the parameters as they hold there."""
     card, runs, spans = card_of(fit), runs_of(fit), spans_of(fit)
-    inputs = {name: runs[name] for name in (*card.get_law().inputs, *spans)} | groups_in(card, runs)
+    inputs = {name: runs[name] for name in (*card.get_law().inputs, *spans)} | groups_in(card, runs) | logged_in(runs)
     theta = by_run(theta_of(fit), runs["family"] if "family" in runs.coords else None)
     return respond(card, theta, inputs, reference_of(fit), spans)
 

@@ -47,7 +47,7 @@ def forecast(
     Parameters
     ----------
     runs : xarray.Dataset
-        Validated runs, dims ``run``.
+        Validated runs, dims ``run``; or learning curves, for forms with a curve.
     compute : str, float or list of either, optional
         FLOP, or a multiple of the largest run such as ``"100x"``. Alone, the run is taken at one split, the median of
         the forms' recommended N by their weights, so that all are asked about the same run.

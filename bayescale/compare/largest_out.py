@@ -36,7 +36,8 @@ def backtest(
     Parameters
     ----------
     runs : xarray.Dataset
-        Validated runs, dims ``run``.
+        Validated runs, dims ``run``; or learning curves for cards with a curve (``chinchilla+curve``): runs whose last
+        checkpoint lies beyond the cut are left out with all their checkpoints, and their last loss is predicted.
     model : str, path, Card, or several of them
         What is tested: ``"forecast"``, several forms with weights as `forecast` has them; forms of your own choice, as
         a list or with their weights as a mapping; or one card.

@@ -10,10 +10,11 @@ import xarray as xr
 
 from bayescale.answers import card_of
 from bayescale.errors import QuestionError
+from bayescale.inference import ends_of, log_likelihood, require_quotable, runs_of
 from bayescale.inference import fit as sample_fit
-from bayescale.inference import log_likelihood, require_quotable, runs_of
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import model_data
+from bayescale.modeling.curve import OF_RUN
 
 # One refit for each bad run is exact; past this many it costs more than ten refits of nine tenths.
 MAX_REFITS = 10
@@ -67,14 +68,14 @@ def compare(
     ['chinchilla', 'kaplan']
     """
     _check_comparable(fits)
-    order = next(iter(fits.values()))["observed_data"]["run"]
+    order = ends_of(next(iter(fits.values())))["run"]
     scored, bad, exact = {}, {}, {}
     for name, fit in fits.items():
         with warnings.catch_warnings():
             # Pareto k is shown, and what it condemns is refitted.
             warnings.filterwarnings("ignore", message="Estimated shape parameter")
             scored[name], bad[name], exact[name] = _leave_one_out(
-                name, fit.sel(run=order), refit, seed, progress or (lambda line: None)
+                name, _in_order(fit, order), refit, seed, progress or (lambda line: None)
             )
     # az.compare refuses to mix estimators, and warns of Pareto k that were just refitted: all it needs is pointwise.
     table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")
@@ -91,6 +92,12 @@ def compare(
     return out.assign_attrs(
         response=first.attrs["response"], runs_sha256=first.attrs.get("sha256", ""), runs=first.attrs["runs"]
     )
+
+
+def _in_order(fit: xr.DataTree, order: xr.DataArray) -> xr.DataTree:
+    """Return the posterior with the densities of its runs in that order."""
+    density = fit["log_likelihood"].to_dataset().sel(run=order.values)
+    return fit.assign(log_likelihood=xr.DataTree(density))
 
 
 def _leave_one_out(
@@ -140,12 +147,13 @@ class _Refit(az.SamplingWrapper):
 
     def __init__(self, fit: xr.DataTree, seed: int) -> None:
         super().__init__(model=card_of(fit), idata_orig=fit)
-        self.runs, self.seed = runs_of(fit), seed
+        self.runs, self.names, self.seed = runs_of(fit), fit["log_likelihood"].to_dataset()["run"].values, seed
 
     def sel_observations(self, idx: Any) -> tuple[xr.Dataset, xr.Dataset]:
         """Return (kept, left out)."""
-        out = np.zeros(self.runs.sizes["run"], dtype=bool)
-        out[np.asarray(idx)] = True
+        # A run of learning curves is several rows.
+        of = self.runs[OF_RUN] if OF_RUN in self.runs.coords else self.runs["run"]
+        out = np.isin(of.values, self.names[np.asarray(idx)])
         return self.runs.isel(run=~out), self.runs.isel(run=out)
 
     def sample(self, modified_observed_data: xr.Dataset) -> xr.DataTree:

@@ -9,14 +9,16 @@ import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
-from bayescale.answers import theta_of
+from bayescale.answers import card_of, theta_of
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.inference import COUNTED, by_run, fit, log_likelihood, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, check_design, load_card, model_data
 from bayescale.modeling.build import ModelData
+from bayescale.modeling.curve import for_card, last_checkpoints, logged_in
 from bayescale.modeling.drift import respond
 from bayescale.modeling.noise import draw_response, known_of
+from bayescale.runs.segments import CHECKPOINT, run_segments
 
 # Where the runs are cut: the largest lies this many times beyond the fitted ones. Half a decade apart, so that what one
 # cut-off predicts is the rehearsal of the next.
@@ -48,7 +50,8 @@ def rehearse(
     Parameters
     ----------
     runs : xarray.Dataset
-        Validated runs, dims ``run``.
+        Validated runs, dims ``run``; or learning curves for cards with a curve. Whole runs are then fitted or left out,
+        and what is predicted is the loss at the last checkpoint of those left out.
     models : iterable of str, path or Card
         The forms.
     factors : sequence of float
@@ -138,21 +141,26 @@ def is_curve(cards: Iterable[Card]) -> bool:
 def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dataset]:
     """Return the runs at or under the largest over the factor, and those above, of families that have smaller runs.
 
+    Learning curves stay whole: to learn from, runs with all their checkpoints; to predict, the last ones of the others.
+
     Raises
     ------
     DesignError
         If too few runs are left on either side, or too few sizes to learn from.
     """
-    size = runs[measure_of(card, runs)]
+    curves = CHECKPOINT in runs.dims
+    ends = last_checkpoints(runs) if curves else runs
+    size = ends[measure_of(card, ends)]
     # Rounding of C must not decide on which side the run at the cut falls.
     limit = size.values.max() / factor * (1 + 1e-6)
-    train, test = runs.isel(run=size.values <= limit), runs.isel(run=size.values > limit)
+    train, test = ends.isel(run=size.values <= limit), ends.isel(run=size.values > limit)
     if "family" in runs.coords:
         test = test.isel(run=np.isin(test["family"].values, train["family"].values))
-    curve = is_curve([card])
-    fewest, beyond = (FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE) if curve else (FEWEST_RUNS, FEWEST_BEYOND)
+    fewest, beyond = (FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE) if is_curve([card]) else (FEWEST_RUNS, FEWEST_BEYOND)
     if train.sizes["run"] < fewest:
         raise DesignError(f"{train.sizes['run']} runs are that small; it takes {fewest}.")
+    if curves:
+        train = runs.isel({CHECKPOINT: np.isin(runs["run"].values, train["run"].values)})
     for name in card.get_law().inputs:
         count = len(np.unique(train[name].values))
         if name in ("params", "tokens") and count < FEWEST_SCALES:
@@ -168,7 +176,7 @@ def _predict(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.D
     if not (found := verdict(posterior)).passed:
         raise BayescaleError(found.sentence)
     # Held-out runs are measured from the reference run of the runs that were fitted.
-    data = model_data(card, train)
+    data, card = model_data(*for_card(card, train)), card_of(posterior)
     density = next(iter(log_likelihood(card, posterior["posterior"].to_dataset(), test, data).data_vars.values()))
     draws = density.sizes["chain"] * density.sizes["draw"]
     log_density = logsumexp(density.values, axis=(0, 1)) - np.log(draws)
@@ -184,7 +192,7 @@ def _predictive(posterior: xr.DataTree, card: Card, test: xr.Dataset, data: Mode
     labels = test["family"] if "family" in test.coords else None
     theta = by_run(theta_of(posterior), labels)
     law, family = card.get_law(), card.noise.family
-    inputs = {name: test[name] for name in (*law.inputs, *data.spans)}
+    inputs = {name: test[name] for name in (*law.inputs, *data.spans)} | logged_in(test)
     mean, theta = respond(card, theta, inputs, data.reference, data.spans)
     mean = mean.transpose("chain", "draw", "run")
     return draw_response(family, mean, theta, np.random.default_rng([seed, 2]), known_of(family, test, law.response))
@@ -196,10 +204,11 @@ def _together(
     like = next(iter(said.values()))
     parts = [said.get(name, xr.full_like(like, np.nan)) for name in names]
     size, count, law = test[measure_of(card, test)], test.sizes["run"], card.get_law()
+    fitted = len(run_segments(train).names) if CHECKPOINT in train.dims else train.sizes["run"]
     wanted = ("run", *dict.fromkeys(("params", "tokens", "compute", *law.inputs)))
     coords: dict[str, Any] = {name: ("held_out", test[name].values) for name in wanted if name in test} | {
         "factor": ("held_out", np.full(count, factor)),
-        "fitted": ("held_out", np.full(count, train.sizes["run"])),
+        "fitted": ("held_out", np.full(count, fitted)),
         "family": ("held_out", test["family"].values if "family" in test.coords else np.full(count, "all")),
         "decades_beyond": ("held_out", np.log10(size.values / train[size.name].values.max())),
     }

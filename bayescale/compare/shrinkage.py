@@ -7,7 +7,7 @@ import xarray as xr
 
 from bayescale.compare.rehearse import Say
 from bayescale.errors import DesignError
-from bayescale.inference import fit, verdict
+from bayescale.inference import ends_of, fit, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, family_names, load_card
 from bayescale.modeling.cards import pooled_as
@@ -65,6 +65,7 @@ def shrinkage(
         posterior = one["posterior"].to_dataset()[list(card.get_law().parameter_names)]
         every = xr.DataArray(np.ones(len(families)), dims="family", coords={"family": list(families)})
         drawn.append((posterior * every).transpose("family", "chain", "draw"))
-    counts = [int((runs["family"].values == name).sum()) for name in families]
+    labels = ends_of(one)["family"].values
+    counts = [int((labels == name).sum()) for name in families]
     out = xr.concat(drawn, xr.Variable("pooling", list(POOLINGS))).assign(runs=("family", counts))
     return out.assign_attrs(model=card.name, verdicts="\n".join(said), loss_unit=runs.attrs.get("loss_unit", ""))

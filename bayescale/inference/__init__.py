@@ -11,7 +11,7 @@ from bayescale.inference.diagnostics import (
     verdict,
 )
 from bayescale.inference.prior_from import prior_from
-from bayescale.inference.sampling import by_run, fit, log_likelihood, runs_of, sample_model
+from bayescale.inference.sampling import by_run, ends_of, fit, log_likelihood, runs_of, sample_model
 from bayescale.inference.store import check_can_save, load_fit, save_fit
 from bayescale.inference.unseen import new_family
 
@@ -23,6 +23,7 @@ __all__ = [
     "Verdict",
     "by_run",
     "check_can_save",
+    "ends_of",
     "fit",
     "load_fit",
     "log_likelihood",

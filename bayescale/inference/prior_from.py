@@ -81,7 +81,7 @@ def prior_from(
     source = f"posterior of {fit.attrs.get('title', 'earlier runs')} ({fit.attrs['runs']} runs, model {card.name})"
     one = _one_family(fit, posterior, family, groups, seed)
     law = card.get_law()
-    shapes = {p: _prior(one[p], support_of(law, p), widen) | {"source": source} for p in card.all_priors}
+    shapes = {p: _prior(one[p], _support(card, p), widen) | {"source": source} for p in card.all_priors}
     spreads = [posterior[v].values.ravel() for v in posterior.data_vars if str(v).endswith("_spread")]
     content: dict[str, Any] = card.model_dump(mode="json", exclude={"name"}, exclude_none=True)
     tables = {"noise": card.noise.priors | card.noise.growth}
@@ -115,6 +115,13 @@ def _one_family(
             f"Families: {', '.join(known) or 'none'}."
         )
     return posterior.sel({FAMILY: family}, drop=True)
+
+
+def _support(card: Card, name: str) -> str:
+    """Return what values a parameter may take: the law's, or those that its prior allows."""
+    law = card.get_law()
+    of_law = name in law.parameter_names or card.all_priors[name].scipy.support()[0] >= 0
+    return support_of(law, name) if of_law else "real"
 
 
 def _prior(draws: xr.DataArray, support: str, widen: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
 from bayescale.modeling import Card, check_design, load_card
 from bayescale.modeling.along import log_density_along
 from bayescale.modeling.build import ModelData
-from bayescale.modeling.curve import for_card
+from bayescale.modeling.curve import for_card, is_binned, last_rows, logged_in
 from bayescale.modeling.drift import STEP, respond, sampled_names, with_steps_beyond
 from bayescale.modeling.noise import known_of, log_density, observed_name
 from bayescale.modeling.pooling import CHOLESKY
@@ -216,14 +216,18 @@ def by_run(theta: Mapping[str, xr.DataArray], labels: xr.DataArray | None) -> di
 
 
 def log_likelihood(card: Card, posterior: xr.Dataset, runs: xr.Dataset, data: ModelData) -> xr.Dataset:
-    """Return the log density of each run's response under each draw; the runs need not be those that were fitted."""
+    """Return the log density of each run's response under each draw; the runs need not be those that were fitted.
+
+    Of learning curves each run has one density, that of all its checkpoints together; of one checkpoint, its own.
+    """
     law, family = card.get_law(), card.noise.family
     labels = runs["family"] if "family" in runs.coords else None
     theta = by_run({name: posterior[name] for name in sampled_names(card)}, labels)
     inputs = {name: runs[name] for name in (*law.inputs, *data.spans)} | groups_in(card, runs)
-    mean, theta = respond(card, theta, inputs, data.reference, data.spans)
-    if card.curve:
+    if card.curve and is_binned(runs):
+        mean, _ = respond(card, theta, inputs, data.reference, data.spans)
         return log_density_along(posterior, mean, runs, data.reference, card.curve.length).to_dataset(name="log_loss")
+    mean, theta = respond(card, theta, inputs | logged_in(runs), data.reference, data.spans)
     density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
     ordered = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
     return ordered.to_dataset(name=observed_name(family, law.response))
@@ -253,7 +257,7 @@ def _provenance(
         "seen": json.dumps(_seen(card, runs)),
         "spans": json.dumps(data.spans),
         "families": json.dumps(list(data.families)),
-        "runs": runs.sizes["run"],
+        "runs": (last_rows(runs) if is_binned(runs) else runs).sizes["run"],
         "response": observed_name(card.noise.family, card.get_law().response),
         "settings": json.dumps(settings),
         "versions": json.dumps(versions),
@@ -280,3 +284,17 @@ def runs_of(fit: xr.DataTree) -> xr.Dataset:
     runs = fit["constant_data"].to_dataset().assign(fit["observed_data"].to_dataset().data_vars)
     runs.attrs = {key: fit.attrs[key] for key in _FROM_RUNS if key in fit.attrs}
     return runs.set_coords("family") if "family" in runs else runs
+
+
+def ends_of(fit: xr.DataTree) -> xr.Dataset:
+    """Return the runs that a posterior has a density for each: those fitted; of learning curves, each where it ends.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.inference import ends_of
+    >>> ends_of(bs.fit(bs.load_shipped("tinylm"), seed=1)).sizes["run"]
+    92
+    """
+    rows = runs_of(fit)
+    return last_rows(rows) if is_binned(rows) else rows

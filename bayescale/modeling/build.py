@@ -124,7 +124,7 @@ def build_model(card: Card, runs: xr.Dataset) -> pm.Model:
         mean = law.mean(pt, x, theta)
         if card.discrepancy:
             mean = mean * pt.exp(_drift(theta, given, data))
-        if given.spans:
+        if "sigma_growth" in theta:
             theta["sigma"] = theta["sigma"] * pt.exp(theta["sigma_growth"] * data["run_below"])
         if given.sharing:
             mean, theta = add_errors(mean, theta, given.sharing, data)

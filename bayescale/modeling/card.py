@@ -151,6 +151,8 @@ class Card(BaseModel):
                 )
         if along == ():
             raise ValueError("discrepancy.along: name at least one scale, such as compute.")
+        if self.discrepancy.sigma_growth is None and self.curve is None:
+            raise ValueError("discrepancy.sigma_growth: only a card with a curve does without.")
 
     def _errors_fit(self, law: Law) -> None:
         for key, prior in self.errors.items():
@@ -170,6 +172,15 @@ class Card(BaseModel):
             raise ValueError(f"curve: checkpoints are of loss; this law predicts {law.response}.")
         if self.noise.family != "Normal":
             raise ValueError(f"noise.family: the noise of a checkpoint is Normal, got {self.noise.family}.")
+        if self.noise.growth or (self.discrepancy and self.discrepancy.sigma_growth):
+            raise ValueError("sigma_growth: the noise of a checkpoint is the same at all sizes; leave it out.")
+        if self.pooling.get("sigma", "complete") != "complete":
+            raise ValueError("pooling.sigma: the noise of a checkpoint is the same in all groups; accepted: complete.")
+        if self.errors:
+            raise ValueError(
+                f"errors.{next(iter(self.errors))}: a card with a curve takes runs to err each by itself. Fit the "
+                "finished runs, bs.final_runs(curves), with the same card and no curve."
+            )
         taken = [name for name in self.curve.priors if name in law.parameter_names]
         if taken:
             raise ValueError(f"curve.{taken[0]}: the law has a parameter {taken[0]!r} of its own.")

@@ -104,12 +104,12 @@ class Drift(BaseModel):
     along: tuple[str, ...] | None = None
     tau: Prior
     tau_growth: Prior
-    sigma_growth: Prior
+    sigma_growth: Prior | None = None
 
     @property
     def priors(self) -> dict[str, Prior]:
         """Priors of the drift's parameters by name."""
-        return {name: getattr(self, name) for name in DRIFT_MEANINGS}
+        return {name: getattr(self, name) for name in DRIFT_MEANINGS if getattr(self, name) is not None}
 
 
 # Every parameter of the drift, with what it means.

@@ -69,6 +69,8 @@ def with_added(card: Card, end: str) -> Card:
     content[table] = (mine or {}) | {key: shipped[key] for key in keys} if keys else shipped
     if table == "curve":  # a card's noise is that of finished runs
         content["noise"] = _defaults()["noise"]["checkpoint"]
+    if content["discrepancy"] and content["curve"]:  # and so is how it grows
+        content["discrepancy"] = content["discrepancy"] | {"sigma_growth": None}
     if content["discrepancy"] and content["noise"].get("sigma_growth"):
         content["discrepancy"] = content["discrepancy"] | {"sigma_growth": content["noise"].pop("sigma_growth")}
     name = card.name + end
@@ -183,6 +185,7 @@ def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     noise = defaults["noise"]["loss" if response == "loss" else "share"]
     if content.get("curve", "none") != "none":
         noise = defaults["noise"]["checkpoint"]
+        del defaults["discrepancy"]["sigma_growth"]
     shipped = {"noise": noise} | content | {"pooling": _pooling(content.get("pooling"), defaults)}
     return shipped | _table("discrepancy", "drift", content, defaults) | _table("curve", "curve", content, defaults)
 

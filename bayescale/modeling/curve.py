@@ -25,13 +25,12 @@ import xarray as xr
 from bayescale.errors import DesignError
 from bayescale.modeling.card import Card
 from bayescale.modeling.card_tables import CURVE_MEANINGS
+from bayescale.runs import final_runs
 from bayescale.runs.segments import CHECKPOINT, run_segments
 
 OF_RUN, COUNT, HEAT = "of_run", "checkpoints", "heat"
 A_DECADE = 8  # bins: few enough to be quick, and finer than anything that a law says
 SAME_LR = 0.02  # of the peak: a rate that moves by less stands still
-# The run's error at its own level: what a lone run scatters by, whatever its checkpoints did.
-ALONE = ("offset_sd", "wander_sd", "sigma")
 CURVE_NAMES = ("sigma", *CURVE_MEANINGS)
 
 
@@ -153,6 +152,23 @@ def named_runs(rows: xr.Dataset) -> list[str]:
     return list(dict.fromkeys(rows[OF_RUN].values.tolist()))
 
 
+def last_rows(rows: xr.Dataset) -> xr.Dataset:
+    """Return the last bin of every run by the run's name: where a run is held against what was expected of it."""
+    ends = rows.isel(run=~pd.Series(rows[OF_RUN].values).duplicated(keep="last").to_numpy())
+    return ends.drop_vars(OF_RUN).assign_coords(run=ends[OF_RUN].values)
+
+
+def last_checkpoints(curves: xr.Dataset) -> xr.Dataset:
+    """Return the last checkpoint of every run with its learning rate: as in bins, noise stands for measurement."""
+    heat, ends = heat_of(curves), final_runs(curves).drop_vars("loss_se", errors="ignore")
+    return ends if heat is None else ends.assign({HEAT: ("run", heat[run_segments(curves).last])})
+
+
+def logged_in(rows: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return what a law does not take of checkpoints: learning rate and count. Runs not yet made have neither."""
+    return {name: rows[name] for name in (HEAT, COUNT) if name in rows}
+
+
 # --------------------------------------------------------------------------------------------------- the covariance
 
 
@@ -182,21 +198,20 @@ def curve_arrays(card: Card, rows: xr.Dataset, reference: Mapping[str, float]) -
 
 def known_along(rows: xr.Dataset, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
     """Return what the covariance asks of each row: its place, its count, its learning rate and its size."""
-    clock = clock_of(rows)
-    decades = np.log10(rows[clock].values / reference[clock]) if clock in reference else np.log10(rows[clock].values)
-
-    def relative(name: str) -> np.ndarray:
-        known = name in reference and name in rows
-        return np.log(rows[name].values / reference[name]) if known else np.zeros(rows.sizes["run"])
-
-    return {
-        "clock": np.log10(rows[clock].values),
-        "count": rows[COUNT].values,
-        "decades": decades,
-        "heat_params": relative("params"),
-        "heat_tokens": relative("tokens" if "tokens" in reference else "step"),
-        HEAT: rows[HEAT].values,
+    places = {name: np.zeros(rows.sizes["run"]) + value for name, value in relative_to(rows, reference).items()}
+    return {"clock": np.log10(rows[clock_of(rows)].values), "count": rows[COUNT].values, HEAT: rows[HEAT].values} | {
+        name: np.asarray(value) for name, value in places.items()
     }
+
+
+def relative_to(known: Any, reference: Mapping[str, float]) -> dict[str, Any]:
+    """Return where rows lie from the reference run, along their runs and in size; 0 in what the law does not take."""
+
+    def log_ratio(name: str) -> Any:
+        return np.log(known[name] / reference[name]) if name in reference and name in known else 0.0
+
+    along = log_ratio(next((name for name in ("tokens", "step", "compute") if name in reference), ""))
+    return {"decades": along / np.log(10), "heat_params": log_ratio("params"), "heat_tokens": along}
 
 
 def excess(xp: Any, theta: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
@@ -271,8 +286,13 @@ def log_normal(xp: Any, residual: Any, variance: Any, directions: Sequence[Any],
     return -0.5 * (inner(residual, residual, variance, directions) + logdet)
 
 
-def alone(theta: Mapping[str, Any], inputs: Mapping[str, Any], reference: Mapping[str, float]) -> Any:
-    """Return the scatter of a run of which nothing has been seen: offset, tilt, wander and noise in quadrature."""
-    clock = clock_of(reference)
-    decades = np.log10(inputs[clock] / reference[clock]) if clock in reference and clock in inputs else 0.0
-    return np.sqrt(sum(theta[name] ** 2 for name in ALONE) + (theta["tilt_sd"] * decades) ** 2)
+def one_row(theta: Mapping[str, Any], inputs: Mapping[str, Any], reference: Mapping[str, float]) -> tuple[Any, Any]:
+    """Return how far a row lies above annealed log loss, and its scatter where no other row of its run has been seen.
+
+    A row of which `logged_in` says nothing is one checkpoint of an annealed run.
+    """
+    known = relative_to(inputs, reference)
+    above = excess(np, theta, known | {HEAT: inputs[HEAT]}) if HEAT in inputs else 0.0
+    variance = theta["offset_sd"] ** 2 + theta["wander_sd"] ** 2 + theta["sigma"] ** 2 / inputs.get(COUNT, 1.0)
+    variance = variance + (theta["tilt_sd"] * known["decades"]) ** 2 + (theta.get("hot_sd", 0.0) * above) ** 2
+    return above, np.sqrt(variance)

@@ -17,7 +17,7 @@ import xarray as xr
 
 from bayescale.laws import Law
 from bayescale.modeling.card import Card
-from bayescale.modeling.curve import alone
+from bayescale.modeling.curve import one_row
 from bayescale.modeling.shared_errors import error_name, respond_together
 
 STEP, CELL = "drift_step", "drift_cell"
@@ -124,8 +124,9 @@ def respond(
         Draws of the law's, the noise's and the drift's parameters and, where there is a drift, of its steps; of errors
         that runs share, where the card has them.
     inputs : mapping
-        By column, in their own units, with the scales along which the law drifts, and the groups of runs that were
-        fitted (`groups_in`): any other run has errors of its own, which widen its scatter.
+        By column, in their own units, with the scales along which the law drifts; of runs that were logged, what is
+        known of their checkpoints (`logged_in`), else they are annealed; and the groups of those that were fitted
+        (`groups_in`): any other run has errors of its own, which widen its scatter.
     reference : mapping
         The reference run.
     spans : mapping of str to Span
@@ -137,10 +138,12 @@ def respond(
         first = next(iter(spans))
         if card.discrepancy:
             mean = mean * np.exp(drift(theta, inputs, spans))
-        growth = theta["sigma_growth"] * decades_below(inputs[first], spans[first])
-        local["sigma"] = theta["sigma"] * np.exp(growth)
+        if "sigma_growth" in theta:
+            growth = theta["sigma_growth"] * decades_below(inputs[first], spans[first])
+            local["sigma"] = theta["sigma"] * np.exp(growth)
     if card.curve:
-        local["sigma"] = alone(local, inputs, reference)
+        above, local["sigma"] = one_row(local, inputs, reference)
+        mean = mean * np.exp(above)
     return respond_together(card, mean, local, inputs) if card.errors else (mean, local)
 
 

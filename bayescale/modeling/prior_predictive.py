@@ -11,6 +11,7 @@ from bayescale.laws import Law, scale_of
 from bayescale.modeling.build import model_data
 from bayescale.modeling.card import Card
 from bayescale.modeling.cards import load_card
+from bayescale.modeling.curve import for_card, logged_in, one_row
 from bayescale.modeling.design import check_design
 from bayescale.modeling.noise import NOISES, draw_response, known_of, no_error
 from bayescale.modeling.pooling import of_name
@@ -68,8 +69,9 @@ def prior_predictive(
     card : str, path or Card
         A shipped card's name, the path of a card of your own, or a card.
     runs : xarray.Dataset, optional
-        Validated runs: the beliefs are then about them. By default about a typical language model of 1e9 parameters
-        and 2e10 tokens, among runs whose lowest loss is 2.0 and whose median loss is 2.7 nats/token.
+        Validated runs: the beliefs are then about them; for a card with a curve learning curves, and about their bins.
+        By default about a typical language model of 1e9 parameters and 2e10 tokens, among runs whose lowest loss is 2.0
+        and whose median loss is 2.7 nats/token.
     draws : int
         Draws from the priors.
     seed : int
@@ -104,6 +106,8 @@ def prior_predictive(
     (('draw', 'input', 'point'), ['params', 'tokens'])
     """
     card = load_card(card)
+    if runs is not None:
+        card, runs = for_card(card, runs)
     law, rng = card.get_law(), np.random.default_rng(seed)
     place = _typical_place(law) if runs is None else _place_of(card, runs)
     theta = _draw_priors(card, place.loss, draws, rng)
@@ -112,7 +116,8 @@ def prior_predictive(
     found = _responses(card, inputs, theta, place, no_error(card.noise.family), rng)
     unusable = float((~_usable(card, found[f"expected_{law.response}"])).mean())
     if runs is not None:
-        inputs = {name: xr.DataArray(runs[name].values.astype(float), dims="run") for name in law.inputs}
+        names = (*law.inputs, *logged_in(runs))
+        inputs = {name: xr.DataArray(runs[name].values.astype(float), dims="run") for name in names}
         known = known_of(card.noise.family, runs, law.response)
         bare = {name: xr.DataArray(one.values, dims="run") for name, one in known.items()}
         at_runs = _responses(card, inputs, theta, place, bare, rng)
@@ -178,12 +183,16 @@ def _responses(
     law, family = card.get_law(), card.noise.family
     # A prior may allow what a float does not: it is counted, and shown to be absurd, rather than refused.
     with np.errstate(all="ignore"):
-        expected = law.at(np, inputs, theta, place.centre).transpose("draw", *next(iter(inputs.values())).dims)
+        expected, local = law.at(np, inputs, theta, place.centre), alone(card, theta)
+        if card.curve:
+            above, local["sigma"] = one_row(theta, inputs, place.centre)
+            expected = expected * np.exp(above)
+        expected = expected.transpose("draw", *next(iter(inputs.values())).dims)
         usable = _usable(card, expected)
         mean = expected.where(usable, 0.5)
         if NOISES[family].of_shares:
             mean = mean.clip(EDGE, 1 - EDGE)
-        response = draw_response(family, mean, alone(card, theta), rng, known).where(usable)
+        response = draw_response(family, mean, local, rng, known).where(usable)
     return {
         f"expected_{law.response}": expected.assign_attrs(units=place.unit, long_name=f"{law.response} by the law"),
         law.response: response.assign_attrs(units=place.unit, long_name=f"{law.response} of one new run"),

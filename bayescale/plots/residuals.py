@@ -7,8 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bayescale.answers import bands, expected_loss, law_of, theta_of
+from bayescale.answers import bands, law_of
+from bayescale.answers.posterior import respond_at
 from bayescale.inference import runs_of
+from bayescale.modeling.curve import logged_in
 from bayescale.plots.parts import axes, legend_on_top, loss_label, runs_of_family
 from bayescale.plots.style import FIRST, MUTED, RUN_COLOURS, compute_axis
 from bayescale.runs.numbers import human_number
@@ -48,9 +50,10 @@ def plot_residuals(
     """
     ax = axes(ax)
     runs = runs_of_family(runs_of(fit), family).drop_vars("family", errors="ignore")
-    expected = expected_loss(fit, {name: runs[name] for name in law_of(fit).inputs}, family)
+    inputs = {name: runs[name] for name in law_of(fit).inputs} | logged_in(runs)
+    expected, local = respond_at(fit, inputs, family)
     found = bands(100 * xr.ufuncs.log(runs["loss"] / expected), (0.9,)).sel(prob=0.9)
-    sigma = 100 * float(theta_of(fit, family)["sigma"].median())
+    sigma = 100 * float(local["sigma"].median())
     x = runs["compute"].values if against == "compute" else expected.median(("chain", "draw")).values
     y, low, high = (found[name].values for name in ("median", "lower", "upper"))
     n = runs["params"].values

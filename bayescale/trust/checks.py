@@ -8,8 +8,9 @@ from scipy import stats
 from bayescale.answers import card_of, families_of, law_of, loss_unit
 from bayescale.answers.posterior import DRAW_DIMS, respond_at, spans_of
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable, runs_of
+from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
+from bayescale.modeling.curve import logged_in
 from bayescale.modeling.noise import NOISES, draw_response, known_of
 from bayescale.modeling.shared_errors import groups_in
 from bayescale.trust.parts import about_runs, leave_one_out, reweighted_quantiles
@@ -68,6 +69,8 @@ def check_predictive(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: b
     1507.02646); the values are uniform where the model is right (Gabry et al. 2019, arXiv 1709.01449). Where their ECDF
     leaves the band (Sailynoja et al. 2022, arXiv 2103.10522), the sentence says which way.
 
+    Of learning curves, whole runs are left out with all their checkpoints, and each is predicted where it ended.
+
     This is about runs like those at hand. A form that bends wrongly beyond them can pass: `backtest` looks there, and
     here the largest runs are judged by themselves.
 
@@ -80,7 +83,7 @@ def check_predictive(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: b
     ['all runs', 'english', 'source', 'the largest runs']
     """
     quotable = require_quotable(fit, allow_unconverged)
-    runs, law, noise = runs_of(fit), law_of(fit), NOISES[card_of(fit).noise.family]
+    runs, law, noise = ends_of(fit), law_of(fit), NOISES[card_of(fit).noise.family]
     if runs.sizes["run"] < FEWEST:
         raise QuestionError(f"a check of the predictive takes at least {FEWEST} runs; got {runs.sizes['run']}.")
     known = known_of(card_of(fit).noise.family, runs, law.response)
@@ -124,13 +127,13 @@ def _warning(out: xr.Dataset, good_k: float) -> str:
 
 def replicate(fit: xr.DataTree, seed: int = SEED) -> xr.DataArray:
     """Return a new run at the place of each fitted run, for each draw, dims ``(chain, draw, run)``."""
-    runs, law, noise = runs_of(fit), law_of(fit), card_of(fit).noise.family
+    runs, law, noise = ends_of(fit), law_of(fit), card_of(fit).noise.family
     columns = dict.fromkeys((*law.inputs, *spans_of(fit)))
     rng, parts = np.random.default_rng([seed, 31]), []
     for family in families_of(fit) if "family" in runs.coords else [None]:
         mine = runs if family is None else runs.isel(run=runs["family"].values == family)
         mine = mine.drop_vars("family", errors="ignore")
-        inputs = {name: mine[name] for name in columns} | groups_in(card_of(fit), mine)
+        inputs = {name: mine[name] for name in columns} | groups_in(card_of(fit), mine) | logged_in(mine)
         expected, theta = respond_at(fit, inputs, family)
         expected, known = expected.transpose(*DRAW_DIMS, "run"), known_of(noise, mine, law.response)
         parts.append(draw_response(noise, expected, theta, rng, known).reset_coords(drop=True))

@@ -10,7 +10,7 @@ from scipy import stats
 from bayescale.answers import law_of, loss_unit
 from bayescale.answers.posterior import DRAW_DIMS
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable, runs_of
+from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.runs.numbers import human_number
 from bayescale.trust.parts import about_runs, headline, leave_one_out, reweighted_quantiles
@@ -81,7 +81,7 @@ def influence(
     (('run',), True)
     """
     quotable = require_quotable(fit, allow_unconverged)
-    law, runs = law_of(fit), runs_of(fit)
+    law, runs = law_of(fit), ends_of(fit)
     if answer is None:
         known = headline(fit, compute, family=family, seed=seed, allow_unconverged=allow_unconverged)
         answer = known[law.response].assign_attrs(units=loss_unit(fit))

@@ -14,7 +14,7 @@ import pymc as pm
 import xarray as xr
 from pymc.pytensorf import find_rng_nodes, reseed_rngs
 
-from bayescale.errors import BayescaleError, SamplingError
+from bayescale.errors import BayescaleError, DesignError, SamplingError
 from bayescale.inference.compiled import DRAWN_ONCE, Compiled, compile_for, name_families, sample
 from bayescale.inference.sampling import log_likelihood
 from bayescale.laws import scale_of
@@ -146,7 +146,7 @@ def calibrate(
     Raises
     ------
     CardError, DesignError
-        If there is no such card, or the runs cannot identify its law.
+        If there is no such card, it has a curve, or the runs cannot identify its law.
 
     Notes
     -----
@@ -168,6 +168,11 @@ def calibrate(
     ['loss_x', 'alpha', 'sigma', 'nu', 'log_likelihood']
     """
     card = load_card(model)
+    if card.curve:
+        raise DesignError(
+            f"{card.name}: what is simulated is one loss for each run, and a card with a curve is of whole "
+            f"curves. Calibrate the card without it, {card.name.replace('+curve', '')!r}."
+        )
     runs = designed_runs(card) if runs is None else runs
     runs = label_groups(card, runs)
     compiled, data = compile_for(card, runs)

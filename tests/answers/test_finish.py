@@ -1,37 +1,21 @@
 import numpy as np
-import pandas as pd
 import pytest
+import xarray as xr
+from curved import END, LAW, PEAK, RUNS, pinned_curves, simulated_curves, upto
 
 import bayescale as bs
+from bayescale.answers.posterior import respond_at_runs
 from bayescale.errors import QuestionError
-
-RUNS, END = 14, 20e9
-
-
-def simulated(seed=3, runs=RUNS):
-    """Curves of a known law; rates fall to zero over each run, which takes 4% off the loss."""
-    rng, parts = np.random.default_rng(seed), []
-    for place in range(runs):
-        n, share = 10 ** rng.uniform(7, 9), np.linspace(0.05, 1, 60)
-        d = END * share
-        error = rng.normal(0, 0.01) + rng.normal(0, 0.01) * np.log10(d / 5e9) + rng.normal(0, 0.002, d.size)
-        loss = (1.7 + 400 / n**0.34 + 410 / d**0.28) * np.exp(error + 0.04 * (1 - share))
-        parts.append(pd.DataFrame({"run": f"r{place:02d}", "params": n, "tokens": d, "loss": loss, "lr": 1 - share}))
-    return pd.concat(parts, ignore_index=True).assign(total_tokens=END, peak_lr=0.95)
 
 
 @pytest.fixture(scope="module")
 def curves():
-    return bs.read_curves(simulated(), params_convention="total")
+    return simulated_curves()
 
 
 @pytest.fixture(scope="module")
 def fit(curves):
     return bs.fit(curves, "chinchilla+curve", seed=1)
-
-
-def upto(curves, share):
-    return curves.isel(checkpoint=np.flatnonzero(curves["tokens"].values <= share * END))
 
 
 @pytest.mark.sampling
@@ -49,7 +33,7 @@ def test_answers_work_on_a_posterior_of_curves(fit):
 
 @pytest.mark.sampling
 def test_bands_of_new_runs_shrink_and_hold(fit):
-    new = bs.read_curves(simulated(seed=8, runs=30), params_convention="total")
+    new = simulated_curves(seed=8, runs=30)
     answer = bs.finish(fit, upto(new, 0.4))
     came = bs.final_runs(new)["loss"].values
     low, high = answer["loss"].quantile([0.05, 0.95], dim=("chain", "draw")).values
@@ -108,3 +92,32 @@ def test_a_posterior_of_finished_runs_is_refused(curves):
     plain = bs.fit(bs.final_runs(bs.load_shipped_curves("tinylm")), seed=1, draws=50, tune=50, tries=1)
     with pytest.raises(QuestionError, match="posterior is of finished runs"):
         bs.finish(plain, curves, allow_unconverged=True)
+
+
+def test_what_is_asked_is_annealed_and_what_was_seen_was_not(curves):
+    fit = pinned_curves(curves, spread=0.0)
+    rows, law = bs.runs_of(fit), bs.get_law("chinchilla")
+    asked = {"params": [1e8, 1e9], "tokens": [4e9, 2e10]}
+    by_law = law.paper(np, LAW, **{name: np.array(values) for name, values in asked.items()})
+    np.testing.assert_allclose(bs.extrapolate(fit, **asked)["expected_loss"].isel(chain=0, draw=0), by_law, rtol=1e-9)
+    np.testing.assert_allclose(bs.irreducible_loss(fit)["irreducible_loss"], LAW["E"], rtol=1e-9)
+    split, exact = bs.optimal_split(fit, "10x"), LAW["beta"] / (LAW["alpha"] + LAW["beta"])
+    np.testing.assert_allclose(split["a"], exact, rtol=1e-9)
+    expected, _ = respond_at_runs(fit)
+    heat = rows["lr"].values / PEAK
+    seen = law.paper(np, LAW, params=rows["params"].values, tokens=rows["tokens"].values) * np.exp(0.04 * PEAK * heat)
+    np.testing.assert_allclose(expected.isel(chain=0, draw=0), seen, rtol=1e-9)
+
+
+@pytest.mark.sampling
+@pytest.mark.parametrize("model", ["chinchilla+drift+curve", "kaplan-steps+curve"])
+def test_a_drift_and_a_law_of_steps_can_be_asked_of_curves(model):
+    log = simulated_curves(runs=8)
+    log = log.assign(batch=xr.full_like(log["tokens"], 1e6), step=log["tokens"] / 1e6)
+    fit = bs.fit(log, model, seed=1, draws=150, tune=200, chains=2, tries=1, prior_draws=0)
+    answer = bs.finish(fit, upto(log, 0.5), allow_unconverged=True)
+    came = bs.final_runs(log)["loss"].values
+    np.testing.assert_allclose(answer["loss"].median(("chain", "draw")), came, rtol=0.02)
+    checked = bs.check_predictive(fit, allow_unconverged=True)
+    np.testing.assert_allclose(checked["median"], came, rtol=0.06)
+    assert fit["log_likelihood"]["log_loss"].sizes["run"] == fit.attrs["runs"] == 8

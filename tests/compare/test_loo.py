@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import xarray as xr
+from curved import pinned_curves, simulated_curves
 from pinned import BESIROGLU, FAILED, KAPLAN, pinned_fit
 
 import bayescale as bs
+from bayescale.compare.loo import _Refit
 from bayescale.errors import QuestionError, UnconvergedError
 
 
@@ -71,3 +73,17 @@ def test_the_order_of_the_runs_does_not_matter():
     turned = bs.compare(fits, refit=False)
     np.testing.assert_allclose(turned["dse"], straight["dse"])
     np.testing.assert_allclose(turned["elpd_i"].sel(run=straight["run"]), straight["elpd_i"])
+
+
+def test_of_learning_curves_whole_runs_are_left_out():
+    fits = {str(seed): pinned_curves(simulated_curves(), seed=seed) for seed in (1, 2)}
+    table = bs.compare(fits, refit=False)
+    assert table.attrs["runs"] == table.sizes["run"] == 14
+    refit = _Refit(fits["1"], seed=1)
+    kept, left_out = refit.sel_observations(np.array([3]))
+    assert set(left_out["of_run"].values) == {"r03"}
+    assert left_out.sizes["run"] > 3
+    assert len(set(kept["of_run"].values)) == 13
+    # Their density is that of all their checkpoints, as it was in the fit.
+    density = refit.log_likelihood__i(left_out, fits["1"])
+    np.testing.assert_allclose(density, fits["1"]["log_likelihood"]["log_loss"].sel(run=["r03"]), rtol=1e-9)

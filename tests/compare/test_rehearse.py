@@ -5,6 +5,7 @@ import importlib
 import numpy as np
 import pandas as pd
 import pytest
+from curved import pinned_curves, simulated_curves, upto
 from pinned import BESIROGLU, FAILED, KAPLAN, pinned_fit, simulated_frame, simulated_runs
 from scipy import stats
 
@@ -208,3 +209,52 @@ def test_families_without_small_runs_are_missing_from_the_answer(monkeypatch):
     of_a = (near["family"] == "a").values
     np.testing.assert_allclose(near["log_density"].isel(form=0, held_out=of_a), centre, rtol=1e-6)
     assert (near["log_density"].isel(form=0, held_out=~of_a) < centre - 10).all()
+
+
+# Learning curves
+
+
+@pytest.fixture
+def curves():
+    """Curves that stop before their rates have fallen, a tenth above their annealed loss; all of one length."""
+    return upto(simulated_curves(hot=0.2, runs=30), 0.5)
+
+
+def test_a_cut_leaves_out_whole_curves(curves):
+    card, ends = load_card("chinchilla+curve"), bs.final_runs(curves)
+    train, test = cut(curves, card, 3)
+    limit = float(ends["compute"].max()) / 3
+    small = ends["run"].values[ends["compute"].values <= limit]
+    assert set(train["run"].values) == set(small)
+    assert (train["run"] == small[0]).sum() == (curves["run"] == small[0]).sum()
+    assert test["run"].values.tolist() == ends["run"].values[ends["compute"].values > limit].tolist()
+    np.testing.assert_array_equal(test["loss"], ends["loss"].sel(run=test["run"].values))
+
+
+def test_the_last_loss_of_a_curve_is_predicted_as_it_was_not_annealed(curves, monkeypatch):
+    asked = []
+
+    def fit(train, card, **options):
+        asked.append(train)
+        return pinned_curves(train, hot=0.2)
+
+    monkeypatch.setattr(importlib.import_module("bayescale.compare.rehearse"), "fit", fit)
+    held = bs.backtest(curves, "chinchilla+curve", 3)
+    assert len(np.unique(asked[0]["run"].values)) == held["fitted"][0]
+    assert set(held["run"].values).isdisjoint(asked[0]["run"].values)
+    assert float(abs(np.log(held["median"] / held["loss"])).max()) < 0.04  # annealed, all would be 0.1 off
+    width = np.log(held["upper"] / held["lower"]).sel(prob=0.9) / 2 / 1.645
+    decades = np.log10(held["tokens"] / np.exp(np.log(asked[0]["tokens"]).mean()))
+    # One checkpoint of a run of which nothing was seen: its offset, tilt, wander, noise, and what of `hot` is its own.
+    heat = float((curves["lr"] / curves["peak_lr"]).min())
+    sd = np.sqrt(0.01**2 + (0.01 * decades) ** 2 + 0.001**2 + 0.002**2 + (0.05 * 0.2 * 0.95 * heat) ** 2)
+    np.testing.assert_allclose(width, sd, rtol=0.2)
+    centre = stats.norm.logpdf(np.log(held["loss"] / held["median"]), scale=sd)
+    np.testing.assert_allclose(held["elpd"], centre, atol=0.5)
+
+
+def test_finished_runs_are_no_curves_and_curves_no_finished_runs(curves):
+    with pytest.raises(DesignError, match=r"each row for a run of its own.*bs.final_runs\(curves\)"):
+        bs.backtest(curves, "chinchilla", 3)
+    with pytest.raises(DesignError, match="is of learning curves, and these are 30 finished runs"):
+        bs.backtest(bs.final_runs(curves), "chinchilla+curve", 3)

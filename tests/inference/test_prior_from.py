@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from curved import pinned_curves, simulated_curves
 from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit, simulated_runs
 
 import bayescale as bs
@@ -132,3 +133,12 @@ def test_a_lab_with_three_runs_is_answered_by_the_hierarchy_of_others():
     low, high = far["loss"].quantile([0.025, 0.975]).values
     assert low < truth < high
     assert high / low < 1.5
+
+
+def test_what_was_found_of_curves_is_a_curves_prior():
+    fit = pinned_curves(simulated_curves(), spread=0.1)
+    card = bs.prior_from(fit)
+    assert card.curve.offset_sd.arguments["median"] == pytest.approx(0.01, rel=0.02)
+    assert card.curve.hot_tokens.arguments == {"value": 0.0}
+    assert card.noise.sigma.arguments["median"] == pytest.approx(0.002, rel=0.02)
+    assert "14 runs, model chinchilla+curve" in card.priors["E"].source

@@ -8,7 +8,8 @@ import bayescale as bs
 from bayescale.errors import CardError, DesignError
 from bayescale.modeling import model_data
 from bayescale.modeling.along import course, log_density_along, of_curve
-from bayescale.modeling.curve import COUNT, HEAT, OF_RUN, binned, for_card, known_along
+from bayescale.modeling.curve import COUNT, HEAT, OF_RUN, binned, for_card, known_along, one_row
+from bayescale.modeling.drift import SIDE, STEP, respond, with_steps_beyond
 
 SIZES = (1e7, 3e7, 1e8, 3e8)
 REFERENCE = {"params": 5e7, "tokens": 3e9}
@@ -45,6 +46,7 @@ def dense(theta, known, other=None):
     ), excess[0]
 
 
+HALF = {"dist": "HalfNormal", "sigma": 0.5}
 LAPLACE = {"family": "Laplace", "sigma": {"dist": "Fixed", "value": 0.01}}
 THETA = {
     **{"sigma": 0.004, "offset_sd": 0.011, "tilt_sd": 0.013, "wander_sd": 0.008},
@@ -94,12 +96,15 @@ def test_course_is_the_conditional_normal_after_each_row(rows):
 
 
 @pytest.mark.sampling
-def test_model_has_that_density_up_to_a_constant():
+@pytest.mark.parametrize("name", ["chinchilla+curve", "chinchilla+drift+curve"])
+def test_model_has_that_density_up_to_a_constant(name):
     log = curves(rates=True)
-    card, rows = for_card(bs.load_card("chinchilla+curve"), log)
+    card, rows = for_card(bs.load_card(name), log)
     model = bs.build_model(card, log)
     given = model_data(card, rows)
     law = {"E": 1.6, "from_params": 0.6, "from_tokens": 0.5, "alpha": 0.3, "beta": 0.25}
+    law |= {"tau": 0.02, "tau_growth": 0.3} if card.discrepancy else {}
+    steps = np.random.default_rng(2).standard_normal(2 * SIDE)
     values = model.initial_point()
     likelihood = model.compile_logp(vars=model.observed_RVs, jacobian=False)
     found, written_out = [], []
@@ -113,10 +118,14 @@ def test_model_has_that_density_up_to_a_constant():
             else:
                 logged = f"{name}_log__" in values
                 point[f"{name}_log__" if logged else name] = np.array(np.log(value) if logged else value)
-        found.append(float(likelihood(point)))
-        mean = card.get_law().at(np, {n: rows[n].values for n in ("params", "tokens")}, theta, given.reference)
-        mean = xr.DataArray(mean[None, None], dims=("chain", "draw", "run"))
         theta = xr.Dataset({name: (("chain", "draw"), [[value]]) for name, value in theta.items()})
+        if card.discrepancy:
+            point[STEP] = steps
+            theta[STEP] = (("chain", "draw", "drift_cell"), steps[None, None])
+            theta = with_steps_beyond(theta, given.spans, seed=1)
+        found.append(float(likelihood(point)))
+        inputs = {name: rows[name] for name in ("params", "tokens", "compute")}
+        mean, _ = respond(card, dict(theta), inputs, given.reference, given.spans)
         written_out.append(float(log_density_along(theta, mean, rows, given.reference, card.curve.length).sum()))
     assert found[1] - found[0] == pytest.approx(written_out[1] - written_out[0], rel=1e-8)
 
@@ -138,6 +147,45 @@ def test_annealing_is_asked_only_of_curves_whose_rate_falls():
     assert not any(name.startswith("hot") for name in without.all_priors)
     assert "hot_params" not in no_size.all_priors
     assert "hot_tokens" in no_size.all_priors
+
+
+def test_a_row_by_itself_has_the_density_that_its_run_has_of_one_row(rows):
+    theta = {name: xr.DataArray([value], dims="draw") for name, value in THETA.items()}
+    one = rows.isel(run=[3])
+    above, sigma = one_row(theta, one, REFERENCE)
+    known = known_along(one, REFERENCE)
+    total, excess = dense(THETA | {"length": 0.7}, known)
+    assert float(above.squeeze()) == pytest.approx(excess[0], rel=1e-12)
+    assert float(sigma.squeeze() ** 2) == pytest.approx(
+        total[0, 0] + THETA["sigma"] ** 2 / known["count"][0], rel=1e-12
+    )
+    # A run not yet made is annealed, and measured once.
+    above, sigma = one_row(theta, {name: one[name] for name in ("params", "tokens")}, REFERENCE)
+    assert above == 0.0
+    total, _ = dense(THETA | {"length": 0.7, "hot": 0.0}, known)
+    assert float(sigma.squeeze() ** 2) == pytest.approx(total[0, 0] + THETA["sigma"] ** 2, rel=1e-12)
+
+
+def test_runs_tilt_about_the_reference_run_of_laws_that_take_no_tokens(rows):
+    by_tokens = known_along(rows, REFERENCE)
+    steps = rows.assign(step=rows["tokens"] / 1e6)
+    by_steps = known_along(steps, {"params": 5e7, "step": 3e3, "batch": 1e6})
+    np.testing.assert_allclose(by_steps["decades"], by_tokens["decades"], rtol=1e-9)
+    compute = known_along(rows.assign(compute=6 * rows["params"] * rows["tokens"]), {"compute": 6 * 5e7 * 3e9})
+    assert abs(compute["decades"]).max() < 3
+    assert (known_along(rows, {"params": 5e7})["decades"] == 0).all()
+
+
+def test_beliefs_about_curves_are_of_their_checkpoints():
+    prior = bs.prior_predictive("chinchilla+curve", curves(rates=True))
+    rows = binned(curves(rates=True))
+    rows = rows.isel(run=rows[HEAT].values >= 0.02)  # without rates a cooled checkpoint has no bin of its own
+    hot = np.flatnonzero(rows[HEAT].values > 0.9)
+    scatter = np.log(prior["loss"] / prior["expected_loss"]).std("draw")
+    assert float(scatter.median()) > 0.01  # a run's offset among it; the noise of a checkpoint is 0.2%
+    at = prior["expected_loss_at_runs"].median("draw").values[binned(curves(rates=True))[HEAT].values >= 0.02]
+    cold = bs.prior_predictive("chinchilla+curve", curves())["expected_loss_at_runs"].median("draw").values
+    assert (at[hot] > 1.02 * cold[hot]).all()
 
 
 def test_learning_rate_is_a_share_of_the_runs_peak():
@@ -166,11 +214,23 @@ def test_a_branch_that_was_cooled_has_bins_of_its_own():
     assert (np.diff(rows["tokens"].values)[np.diff(pd.factorize(rows[OF_RUN].values)[0]) == 0] > 0).all()
 
 
-def test_names_join_with_other_ends():
-    card = bs.load_card("chinchilla+drift+curve")
-    assert card.name == "chinchilla+drift+curve"
+@pytest.mark.parametrize("name", ["chinchilla+drift+curve", "chinchilla+curve+drift"])
+def test_names_join_with_other_ends(name):
+    card = bs.load_card(name)
+    assert card.name == name
     assert card.discrepancy is not None
     assert card.curve is not None
+    assert "sigma_growth" not in card.all_priors  # a checkpoint's noise is the same at all sizes
+    mine = bs.make_card({"extends": "chinchilla", "curve": "curve", "discrepancy": "drift"})
+    assert (mine.discrepancy, mine.curve, mine.noise) == (card.discrepancy, card.curve, card.noise)
+
+
+def test_errors_that_finished_runs_share_are_refused():
+    with pytest.raises(CardError, match=r"errors.budget: .*bs.final_runs\(curves\)"):
+        bs.load_card("chinchilla+curve+budget")
+
+
+def test_names_join_with_a_column():
     assert bs.load_card("power:tokens+curve").on("step").name == "power:step+curve"
 
 
@@ -185,6 +245,12 @@ def test_names_join_with_other_ends():
             "must be positive",
         ),
         ({"extends": "chinchilla", "curve": {"offset": 1}}, "curve.offset: unknown key"),
+        ({"extends": "chinchilla", "curve": {}, "errors": {"design": HALF}}, "errors.design: a card with a curve"),
+        ({"extends": "chinchilla", "curve": {}, "pooling": {"sigma": "none(family)"}}, "pooling.sigma: .* complete"),
+        (
+            {"extends": "chinchilla", "curve": {}, "discrepancy": {"sigma_growth": HALF}},
+            "sigma_growth: the noise of a checkpoint is the same at all sizes",
+        ),
     ],
 )
 def test_wrong_tables_are_refused(content, said):

@@ -1,6 +1,7 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
+from curved import pinned_curves, simulated_curves
 from matplotlib.figure import Figure
 from report.pinned_study import pinned_study, study_that_held, study_that_missed
 
@@ -145,6 +146,13 @@ def test_residuals_have_a_point_for_each_run(family_study, ax, against):
     points = next(c for c in drawn(ax).collections if c.get_array() is not None)
     assert len(points.get_offsets()) == 16
     assert np.abs(points.get_offsets()[:, 1]).max() < 3
+
+
+def test_residuals_of_checkpoints_are_about_what_was_expected_before_annealing(ax):
+    plots.plot_residuals(pinned_curves(simulated_curves(hot=0.2), hot=0.2), ax=ax)
+    points = next(c for c in drawn(ax).collections if c.get_array() is not None)
+    assert np.abs(points.get_offsets()[:, 1]).max() < 6  # in %; the first bins lie 20% above annealed loss
+    assert "±2." in labels(drawn(ax))[0]  # a run's offset and tilt, not a checkpoint's 0.2%
 
 
 def test_diagnostics_have_a_row_for_each_check(study, ax):

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from conjugate import conjugate
+from curved import ERRORS, pinned_curves, simulated_curves, upto
 from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit, simulated_runs
 from scipy import stats
 
@@ -198,3 +199,18 @@ def test_an_unconverged_posterior_is_refused_or_marked():
     with pytest.raises(UnconvergedError):
         check_predictive(bad)
     assert check_predictive(bad, allow_unconverged=True).attrs["verdict"] == "NOT CONVERGED"
+
+
+# Learning curves
+
+
+def test_a_run_of_checkpoints_is_checked_once_where_it_ended_and_not_as_if_annealed():
+    curves = upto(simulated_curves(hot=0.2), 0.5)
+    checked = check_predictive(pinned_curves(curves, hot=0.2))
+    assert checked["run"].values.tolist() == bs.final_runs(curves)["run"].values.tolist()
+    assert float(abs(np.log(checked["median"] / checked["loss"])).max()) < 0.04  # annealed, all would be 0.1 off
+    assert bool(checked["reliable"].all())
+    np.testing.assert_allclose(checked["tokens"], 0.5 * 20e9, rtol=0.15)  # the last bin
+    logs = np.log(checked["replicated"])
+    found, expected = float(logs.std(("chain", "draw")).mean()), np.hypot(ERRORS["offset_sd"], ERRORS["wander_sd"])
+    assert expected < found < 1.5 * expected  # a checkpoint's own noise alone would be 0.2%

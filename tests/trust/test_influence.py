@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from conjugate import ALPHA, conjugate
+from curved import pinned_curves, simulated_curves
 from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit
 
 import bayescale as bs
@@ -136,3 +137,20 @@ def test_the_shift_is_that_of_a_fit_without_the_run(known_runs, known_fit):
     error = 100 * float(before.std() / before.median()) * 1.25 * np.sqrt(2 / 1000)
     np.testing.assert_allclose(found, wanted, atol=3 * error)
     assert abs(wanted) > 3 * error  # or the test would pass without any shift
+
+
+def test_a_run_of_checkpoints_is_left_out_with_all_of_them():
+    curves = simulated_curves()
+    fit = pinned_curves(curves)
+    expected = bs.extrapolate(fit, "10x")["expected_loss"]
+    moved = influence(fit, answer=expected)
+    assert moved["run"].values.tolist() == bs.final_runs(curves)["run"].values.tolist()
+    draws, density = expected.values.ravel(), fit["log_likelihood"]["log_loss"]
+    order = np.argsort(draws)
+    # By the weights that all checkpoints of a run have together.
+    for name in moved["run"].values:
+        weights = np.exp(-(density.sel(run=name) - density.sel(run=name).mean()).values.ravel())[order]
+        median = draws[order][np.searchsorted(np.cumsum(weights), weights.sum() / 2)]
+        shift = 100 * (median / np.median(draws) - 1)
+        assert moved["shift"].sel(run=name).item() == pytest.approx(shift, abs=2 * moved["mc_error"].max().item())
+    assert float(abs(moved["shift"]).max()) > 4 * float(moved["mc_error"].max())

@@ -4,7 +4,7 @@ import xarray as xr
 from scipy import stats
 
 import bayescale as bs
-from bayescale.errors import BayescaleError
+from bayescale.errors import BayescaleError, DesignError
 from bayescale.inference.compiled import Compiled
 from bayescale.modeling import model_data
 from bayescale.modeling.prior_predictive import TYPICAL_LOSS
@@ -241,3 +241,8 @@ def test_runs_noisier_than_the_fit_is_told_are_found_out(monkeypatch):
     found = rank_ecdf(calibrate(card, SIMULATIONS)).sel(parameter="sigma")
     assert bool(found["outside"])
     assert float(found["low"]) > 0.6
+
+
+def test_a_card_of_whole_curves_is_refused():
+    with pytest.raises(DesignError, match="Calibrate the card without it, 'chinchilla'"):
+        calibrate("chinchilla+curve", 1)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from conjugate import conjugate
+from curved import pinned_curves, simulated_curves
 from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit, simulated_runs
 from scipy import stats
 
@@ -203,3 +204,12 @@ def test_a_moved_answer_is_that_of_a_fit_with_the_wider_prior(known_runs, known_
     moved = found.sel(answer="irreducible loss")
     assert float(moved["moved_median"]) == pytest.approx(float(floor[1].median()), abs=3 * error)
     assert bool(moved["reliable"])
+
+
+def test_the_priors_of_a_curve_are_scaled_too_and_its_runs_counted_whole():
+    fit = pinned_curves(simulated_curves(), spread=0.01)
+    found = prior_sensitivity(fit)
+    assert {"offset_sd", "tilt_sd", "wander_sd", "hot"} <= set(found["prior"].values)
+    twice = fit.assign(log_likelihood=xr.DataTree(2 * fit["log_likelihood"].to_dataset()))
+    more = prior_sensitivity(twice)["likelihood_sensitivity"]
+    assert (more > found["likelihood_sensitivity"]).all()
