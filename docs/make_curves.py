@@ -152,10 +152,10 @@ def write() -> None:
             cells[-1] += [f"{low:.3f} to {high:.3f}", f"{high - low:.3f}"]
     head = ["every", "checkpoints", *(part for name in names.values() for part in (name, "width"))]
     spread = max(rates[f"{name}_width"].max() / rates[f"{name}_width"].min() - 1 for name in names)
-    told = {"rates": table(head, cells)} | {
-        name: table(list(rows), rows.to_numpy().tolist())
-        for name, rows in (("ends", shares(found)), ("cooled", shares(cooled)))
-    }
+    told = {"rates": table(head, cells)}
+    for name, rows in (("ends", shares(found)), ("cooled", shares(cooled))):
+        told[name] = table(list(rows), rows.to_numpy().tolist())
+    told = {name: text.rstrip() for name, text in told.items()}
     PAGE.write_text(TEXT.format(spread=100 * spread, **told), encoding="utf-8")
 
 
