@@ -71,4 +71,5 @@ def test_fit_curves_and_say_where_runs_in_progress_will_end(tmp_path, capsys):
     assert "r5" in text
     assert "% of 20B" in text
     assert "not yet" not in text
+    assert "lowest of 2 (probability 1.00); 2 of 2 may be stopped by now.\nPicture:" in text
     assert (tmp_path / "ends.png").stat().st_size > 5000

@@ -84,7 +84,7 @@ def finish(
         ``(chain, draw, run)``. As the run trained, over ``seen``: ``median``, ``lower`` and ``upper`` of ``loss`` by
         what was seen up to ``seen_tokens`` (the first by nothing). With a tolerance or a target ``safe_from``, the
         tokens from which on the band kept to it; NaN where it does not yet. Coords ``tokens``, the end, and ``share``,
-        how much of it the run has done.
+        how much of it the run has done. ``attrs["answer"]`` says which run will end lowest.
 
     Raises
     ------

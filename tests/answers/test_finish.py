@@ -43,7 +43,7 @@ def test_bands_of_new_runs_shrink_and_hold(fit):
     assert (width[:, -1] < 0.6 * width[:, 0]).all()
     # Of 60 checkpoints evenly from 5% to 100%, the last within 40% is the twenty-second.
     np.testing.assert_allclose(answer["share"], 0.05 + 0.95 * 21 / 59)
-    best = str(answer["run"].values[answer["loss"].median(("chain", "draw")).argmin()])
+    best = str(answer["run"].values[answer["loss"].median(("chain", "draw")).values.argmin()])
     assert answer.attrs["answer"].startswith(f"{best} will end at ")
     assert "lowest of 30 (probability " in answer.attrs["answer"]
     assert (answer["tokens"] == END).all()
