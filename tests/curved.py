@@ -40,12 +40,13 @@ def upto(curves, share):
 
 
 def pinned_curves(curves, hot=0.04, spread=0.002, draws=250, chains=2, seed=0):
-    """A posterior of ``chinchilla+curve`` whose draws are the truth, times exp(`spread` * normal)."""
+    """A posterior of ``chinchilla+curve`` whose draws are the truth, times exp(`spread` * normal); 0 plus that."""
     card, rows = for_card(bs.load_card("chinchilla+curve"), curves)
     data, rng = model_data(card, rows), np.random.default_rng(seed)
     truth = card.get_law().from_paper(np, LAW, data.reference) | ERRORS
     truth |= {"hot": hot * PEAK, "hot_sd": 0.05, "hot_params": 0.0, "hot_tokens": 0.0}
-    drawn = {name: truth[name] * np.exp(spread * rng.standard_normal((chains, draws))) for name in card.all_priors}
+    apart = {name: spread * rng.standard_normal((chains, draws)) for name in card.all_priors}
+    drawn = {name: truth[name] * np.exp(by) if truth[name] else by for name, by in apart.items()}
     posterior = xr.Dataset({name: (("chain", "draw"), values) for name, values in drawn.items()})
     groups = {
         "posterior": posterior,
