@@ -174,7 +174,7 @@ def test_identifiability_takes_a_slope_between_two_numbers_as_an_effect_of_two_l
     [
         (["corpus", "knid"], r"no column 'knid'.*Did you mean 'kind'"),
         ([], r"empty list"),
-        (["corpus", "blank"], r"row 3, column 'blank': got nothing.*1 such"),
+        (["corpus", "blank"], r"row 3, column 'blank': got nothing; accepted: a name"),
     ],
 )
 def test_families_that_cannot_be_made(family, said):
