@@ -12,6 +12,7 @@ from bayescale.costs import cost_model
 from bayescale.errors import DesignError
 from bayescale.runs.curves import as_rows, losses_by_size
 from bayescale.runs.numbers import scientific
+from bayescale.runs.segments import CHECKPOINT
 
 BUDGET = "budget"
 TOLERANCE = 0.05  # in decades of compute: budgets read off a figure scatter so
@@ -56,7 +57,7 @@ def isoflop_profiles(
     Raises
     ------
     DesignError
-        If there are fewer than three profiles.
+        If there are fewer than three profiles, or these are learning curves.
 
     Examples
     --------
@@ -67,6 +68,11 @@ def isoflop_profiles(
     >>> isoflop_profiles(runs)["budget"].values.tolist()
     [1e+19, 1e+20, 1e+21]
     """
+    if CHECKPOINT in runs.dims:
+        raise DesignError(
+            f"{runs.attrs.get('source', 'the runs')}: these are learning curves, and a profile is of finished runs. "
+            "Pass the last checkpoint of every run, bs.final_runs(curves)."
+        )
     given = None if budgets is None else np.log10(np.asarray(list(budgets), dtype=float))
     logs = np.log10(runs["compute"].values.astype(float))
     sizes = np.round(np.log(runs["params"].values.astype(float)), 2)  # 1%: the same size, counted a little differently

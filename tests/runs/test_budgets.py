@@ -49,6 +49,11 @@ def test_runs_without_profiles_are_refused_with_the_count():
         isoflop_profiles(spread)
 
 
+def test_learning_curves_have_no_profiles_of_finished_runs():
+    with pytest.raises(DesignError, match=r"learning curves.*final_runs"):
+        isoflop_profiles(bs.load_shipped_curves("tinylm"))
+
+
 def test_named_budgets_take_the_runs_within_the_tolerance():
     runs = profile_runs(jitter=0.04, strays=20)
     profiles = isoflop_profiles(runs, budgets=BUDGETS[:3], tolerance=0.041)
