@@ -72,7 +72,7 @@ def floor_answer(n: Numbers) -> Answer:
     warnings = [found["warning"]] if found["warning"] else []
     if below := forecast_below(n, shown):
         warnings.append(
-            f"The first answer goes below this floor{_whose(n, below)}: its forms together expect "
+            "The first answer goes below this floor: its forms together expect "
             + listed(n, {f: between_text(n["forecast"]["families"][f]["expected_loss"], unit) for f in below})
             + f". They do not agree that the loss levels off where {shown} says; do not plan with this floor alone."
         )
@@ -101,10 +101,6 @@ def forecast_below(n: Numbers, model: str) -> list[str]:
         return []
     far, floor = n["forecast"]["families"], n["irreducible_loss"][model]["families"]
     return [f for f in floor if far[f]["expected_loss"]["bands"]["95"][1] < floor[f]["bands"]["95"][0]]
-
-
-def _whose(n: Numbers, families: list[str]) -> str:
-    return "" if len(n["families"]) == 1 else f" for {', '.join(families)}"
 
 
 def _truth_text(n: Numbers, f: Numbers, model: str) -> str:
