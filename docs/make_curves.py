@@ -162,7 +162,7 @@ def write() -> None:
 TEXT = """# Learning curves
 
 Written by `docs/make_curves.py`; not edited by hand. Model `chinchilla+curve`; why it is as it is:
-[ADR 21](adr/0021-checkpoints-are-not-runs.md).
+[ADR 19](adr/0019-checkpoints-are-not-runs.md).
 
 ## How fast one logs
 
