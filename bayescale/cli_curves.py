@@ -8,6 +8,7 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.cli_runs import columns_of, families_of, read_and_warn, reading_options
+from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.sampling import SEED
 from bayescale.picture_file import check_picture, save_picture
 from bayescale.runs import findings, human_number
@@ -72,7 +73,8 @@ def add_finish(p: argparse.ArgumentParser) -> None:
     p.add_argument("--tokens", help="where they will end (20B); by default where the log says they were planned to")
     p.add_argument("--tolerance", type=float, help="say from when on the band was narrower than this share of the loss")
     p.add_argument("--target", type=float, help="say from when on the band did not hold this loss any more")
-    p.add_argument("--picture", type=Path, metavar="FILE.png", help="save how the first run's band shrank")
+    p.add_argument("--picture", type=Path, metavar="FILE.png", help="save how a run's band shrank")
+    p.add_argument("--picture-of", metavar="RUN", help="which run is drawn (default: the first)")
     p.add_argument("--allow-unconverged", action="store_true", help="answer from a failed posterior, marked")
     p.add_argument("--seed", type=int, default=SEED, help=f"default {SEED}")
 
@@ -81,9 +83,15 @@ def finish(a: argparse.Namespace) -> None:
     """Print where runs in progress will end."""
     if a.picture:
         check_picture(a.picture)
+    elif a.picture_of:
+        raise QuestionError("--picture-of says which run is drawn: add --picture FILE.png.")
+    fit, curves = bs.load_fit(a.fit), _read_and_warn(a)
+    known = [str(name) for name in np.unique(curves["run"].values)]
+    if a.picture_of and a.picture_of not in known:
+        raise QuestionError(f"--picture-of {a.picture_of!r}: no such run.{did_you_mean(a.picture_of, known)}")
     answer = bs.finish(
-        bs.load_fit(a.fit),
-        _read_and_warn(a),
+        fit,
+        curves,
         a.tokens,
         tolerance=a.tolerance,
         target=a.target,
@@ -114,7 +122,7 @@ def finish(a: argparse.Namespace) -> None:
     if a.picture:
         from bayescale.plots import plot_finish
 
-        save_picture(lambda: plot_finish(answer), a.picture)
+        save_picture(lambda: plot_finish(answer, run=a.picture_of), a.picture)
         out.print(f"Picture: {a.picture}", markup=False)
 
 

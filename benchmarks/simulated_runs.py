@@ -9,7 +9,7 @@ import xarray as xr
 import bayescale as bs
 
 BUDGETS, SIZES, EVERY = 6, 10, 5
-FARTHER = 10.0  # the run that is asked about has so many times the compute of the largest
+FARTHER = 10**0.5  # the run that is asked about has so many times the largest N and the largest D
 PRIORS: dict[str, Any] = {
     "E": {"dist": "LogNormal", "median": 1.7, "sigma": 0.15},
     "from_params": {"dist": "LogNormal", "median": 0.3, "sigma": 0.3},
@@ -75,7 +75,13 @@ def drawn(card: bs.Card, rng: np.random.Generator) -> dict[str, float]:
 
 def farther(frame: pd.DataFrame) -> dict[str, float]:
     """Return the N and D that are asked about."""
-    return {name: float(frame[name].max() * np.sqrt(FARTHER)) for name in ("params", "tokens")}
+    return {name: float(frame[name].max() * FARTHER) for name in ("params", "tokens")}
+
+
+def beyond(frame: pd.DataFrame) -> float:
+    """Return how many times the compute of the largest run that is."""
+    far = farther(frame)
+    return far["params"] * far["tokens"] / float((frame["params"] * frame["tokens"]).max())
 
 
 def read(frame: pd.DataFrame, terms: str) -> xr.Dataset:

@@ -65,7 +65,10 @@ def test_fit_curves_and_say_where_runs_in_progress_will_end(tmp_path, capsys):
     words = ["finish", str(out), str(early), "--allow-unconverged", "--tolerance", "0.2"]
     assert main(words) == 2
     assert "does not say where it will end; give tokens=" in capsys.readouterr().err.replace("\n", " ")
-    assert main([*words, "--tokens", "20B", "--picture", str(tmp_path / "ends.png")]) == 0
+    picture = ["--tokens", "20B", "--picture", str(tmp_path / "ends.png"), "--picture-of"]
+    assert main([*words, *picture, "r55"]) == 2
+    assert "--picture-of 'r55': no such run. Did you mean 'r5'?" in capsys.readouterr().err.replace("\n", " ")
+    assert main([*words, *picture, "r5"]) == 0
     text = capsys.readouterr().out
     assert "r0" in text
     assert "r5" in text

@@ -139,7 +139,7 @@ def _check_comparable(fits: Mapping[str, xr.DataTree]) -> None:
                 f"these fits are of {what} and cannot be compared: {listed}. Fit each card to the same runs."
             )
     for fit in fits.values():
-        require_quotable(fit)
+        require_quotable(fit, None)
 
 
 class _Refit(az.SamplingWrapper):

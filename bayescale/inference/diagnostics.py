@@ -164,8 +164,10 @@ def verdict(fit: xr.DataTree) -> Verdict:
     return Verdict.from_json(fit.attrs["verdict"])
 
 
-def require_quotable(fit: xr.DataTree, allow_unconverged: bool = False) -> str:
+def require_quotable(fit: xr.DataTree, allow_unconverged: bool | None = False) -> str:
     """Return ``"converged"``, or ``"NOT CONVERGED"`` where the caller takes the blame; refuse otherwise.
+
+    None is for a caller who cannot: what it makes of a posterior carries no mark that it failed.
 
     Raises
     ------
@@ -180,8 +182,9 @@ def require_quotable(fit: xr.DataTree, allow_unconverged: bool = False) -> str:
             f"this posterior ({fit.attrs['model']}) failed its diagnostics and is not quoted.\n  "
             + "\n  ".join(check.sentence for check in found.checks if not check.passed)
             + "\nTry: more runs or a wider range of N and D; tighter priors in the model card; complete pooling of the "
-            "parameter that is named; more `tune` and `draws`. allow_unconverged=True (--allow-unconverged) answers "
-            "all the same and marks the answer."
+            "parameter that is named; more `tune` and `draws`."
+            + " allow_unconverged=True (--allow-unconverged) answers all the same and marks the answer."
+            * (allow_unconverged is not None)
         )
     return "NOT CONVERGED"
 

@@ -74,7 +74,7 @@ def prior_from(
     >>> card.name, sorted(card.priors)
     ('chinchilla-next', ['E', 'alpha', 'beta', 'from_params', 'from_tokens'])
     """
-    require_quotable(fit, False)
+    require_quotable(fit, None)
     if not widen > 0:
         raise QuestionError(f"widen: accepted is a number above 0; got {widen!r}.")
     card, posterior = Card.model_validate_json(fit.attrs["card"]), fit["posterior"].to_dataset()

@@ -133,9 +133,10 @@ def _path(name: str, asked: str) -> Path:
                 f"there is nothing to add to a model as {plus + end!r}.{did_you_mean(plus + end, ADDITIONS)} "
                 f"Accepted: {', '.join(ADDITIONS)}."
             )
+        meant = did_you_mean(name, list_cards()) or f" Shipped models: {', '.join(list_cards())}."
         raise CardError(
-            f"there is no model {asked!r}.{did_you_mean(name, list_cards())} "
-            f"Shipped models: {', '.join(list_cards())}; or give the path of a card that ends in .toml."
+            f"there is no model {asked!r}.{meant} `bayescale models` lists them all; a card of your own is a path that "
+            "ends in .toml."
         )
     return shipped_path("models") / f"{name}.toml"
 

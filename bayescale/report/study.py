@@ -154,7 +154,7 @@ def run_study(
         say(f"{name}: compiling and sampling")
         fits[name] = fit(runs, card, seed=seed)
     for tree in fits.values():
-        require_quotable(tree)
+        require_quotable(tree, None)
     say("answering the three questions")
     far = {name: extrapolate(tree, at, seed=seed) for name, tree in fits.items()}
     grid = np.geomspace(float(runs["compute"].min()), target, FRONTIER_POINTS)

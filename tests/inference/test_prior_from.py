@@ -98,8 +98,9 @@ def test_what_is_not_understood(options, error, said):
 
 
 def test_a_posterior_that_may_not_be_quoted_is_no_prior():
-    with pytest.raises(UnconvergedError):
+    with pytest.raises(UnconvergedError) as refused:
         bs.prior_from(pinned_fit(verdict=FAILED))
+    assert "allow_unconverged" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

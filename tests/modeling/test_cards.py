@@ -89,7 +89,7 @@ def test_a_model_that_is_not_shipped():
         bs.load_card("chinchilla+curv")
     with pytest.raises(CardError, match=r"add to a model as '\+desing'"):
         bs.load_card("chinchilla+desing+curve")
-    with pytest.raises(CardError, match=r"no model 'chinchila'.*Did you mean 'chinchilla'.*kaplan.*\.toml"):
+    with pytest.raises(CardError, match=r"no model 'chinchila'.*Did you mean 'chinchilla'.*bayescale models.*\.toml"):
         load_card("chinchila")
 
 
@@ -250,3 +250,8 @@ def test_the_floor_is_a_share_of_the_lowest_loss():
     assert prior.of == "min(loss)"
     assert prior.scipy.support() == (0.0, 1.0)
     assert np.isfinite(prior.scipy.logpdf(0.99))
+
+
+def test_a_model_like_no_other_is_told_which_there_are():
+    with pytest.raises(CardError, match=r"no model 'qqqq'\. Shipped models: accuracy.*chinchilla"):
+        load_card("qqqq")
