@@ -34,7 +34,7 @@ from bayescale.modeling import identified
 from bayescale.report import check_writable, run_study, terminal_summary, write_report
 from bayescale.runs import human_number
 from bayescale.terminal import WARNING, band, by_family, err, out, print_answer, print_table, sampling_bar, steps
-from bayescale.trust import dependence_warnings
+from bayescale.trust import dependence_warnings, grade_alone
 
 INTERRUPTED, REFUSED = 130, 2
 MODEL, AGAINST = "chinchilla", "kaplan"
@@ -123,7 +123,7 @@ def _extrapolate(a: argparse.Namespace) -> None:
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
             low, middle, high = band(at[response])
-            grades.append(bs.grade(one, point=i))
+            grades.append(grade_alone(fit, one, point=i))
             rows.append(
                 (
                     family,
@@ -152,24 +152,26 @@ def _extrapolate(a: argparse.Namespace) -> None:
 def _split(a: argparse.Namespace) -> None:
     fit = fit_of(a)
     answer = bs.optimal_split(fit, a.compute, at=given_at(a), family=a.family, allow_unconverged=a.allow_unconverged)
-    rows = []
-    exponents = []
+    rows, exponents, grades = [], [], []
     for family, one in by_family(answer, a.asked_of):
         for i in range(one.sizes["point"]):
             at = one.isel(point=i)
+            grades.append(grade_alone(fit, one, point=i))
             bands = [
                 "{1} [{0}, {2}]".format(*(human_number(x, 2) for x in band(at[name])))
                 for name in ("params", "tokens", "tokens_per_param")
             ]
-            rows.append((family, f"{float(at['compute']):.3g}", *bands, f"{float(at['decades_beyond']):+.1f}"))
+            beyond = f"{float(at['decades_beyond']):+.1f}"
+            rows.append((family, f"{float(at['compute']):.3g}", *bands, beyond, grades[-1].letter))
         low, middle, high = band(one["a"])
         exponents.append(f"{family + ': ' if family else ''}N_opt ~ C^{middle:.3f} [{low:.3f}, {high:.3f}]")
     print_answer(
         f"compute-optimal split, model {answer.attrs['model']} (median and 95% band)",
-        ["family", "C (FLOP)", "N", "D", "D/N", "beyond"],
+        ["family", "C (FLOP)", "N", "D", "D/N", "beyond", "grade"],
         rows,
         answer,
-        "; ".join(exponents) + f"; D_opt takes the rest (C = {answer.attrs['cost']}).",
+        "; ".join(exponents) + f"; D_opt takes the rest (C = {answer.attrs['cost']}).\n"
+        f"Grade {max(grades, key=lambda g: g.letter).sentence}.",
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -12,6 +13,7 @@ from bayescale.cli_runs import read_and_warn
 from bayescale.compare import FACTORS, FORECAST
 from bayescale.errors import QuestionError
 from bayescale.modeling import check_design
+from bayescale.picture_file import check_picture, panels, save_picture
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import scores_by_factor
 from bayescale.report.numbers_stack import PARTS, shares_of
@@ -37,6 +39,7 @@ def add_forecast(p: argparse.ArgumentParser) -> None:
     p.add_argument("--tokens", nargs="+", help="D: 1.4e12 or 1.4T")
     p.add_argument("--only", metavar="FAMILY", help="one family only")
     p.add_argument("--models", nargs="+", metavar="MODEL", help="the forms, worth the same at first; or those shipped")
+    p.add_argument("--picture", type=Path, metavar="FILE.png", help="save what each form says, and all together")
 
 
 def add_backtest(p: argparse.ArgumentParser) -> None:
@@ -55,6 +58,7 @@ def add_backtest(p: argparse.ArgumentParser) -> None:
         default=list(FACTORS),
         help="how far the largest run lies beyond the fitted ones (default 3 10 30 100)",
     )
+    p.add_argument("--picture", type=Path, metavar="FILE.png", help="save each left-out run against its band")
 
 
 def forecast(a: argparse.Namespace) -> None:
@@ -62,6 +66,8 @@ def forecast(a: argparse.Namespace) -> None:
     given = {name: getattr(a, name) for name in ("compute", "params", "tokens") if getattr(a, name)}
     if not given and not a.at:
         raise QuestionError("say where: --compute, or two of --params, --tokens and --compute.")
+    if a.picture:
+        check_picture(a.picture)
     runs = read_and_warn(a)
     asked: dict[str, Any] = {**given, "at": given_at(a) or None, "family": a.only}
     with steps() as say:
@@ -106,6 +112,12 @@ def forecast(a: argparse.Namespace) -> None:
     _print_not_done("not done", "\n".join([stack.far.attrs["skipped"], *stack.not_checked]))
     if stack.moved is not None:
         out.print(stack.moved.attrs["sentence"], markup=False)
+    if a.picture:
+        from bayescale.plots import plot_forecast
+
+        families = [str(name) for name in stack.far["family"].values] if "family" in stack.far.dims else [a.only]
+        save_picture(lambda: panels(families, plot_forecast, stack.far), a.picture)
+        out.print(f"Picture: {a.picture}", markup=False)
     out.print(_record(stack.held), markup=False)
     for family, at, grade in _points(stack, a.only):
         place = " = ".join((TITLES[places[0]][0], _where("", at, places[:1])[1]))
@@ -149,6 +161,8 @@ def backtest(a: argparse.Namespace) -> None:
     if len(a.model) > 1 and FORECAST in a.model:
         raise QuestionError(f"--model: {FORECAST} is the shipped forms together and stands alone; or name cards.")
     model = a.model[0] if len(a.model) == 1 else a.model
+    if a.picture:
+        check_picture(a.picture)
     runs = read_and_warn(a)
     with steps() as say:
         held = bs.backtest(runs, model, a.factor, seed=a.seed, progress=say)
@@ -167,6 +181,12 @@ def backtest(a: argparse.Namespace) -> None:
         ],
     )
     _print_not_done("not scored", held.attrs["skipped"])
+    if a.picture:
+        from bayescale.plots import plot_backtest
+
+        families = sorted(set(held["family"].values.tolist())) if "family" in held.coords else [None]
+        save_picture(lambda: panels(families, plot_backtest, held), a.picture)
+        out.print(f"Picture: {a.picture}", markup=False)
     out.print(_record(held), markup=False)
 
 

@@ -1,12 +1,17 @@
 """A picture in a file, whole or not at all."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
 
 from bayescale.errors import OutputError
 from bayescale.inference import check_can_save
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PICTURES = (".png", ".pdf", ".svg")
 
@@ -22,6 +27,18 @@ def check_picture(file: Path) -> None:
     if file.suffix not in PICTURES:
         raise OutputError(f"cannot write {file}: accepted are files that end in {', '.join(PICTURES)}.")
     check_can_save(file)
+
+
+def panels(families: Sequence[str | None], draw: "Callable[..., Axes]", answer: xr.Dataset) -> "Axes":
+    """Draw an answer family by family, a panel each, and return the first of them."""
+    import matplotlib.pyplot as plt
+
+    height = 3.6 * len(families)
+    _, each = plt.subplots(len(families), squeeze=False, figsize=(6.8, height), layout="constrained")
+    for family, ax in zip(families, each.flat, strict=True):
+        draw(answer, family=family, ax=ax)
+        ax.set_title(family or "", loc="right", fontsize="medium")
+    return each.flat[0]
 
 
 def save_picture(draw: Callable[[], Any], file: Path) -> None:

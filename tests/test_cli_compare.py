@@ -53,6 +53,15 @@ def test_a_forecast_shows_each_form_its_weights_the_variance_and_the_record(log,
     assert "the run that moves it most" in said
 
 
+@pytest.mark.parametrize("words", [["forecast", "--compute", "100x"], ["backtest"]])
+def test_what_was_found_is_drawn_where_that_is_asked(words, log, asked, tested, tmp_path, capsys):
+    picture, words = tmp_path / "found.png", [words[0], str(log), *words[1:], "--picture"]
+    assert main([*words, str(picture)]) == 0
+    assert f"Picture: {picture}" in capsys.readouterr().out.replace("\n", "")
+    assert picture.stat().st_size > 10_000
+    assert "accepted are files that end in .png" in refused(capsys, *words, "found.jpg")
+
+
 def test_a_forecast_of_a_run_in_n_and_d_by_forms_of_ones_own(tmp_path, asked):
     rows = [(*row, family) for row in good_rows() for family in ("english", "source")]
     log = write(tmp_path / "runs.csv", rows, "N,D,loss,family")

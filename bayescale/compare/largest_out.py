@@ -12,7 +12,7 @@ from bayescale.answers import bands
 from bayescale.compare.forms import forms_for
 from bayescale.compare.rehearse import Say, not_rehearsed, rehearse, rungs
 from bayescale.compare.weights import drawn_together, form_weights, mixed
-from bayescale.errors import QuestionError
+from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, load_card
 
@@ -20,6 +20,8 @@ FACTORS = (3.0, 10.0, 30.0, 100.0)
 PROBS = (0.5, 0.8, 0.9, 0.95)
 HEADLINE = 0.9
 FORECAST = "forecast"
+# Runs are put together by distance, half a decade at a time.
+DISTANCE, STEP = "distance", 0.5
 QUANTILES = 200  # over which the CRPS is taken
 
 
@@ -152,15 +154,16 @@ def _empty(rehearsed: xr.Dataset, weights: Mapping[str, float] | None) -> xr.Dat
     return out if weights is None else out.assign_coords(form=list(weights))
 
 
-def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADLINE) -> pd.DataFrame:
+def score(held: xr.Dataset, by: str | Iterable[str] = "factor", prob: float = HEADLINE) -> pd.DataFrame:
     """Sum up a backtest: how often the bands held, how wide they were, how far off the centre was.
 
     Parameters
     ----------
     held : xarray.Dataset
         What `backtest` returned.
-    by : iterable of str
-        Coordinates to group by: ``factor``, ``family``.
+    by : str or iterable of str
+        What to group by: ``factor``, ``family``, any other coordinate of the held-out runs; or ``distance``, the middle
+        of the half decade beyond the fitted runs that a run lies in, over all factors.
     prob : float
         Mass of the band that is scored.
 
@@ -170,6 +173,11 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
         Columns ``runs``, ``inside`` (count), ``coverage`` (share), ``winkler`` (interval score, mean), ``width``
         (median) and ``error`` (median absolute), ``bias`` (mean, positive where the prediction is too high), all in %
         of the loss, ``crps`` (mean, in % of the loss) and ``elpd`` (sum).
+
+    Raises
+    ------
+    QuestionError
+        If there is no band of that mass, or nothing of that name to group by.
 
     Notes
     -----
@@ -186,12 +194,20 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
     if prob not in held["prob"].values:
         known = ", ".join(f"{p:g}" for p in held["prob"].values)
         raise QuestionError(f"there is no band of mass {prob!r} in this backtest; accepted: {known}.")
+    by = [by] if isinstance(by, str) else list(by)
+    groups = {str(name): values for name, values in held.coords.items() if values.dims == ("held_out",)}
+    if "decades_beyond" in groups:
+        groups[DISTANCE] = STEP * (np.floor(groups["decades_beyond"] / STEP + 1e-9) + 0.5)
+    if unknown := [name for name in by if name not in groups]:
+        raise QuestionError(
+            f"there is no {unknown[0]!r} to group by.{did_you_mean(unknown[0], groups)} Accepted: {', '.join(groups)}."
+        )
     y, at = held[held.attrs.get("response", "loss")], held.sel(prob=prob)
     low, high = at["lower"], at["upper"]
     overshoot = np.maximum(low - y, 0) + np.maximum(y - high, 0)
     rows = pd.DataFrame(
         {
-            **{name: held[name].values for name in by},
+            **{name: groups[name].values for name in by},
             "inside": ((y >= low) & (y <= high)).values,
             "winkler": (100 * (high - low + 2 / (1 - prob) * overshoot) / y).values,
             "width": (100 * (high - low) / y).values,
@@ -201,7 +217,7 @@ def score(held: xr.Dataset, by: Iterable[str] = ("factor",), prob: float = HEADL
             "elpd": held["elpd"].values,
         }
     )
-    grouped = rows.groupby(list(by))
+    grouped = rows.groupby(by)
     return pd.DataFrame(
         {
             "runs": grouped.size(),

@@ -9,14 +9,13 @@ from matplotlib.axes import Axes
 from scipy.stats import binomtest
 
 from bayescale.compare import score as score_of
+from bayescale.compare.largest_out import STEP
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.plots.parts import axes, held_of_family, legend_on_top, note
 from bayescale.plots.style import FAINT, FIRST, FORM_COLOURS, INK, MISSED, MUTED
 
 # Runs within half a decade of the factor are those that test a step of that size.
 FAR = 0.5
-# Runs are put together by distance, this many decades at a time.
-STEP = 0.5
 SCORES = {
     "winkler": "interval score of the {prob:g}% band (% of the loss)",
     "crps": "CRPS (% of the loss)",
@@ -218,10 +217,8 @@ def _by_distance(held: Held, prob: float, family: str | None) -> Iterator[tuple[
     for i, (name, every) in enumerate(named.items()):
         one = held_of_family(every, family)
         if one.sizes["held_out"]:
-            place = np.floor(one["decades_beyond"].values / STEP + 1e-9)
-            one = one.assign_coords(distance=("held_out", STEP * (place + 0.5)))
             shift = 0.07 * STEP * (i - (len(named) - 1) / 2)
-            yield name, score_of(one, by=("distance",), prob=prob), FORM_COLOURS[i % len(FORM_COLOURS)], shift
+            yield name, score_of(one, by="distance", prob=prob), FORM_COLOURS[i % len(FORM_COLOURS)], shift
 
 
 def _distance_axis(ax: Axes, tables: list[pd.DataFrame]) -> None:

@@ -11,9 +11,17 @@ from bayescale.answers import bands, card_of, families_of, law_of, reference_of,
 from bayescale.compare import FACTORS, FORECAST, HEADLINE, score
 from bayescale.inference import verdict
 from bayescale.modeling import identified, ridge_of, unidentified
-from bayescale.report.numbers_stack import Numbers, banded, of_family, sensitivity_numbers, shares_of, stack_numbers
+from bayescale.report.numbers_stack import (
+    Numbers,
+    banded,
+    graded,
+    of_family,
+    sensitivity_numbers,
+    shares_of,
+    stack_numbers,
+)
 from bayescale.report.study import PLAIN_FACTORS, Study
-from bayescale.trust import dependence, dependence_warnings
+from bayescale.trust import Grade, dependence, dependence_warnings, grade
 
 # 80% is where a band that promises 90% is called too narrow; fewer runs than this are too few to say.
 FAILED_BELOW = 0.8
@@ -139,10 +147,17 @@ def _extrapolation(study: Study, model: str) -> Numbers:
             "loss": banded(far["loss"]),
             "expected_loss": banded(far["expected_loss"]),
             "shares": shares_of(far),
+            "grade": graded(_graded(study, model, study.far[model], family, 0)),
+            "optimal_grade": graded(_graded(study, model, study.split[model], family, -1)),
             "optimal": {name: banded(split[name]) for name in ("params", "tokens", "tokens_per_param")}
             | {"exponent_params": banded(split["a"]), "exponent_tokens": banded(split["b"])},
         }
     return out
+
+
+def _graded(study: Study, model: str, answer: xr.Dataset, family: str, point: int) -> Grade:
+    named = family if "family" in answer.dims else None
+    return grade(answer, study.held.get(model), study.leans.get(model), point=point, family=named)
 
 
 def _backtest(name: str, held: xr.Dataset) -> Numbers:

@@ -7,7 +7,7 @@ import xarray as xr
 from bayescale.answers import bands
 from bayescale.report.stack import Stack
 from bayescale.report.study import Study
-from bayescale.trust import most_influential
+from bayescale.trust import Grade, most_influential
 
 Numbers = dict[str, Any]
 # What the width of a band is made of, in the order in which it is told, with how a table calls it.
@@ -74,18 +74,22 @@ def _form(stack: Stack, far: xr.Dataset, name: str, families: list[str]) -> Numb
 
 
 def _family(stack: Stack, far: xr.Dataset, family: str) -> Numbers:
-    given = stack.grades[family]
     return {
         "params": float(far["params"]),
         "tokens": float(far["tokens"]),
         "loss": banded(far["loss"]),
         "expected_loss": banded(far["expected_loss"]),
         "shares": shares_of(far),
-        "grade": {
-            "letter": given.letter,
-            "sentence": given.sentence,
-            "parts": [part._asdict() for part in given.parts],
-        },
+        "grade": graded(stack.grades[family]),
+    }
+
+
+def graded(given: Grade) -> Numbers:
+    """Return a grade's letter, sentence and parts."""
+    return {
+        "letter": given.letter,
+        "sentence": given.sentence,
+        "parts": [part._asdict() for part in given.parts],
     }
 
 

@@ -62,10 +62,12 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
     yield table(
         f"By the two plain forms, each as if it were right: loss at {q['times_largest_run']:.3g}x the largest run, "
         f"{target}",
-        f"form|family|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|{'|'.join(parts.values())}|decades beyond",
+        f"form|family|grade|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|{'|'.join(parts.values())}"
+        "|decades beyond",
         [
             [
-                *(model, family, human_number(f["params"]), human_number(f["tokens"]), *losses(f["loss"])),
+                *(model, family, f["grade"]["letter"]),
+                *(human_number(f["params"]), human_number(f["tokens"]), *losses(f["loss"])),
                 *(f"{100 * f['shares'].get(part, 0):.0f}%" for part in parts),
                 f"{q['family_decades_beyond'][family]:.1f}",
             ]
@@ -74,10 +76,10 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
     )
     yield table(
         f"Compute-optimal split at {target}: median and 95% band",
-        "form|family|N (parameters)|D (tokens)|tokens per parameter|N grows as C to the|D grows as C to the",
+        "form|family|grade|N (parameters)|D (tokens)|tokens per parameter|N grows as C to the|D grows as C to the",
         [
             [
-                *(model, family),
+                *(model, family, f["optimal_grade"]["letter"]),
                 *(_human(f["optimal"][k]) for k in ("params", "tokens", "tokens_per_param")),
                 *(_plain(f["optimal"][k]) for k in ("exponent_params", "exponent_tokens")),
             ]

@@ -2,7 +2,7 @@
 
 from bayescale.trust.checks import check_predictive
 from bayescale.trust.dependence import dependence, dependence_warnings
-from bayescale.trust.grade import Grade, grade
+from bayescale.trust.grade import Grade, grade, grade_alone
 from bayescale.trust.influence import influence, most_influential
 from bayescale.trust.ranks import calibration_table, rank_ecdf
 from bayescale.trust.sbc import calibrate
@@ -16,6 +16,7 @@ __all__ = [
     "dependence",
     "dependence_warnings",
     "grade",
+    "grade_alone",
     "influence",
     "most_influential",
     "prior_sensitivity",

@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayescale.compare import HEADLINE, score
 from bayescale.errors import QuestionError
+from bayescale.trust.sensitivity import prior_sensitivity
 
 Level = Literal["good", "fair", "poor"]
 LEVELS: tuple[Level, ...] = ("good", "fair", "poor")
@@ -19,6 +20,9 @@ HELD, HELD_LITTLE, ENOUGH = 0.8, 0.6, 5
 ABOUT = 0.5
 # Share of the band's variance that is the forms' disagreement.
 AGREE, DISAGREE = 0.25, 0.5
+# A form with more of the weight than this speaks alone.
+COLLAPSED = 0.95
+UNTESTED = "such bands could not be tested on these runs"
 
 
 class Part(NamedTuple):
@@ -59,7 +63,7 @@ def grade(
     Parameters
     ----------
     answer : xarray.Dataset
-        From `forecast` or `extrapolate`.
+        From `forecast`, `extrapolate` or `optimal_split`.
     held : xarray.Dataset, optional
         From `backtest` of the same model on the same runs; without it the number is untested. Of several families
         the one that is asked about is judged, or each by its own, and the worst decides.
@@ -88,8 +92,10 @@ def grade(
     >>> grade(far).letter
     'C'
     """
-    if "decades_beyond" not in answer.coords or "share_noise" not in answer:
-        raise QuestionError("a grade is of an extrapolated number: give what forecast or extrapolate returned.")
+    if "decades_beyond" not in answer.coords or not _graded(answer):
+        raise QuestionError(
+            "a grade is of an extrapolated number: give what forecast, extrapolate or optimal_split returned."
+        )
     one = answer.isel(point=point)
     if "family" in one.dims:
         if family is None:
@@ -113,7 +119,50 @@ def _parts(
     yield _distance(one, beyond)
     yield _backtest(beyond, held, family)
     yield _agreement(one)
-    yield _priors(sensitivity, family)
+    yield _priors(sensitivity, family, _graded(one))
+
+
+def _graded(answer: xr.Dataset) -> str:
+    """Return the name of the number that a grade is of: what is expected there, or the best N; empty for others."""
+    expected = [str(name) for name in answer.data_vars if str(name).startswith("expected_")]
+    return expected[0] if expected else "params" if "tokens_per_param" in answer.data_vars else ""
+
+
+def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grade:
+    """Grade an extrapolated number of one posterior that was not tested, with how far it leans on the priors.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        The posterior.
+    answer : xarray.Dataset
+        What `extrapolate` or `optimal_split` said of it, of one family at most.
+    point : int
+        Which of the answer's points.
+
+    Returns
+    -------
+    Grade
+
+    Raises
+    ------
+    QuestionError
+        If the answer is not an extrapolated number of one family.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.trust import grade_alone
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> grade_alone(fit, bs.optimal_split(fit, "100x", family="english")).parts[-1].sentence
+    'it leans on the prior of E'
+    """
+    name, sensitivity = _graded(answer), None
+    # The posterior of a family that was not seen has no runs to hold against the priors.
+    if name and "log_likelihood" in fit:
+        here = answer[name].isel(point=point)
+        sensitivity = prior_sensitivity(fit, {name: here}, allow_unconverged=True)
+    return grade(answer, sensitivity=sensitivity, point=point)
 
 
 def _convergence(one: xr.Dataset) -> Part:
@@ -137,14 +186,16 @@ def _distance(one: xr.Dataset, beyond: float) -> Part:
 
 def _backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Part:
     """Judge the family that is asked about, or each of them and let the worst decide."""
-    if held is None or not held.sizes["held_out"]:
-        return Part("backtest", "fair", "such bands could not be tested on these runs")
+    if held is None:
+        return Part("backtest", "fair", "such bands were not tested on these runs")
+    if not held.sizes["held_out"]:
+        return Part("backtest", "fair", UNTESTED)
     reach = np.log10(held["factor"].values)
     # The cut-off nearest in distance to the question, and of its runs those about as far out.
     best = reach[np.abs(reach - beyond).argmin()]
     near = (reach == best) & (held["decades_beyond"].values >= best - ABOUT)
     if not near.any():
-        return Part("backtest", "fair", "such bands could not be tested on these runs")
+        return Part("backtest", "fair", UNTESTED)
     held = held.isel(held_out=near)
     labels = held["family"].values if "family" in held.coords else np.full(held.sizes["held_out"], "")
     judged = []
@@ -173,15 +224,21 @@ def _record(held: xr.Dataset, reach: float, beyond: float, whose: str) -> Part:
 def _agreement(one: xr.Dataset) -> Part:
     if "share_form" not in one:
         return Part("agreement", "fair", "one form was asked: whether others agree is not known")
+    if one.attrs.get("forms", ",").count(",") == 0:
+        return Part("agreement", "fair", "one form remains: whether others agree is not known")
+    if "weight" in one and float(one["weight"].max()) > COLLAPSED:
+        name = str(one["weight"].idxmax().item())
+        text = f"{name} has {float(one['weight'].max()):.0%} of the weight: that others agree counts for little"
+        return Part("agreement", "fair", text)
     share = float(np.max(one["share_form"].values))
     text = f"{share:.0%} of the variance is disagreement between the forms"
     return Part("agreement", "good" if share < AGREE else "fair" if share < DISAGREE else "poor", text)
 
 
-def _priors(sensitivity: xr.Dataset | None, family: str | None) -> Part:
+def _priors(sensitivity: xr.Dataset | None, family: str | None, name: str) -> Part:
     if sensitivity is None:
         return Part("priors", "fair", "how far it leans on the priors was not asked")
-    mine = np.char.startswith(sensitivity["quantity"].values.astype(str), "expected_")
+    mine = sensitivity["quantity"].values == name
     if family is not None and "family" in sensitivity.coords:
         mine &= np.isin(sensitivity["family"].values, [family, ""])
     if not mine.any():

@@ -76,6 +76,8 @@ def test_groups_may_be_families(held):
     assert table.loc["a", "coverage"] == 1.0
     assert table.loc["b", "coverage"] == 0.5
     assert bs.score(held, by=("factor", "family")).loc[(100.0, "b"), "inside"] == 0
+    with pytest.raises(QuestionError, match=r"no 'famly' to group by.* mean 'family'\? Accepted: factor, family"):
+        bs.score(held, by="famly")
 
 
 def rehearsed(draws, y, density=None, forms=("a",), factor=10.0):

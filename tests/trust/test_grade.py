@@ -9,7 +9,7 @@ from bayescale.trust import grade
 def far(beyond=0.8, share_form=0.1, verdict="converged", skipped="", families=None, forms="a, b"):
     """A forecast of one point, as far as a grade looks at it."""
     out = xr.Dataset(
-        {"share_noise": ("point", [0.2])}, coords={"decades_beyond": ("point", [beyond])}, attrs={"verdict": verdict}
+        {"expected_loss": ("point", [2.0])}, coords={"decades_beyond": ("point", [beyond])}, attrs={"verdict": verdict}
     )
     if share_form is not None:
         out = out.assign(share_form=("point", [share_form])).assign_attrs(forms=forms, skipped=skipped)
@@ -115,6 +115,15 @@ def test_chains_that_did_not_agree_are_a_d():
     assert found.letter == "D"
 
 
+def test_forms_of_which_one_has_all_the_weight_do_not_agree():
+    weights = xr.DataArray([0.97, 0.03], {"form": ["coupled", "kaplan"]}, name="weight")
+    found = grade(far(share_form=0.01).assign(weight=weights))
+    assert levels(found)["agreement"] == "fair"
+    assert found.parts[3].sentence == "coupled has 97% of the weight: that others agree counts for little"
+    assert levels(grade(far(share_form=0.01).assign(weight=weights.copy(data=[0.6, 0.4]))))["agreement"] == "good"
+    assert grade(far(share_form=0.0, forms="coupled")).parts[3].sentence.startswith("one form remains")
+
+
 def test_a_family_is_graded_by_its_own_sensitivity_and_must_be_named():
     answer = far(families=["x", "y"])
     with pytest.raises(QuestionError, match="say which family: x, y"):
@@ -134,6 +143,16 @@ def test_families_are_judged_each_by_its_own_and_the_worst_decides(family, level
     assert "(z)" not in found.sentence
 
 
+def test_a_split_is_graded_by_what_its_best_size_leans_on():
+    split = far(share_form=None).rename(expected_loss="params").assign(tokens_per_param=("point", [20.0]))
+    assert levels(grade(split, sensitivity=leaning(True)))["priors"] == "fair"
+    assert grade(split, sensitivity=leaning(True)).parts[-1].sentence == "how far it leans on the priors was not asked"
+    mine = leaning(True).assign_coords(quantity=("answer", ["params"]))
+    assert grade(split, sensitivity=mine).parts[-1].sentence == "it leans on the prior of E"
+
+
 def test_only_an_extrapolated_number_has_a_grade():
-    with pytest.raises(QuestionError, match="forecast or extrapolate"):
+    with pytest.raises(QuestionError, match="extrapolated number"):
+        grade(far().drop_vars("expected_loss"))
+    with pytest.raises(QuestionError, match="forecast, extrapolate or"):
         grade(xr.Dataset({"loss": ("point", [1.0])}))

@@ -27,6 +27,7 @@ from bayescale.report.words.phrases import (
     short_names,
 )
 from bayescale.runs import human_number
+from bayescale.trust.grade import COLLAPSED
 
 # What the parts of a grade are called on the page.
 CONVERGENCE, DISTANCE, BACKTEST, AGREEMENT, PRIORS = "convergence", "distance", "backtest", "agreement", "priors"
@@ -99,7 +100,10 @@ def _weights_text(n: Numbers) -> str:
         return f"{each}. Your runs allowed no test of them, so the weights are those of the public runs."
     counts = n["forecast"]["evidence"]
     partly = "" if counts > 0.995 else f" As that is short of the question, the scores count {100 * counts:.0f}%."
-    return f"{each}. By how well they predicted your larger runs from those {tests} smaller.{partly}"
+    heaviest = max(forms, key=lambda name: forms[name]["weight"])
+    alone = len(forms) > 1 and forms[heaviest]["weight"] > COLLAPSED
+    warning = f" {short[heaviest]} all but speaks alone: the band hardly knows that the form is in doubt." * alone
+    return f"{each}. By how well they predicted your larger runs from those {tests} smaller.{partly}{warning}"
 
 
 def _plain_text(n: Numbers) -> str:
