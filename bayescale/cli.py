@@ -12,7 +12,7 @@ import bayescale as bs
 from bayescale.answers import law_of, reference_of
 from bayescale.cli_ask import add_ask, ask, given_at
 from bayescale.cli_compare import add_backtest, add_forecast, backtest, compare, forecast
-from bayescale.cli_curves import add_finish, check_curves, curve_options, finish, read_for
+from bayescale.cli_curves import add_finish, check_curves, curve_options, finish, read_ends, read_for
 from bayescale.cli_families import (
     add_differences,
     add_families,
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(a: argparse.Namespace) -> None:
     check_writable(a.out)
-    runs = read_and_warn(a)
+    runs = read_ends(a)
     with steps() as say:
         study = run_study(runs, model=a.model, against=a.against, at=a.at, forms=a.forms, seed=a.seed, progress=say)
         say("drawing the figures and writing the page")
@@ -267,6 +267,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--against", default=AGAINST, help=f"the plain card it is held against (default {AGAINST})")
     p.add_argument("--at", default="100x", help="where to: a multiple of the largest run, or FLOP (default 100x)")
     p.add_argument("--out", type=Path, default=Path("report"), help="folder for the report (default report/)")
+    curve_options(p)
     _seed(p)
 
     p = command("fit", _fit, "sample a posterior and save it")
@@ -308,6 +309,7 @@ def _parser() -> argparse.ArgumentParser:
     p = command("forecast", forecast, "the loss at larger compute by several forms, weighted by how well they predict")
     add_forecast(p)
     runs_options(p)
+    curve_options(p)
     _at_option(p)
     _seed(p)
 

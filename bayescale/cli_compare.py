@@ -9,6 +9,7 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.cli_ask import given_at
+from bayescale.cli_curves import read_ends
 from bayescale.cli_runs import read_and_warn
 from bayescale.compare import FACTORS, FORECAST
 from bayescale.errors import QuestionError
@@ -68,7 +69,7 @@ def forecast(a: argparse.Namespace) -> None:
         raise QuestionError("say where: --compute, or two of --params, --tokens and --compute.")
     if a.picture:
         check_picture(a.picture)
-    runs = read_and_warn(a)
+    runs = read_ends(a)
     asked: dict[str, Any] = {**given, "at": given_at(a) or None, "family": a.only}
     with steps() as say:
         stack = stack_forms(runs, asked, forms=a.models, seed=a.seed, say=say)

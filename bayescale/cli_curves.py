@@ -7,12 +7,13 @@ import numpy as np
 import xarray as xr
 
 import bayescale as bs
+from bayescale.answers import card_of
 from bayescale.cli_runs import columns_of, families_of, read_and_warn, reading_options
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.sampling import SEED
 from bayescale.picture_file import check_picture, save_picture
 from bayescale.runs import findings, human_number
-from bayescale.runs.describe_curves import are_curves, describe_curves
+from bayescale.runs.describe_curves import OF_A_RULE, are_curves, describe_curves, left_out_lines
 from bayescale.terminal import err, out, print_answer
 
 
@@ -31,26 +32,38 @@ def check_curves(a: argparse.Namespace) -> bool:
     columns = columns_of(a)
     if not (a.named_by or are_curves(a.runs, columns)):
         return False
-    out.print(describe_curves(_read(a)), markup=False)
+    card = bs.load_card(a.model) if a.model else None
+    out.print(describe_curves(_read(a, card)), markup=False)
     return True
 
 
 def read_for(a: argparse.Namespace) -> xr.Dataset:
     """Return the run log that was named, or for a card with a curve the curves, and print what is wrong with it."""
-    if bs.load_card(a.model).curve is None:
+    card = bs.load_card(a.model)
+    return read_and_warn(a) if card.curve is None else _read_and_say(a, card)
+
+
+def read_ends(a: argparse.Namespace) -> xr.Dataset:
+    """Return the run log that was named, of training curves the last checkpoint of each run, and print what is wrong."""
+    if not (a.named_by or are_curves(a.runs, columns_of(a))):
         return read_and_warn(a)
-    return _read_and_warn(a)
+    ends = bs.final_runs(_read_and_say(a, None))
+    err.print(f"Of these training curves the last checkpoint of each of {ends.sizes['run']} runs.", markup=False)
+    return ends
 
 
-def _read_and_warn(a: argparse.Namespace) -> xr.Dataset:
-    curves = _read(a)
+def _read_and_say(a: argparse.Namespace, card: bs.Card | None) -> xr.Dataset:
+    """Return the curves, and print by which rule checkpoints were left out and what else is wrong."""
+    curves = _read(a, card)
+    for line in left_out_lines(curves):
+        err.print(line, markup=False)
     for finding in findings(curves):
-        if finding.level != "info":
+        if finding.level != "info" and not finding.message.startswith(OF_A_RULE):
             err.print(f"{finding.level}: {finding.message}", markup=False)
     return curves
 
 
-def _read(a: argparse.Namespace) -> xr.Dataset:
+def _read(a: argparse.Namespace, card: bs.Card | None) -> xr.Dataset:
     return bs.read_curves(
         a.runs,
         columns=columns_of(a) or None,
@@ -61,6 +74,7 @@ def _read(a: argparse.Namespace) -> xr.Dataset:
         loss_unit=a.loss_unit,
         params_convention=a.params_convention,
         tracker=a.tracker,
+        filters=card.curve.filters if card and card.curve else {},
     )
 
 
@@ -85,7 +99,8 @@ def finish(a: argparse.Namespace) -> None:
         check_picture(a.picture)
     elif a.picture_of:
         raise QuestionError("--picture-of says which run is drawn: add --picture FILE.png.")
-    fit, curves = bs.load_fit(a.fit), _read_and_warn(a)
+    fit = bs.load_fit(a.fit)
+    curves = _read_and_say(a, card_of(fit))
     known = [str(name) for name in np.unique(curves["run"].values)]
     if a.picture_of and a.picture_of not in known:
         raise QuestionError(f"--picture-of {a.picture_of!r}: no such run.{did_you_mean(a.picture_of, known)}")

@@ -4,11 +4,12 @@ import math
 from functools import cached_property
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bayescale.errors import did_you_mean
+from bayescale.errors import RunsError, did_you_mean
 from bayescale.modeling.noise import NOISE_MEANINGS, NOISES
 from bayescale.modeling.priors import DISTRIBUTIONS, frozen
+from bayescale.runs.filters import as_filters
 
 
 class Prior(BaseModel):
@@ -132,6 +133,17 @@ class Curve(BaseModel):
     hot_sd: Prior | None = None
     hot_params: Prior | None = None
     hot_tokens: Prior | None = None
+    # What differs from the reader's own rules; false turns one off.
+    filters: dict[str, float | bool] = Field(default_factory=dict)
+
+    @field_validator("filters", mode="after")
+    @classmethod
+    def _known(cls, filters: dict[str, float | bool]) -> dict[str, float | bool]:
+        try:
+            as_filters(filters)
+        except RunsError as error:
+            raise ValueError(str(error).removeprefix("filters: ")) from None
+        return filters
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -13,6 +13,7 @@ Where the curves tell their learning rate and it falls, mu is the loss of anneal
 by ``hot * lr_fraction``, which may grow as powers of N and of tokens, and differs between runs by a share ``hot_sd``.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ import xarray as xr
 from bayescale.errors import DesignError
 from bayescale.modeling.card import Card
 from bayescale.modeling.card_tables import CURVE_MEANINGS
-from bayescale.runs import final_runs
+from bayescale.runs import Filters, final_runs
+from bayescale.runs.filters import RULES
 from bayescale.runs.segments import CHECKPOINT, run_segments
 
 OF_RUN, COUNT, HEAT = "of_run", "checkpoints", "heat"
@@ -53,6 +55,7 @@ def for_card(card: Card, runs: xr.Dataset) -> tuple[Card, xr.Dataset]:
     refuse_mismatch(card, runs)
     if card.curve is None or is_binned(runs):
         return card, runs
+    _refuse_other_rules(card, runs)
     rows = binned(runs)
     return settled(card, rows), rows
 
@@ -77,6 +80,21 @@ def refuse_mismatch(card: Card, runs: xr.Dataset) -> None:
             "finished runs with one loss each. Read the checkpoints with bs.read_curves, or fit "
             f"{card.name.replace('+curve', '')!r}."
         )
+
+
+def _refuse_other_rules(card: Card, curves: xr.Dataset) -> None:
+    """Refuse curves that were not read by the rules that the card names."""
+    if card.curve is None or not card.curve.filters:
+        return
+    read = {rule["rule"]: rule["why"] for rule in json.loads(curves.attrs.get("filters", "[]"))}
+    asked = Filters(**card.curve.filters).reasons()
+    for name in RULES:
+        if read.get(name) != asked.get(name):
+            raise DesignError(
+                f"{curves.attrs.get('source', 'the curves')}: by the card {card.name!r} the rule {name!r} is "
+                f"{asked.get(name, 'off')!r}, and these curves were read with {read.get(name, 'it off')!r}. Read them "
+                "with filters=card.curve.filters."
+            )
 
 
 def heat_of(curves: xr.Dataset) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from bayescale.report.numbers import Numbers
 
 def card_text(card: Numbers) -> str:
     """Write a model card as a person would write it in TOML."""
-    lines = [f"law   = {json.dumps(card['law'])}", f"title = {json.dumps(card['title'])}", "", "[priors]"]
+    lines = [f"{name} = {_inline(card[name])}" for name in ("law", "x", "title") if card[name]] + ["", "[priors]"]
     lines += [f"{name} = {_inline(prior)}" for name, prior in card["priors"].items()]
     if card["reference"]:
         lines += ["", "[reference]", *(f"{name} = {_inline(value)}" for name, value in card["reference"].items())]
@@ -17,9 +17,9 @@ def card_text(card: Numbers) -> str:
         lines += [f"{name} = {_inline(how)}" for name, how in card["pooling"].items()]
     lines += ["", "[noise]"]
     lines += [f"{name} = {_inline(value)}" for name, value in card["noise"].items() if value is not None]
-    if card["discrepancy"]:
-        lines += ["", "[discrepancy]"]
-        lines += [f"{name} = {_inline(value)}" for name, value in card["discrepancy"].items() if value]
+    for table in ("discrepancy", "errors", "curve"):
+        if stated := {name: value for name, value in (card[table] or {}).items() if value not in (None, {})}:
+            lines += ["", f"[{table}]", *(f"{name} = {_inline(value)}" for name, value in stated.items())]
     return "\n".join(lines)
 
 

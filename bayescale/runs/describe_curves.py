@@ -17,6 +17,8 @@ from bayescale.runs.segments import CHECKPOINT, LEFT_OUT, run_segments
 from bayescale.runs.table import load_table
 from bayescale.runs.trackers import trackers_in
 
+OF_A_RULE = "left out as '"  # how a finding of one of the filters begins
+
 
 def are_curves(path: str | Path, columns: Mapping[str, str | None] | None = None) -> bool:
     """Say whether a file or folder holds training curves: a tracker's log, or a table that names a run more than once.
@@ -80,13 +82,14 @@ def describe_curves(curves: xr.Dataset) -> str:
     width = max(len(name) for name, _ in lines)
     title = f"{curves.attrs['source']}: {curves.attrs['title']} (training curves)"
     # The rules have lines of their own.
-    told = [finding for finding in findings(curves) if not finding.message.startswith("left out as '")]
+    told = [finding for finding in findings(curves) if not finding.message.startswith(OF_A_RULE)]
     return "\n".join(
-        [title, *(f"  {name:<{width}} {said}" for name, said in lines), *_left_out(curves), *findings_text(told)]
+        [title, *(f"  {name:<{width}} {said}" for name, said in lines), *left_out_lines(curves), *findings_text(told)]
     )
 
 
-def _left_out(curves: xr.Dataset) -> list[str]:
+def left_out_lines(curves: xr.Dataset) -> list[str]:
+    """Return how many checkpoints each rule left out and why, a line each."""
     rules = json.loads(curves.attrs["filters"])
     if not rules:
         return ["Nothing was left out: no filter was on."]

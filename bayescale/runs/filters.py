@@ -84,8 +84,10 @@ def as_filters(filters: "Filters | Mapping[str, Any] | None") -> Filters | None:
     for name, value in filters.items():
         if name not in known:
             raise RunsError(f"filters: there is no {name!r}; accepted: {', '.join(known)}.{did_you_mean(name, known)}")
-        if value is not None and not (isinstance(value, bool | int | float) and value >= 0):
-            raise RunsError(f"filters: {name} = {value!r}; accepted: a number, 0 or more, or None to turn it off")
+        accepted = isinstance(value, bool | int | float) and value >= 0 and (value is not True or name == "warm_up")
+        if value is not None and not accepted:
+            number = "true or false" if name == "warm_up" else "a number, 0 or more, or None (false) to turn it off"
+            raise RunsError(f"filters: {name} = {value!r}; accepted: {number}")
     return Filters(**filters)
 
 
