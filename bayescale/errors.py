@@ -5,7 +5,21 @@ from collections.abc import Iterable
 
 
 class BayescaleError(Exception):
-    """The root: catch this to catch everything that bayescale raises on purpose."""
+    """The root: catch this to catch everything that bayescale raises on purpose.
+
+    Each of its kinds is also the built-in error that it is most like, so that ``except ValueError`` catches a
+    `RunsError`, `CardError`, `DesignError` or `QuestionError`; ``except RuntimeError`` an `UnconvergedError` or
+    `SamplingError`; ``except OSError`` an `OutputError`.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> try:
+    ...     bs.load_card("chinchila")
+    ... except bs.BayescaleError as error:
+    ...     print(type(error).__name__)
+    CardError
+    """
 
 
 class RunsError(BayescaleError, ValueError):

@@ -65,8 +65,9 @@ for name, draws in said.items():
     print(f"{name:15s} source {middle:.3f} (95% {low:.3f} to {high:.3f}): {verdict} the known {truth}")
 
 # %% [markdown]
-# Forms that fit the same runs equally well differ in the floor by more than the band of any one of them. An equal pool
-# of their draws is the least that an honest answer should be:
+# On the same runs the medians of these forms lie farther apart than most of their bands are wide, and not every band
+# holds what is known. How well each form fits is not asked here, so none is preferred. An equal pool of their draws is
+# the least that an honest answer should be:
 
 # %%
 pool = xr.concat([draws.stack(sample=("chain", "draw")).reset_index("sample", drop=True) for draws in said.values()],
@@ -98,8 +99,9 @@ print(differ.attrs["answer"])
 # %% [markdown]
 # ## A corpus that was not seen
 #
-# From the same posterior: the floor of a third corpus of this kind. Two corpora say little of how much corpora differ,
-# so most of this band is the prior of that spread; it is wide, as it should be.
+# From the posterior of `chinchilla`: the floor of a third corpus of this kind. Two corpora say little of how much
+# corpora differ, so most of this band is the prior of that spread; it is wide, as it should be. It is of that one form
+# alone: the doubt about forms, which the pool above shows, is not in it.
 
 # %%
 new = bs.irreducible_loss(bs.new_family(fit))["irreducible_loss"]

@@ -101,6 +101,24 @@ def to_total(runs: xr.Dataset, omega: float = OMEGA, recount: bool = True) -> xr
 def to_non_embedding(runs: xr.Dataset, omega: float = OMEGA, recount: bool = True) -> xr.Dataset:
     """Return runs whose N counts embeddings as runs whose N leaves them out: the inverse of `to_total`.
 
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        As `read_runs` gives it, with ``params_convention`` total.
+    omega : float
+        As in `total_params`.
+    recount : bool
+        Whether compute is counted again from the new N, as in `to_total`; otherwise it stays as it is.
+
+    Returns
+    -------
+    xarray.Dataset
+
+    Raises
+    ------
+    QuestionError
+        If the runs' N is not known to be of the other convention.
+
     Examples
     --------
     >>> import numpy as np, bayescale as bs

@@ -125,6 +125,11 @@ def known_models_table(models: xr.Dataset, prob: float = 0.95) -> pd.DataFrame:
         ``params``, ``tokens``, ``compute``, ``compute_in_gpt3``, ``tokens_per_param``, and for each form its median
         loss, the limits of the band and ``decades_beyond``; ``note`` last.
 
+    Raises
+    ------
+    ValueError
+        If the mass is not between 0 and 1.
+
     Examples
     --------
     >>> import bayescale as bs

@@ -58,6 +58,13 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
         A row for each variable and each remaining index (point, family, factor ...), columns ``median`` and, for each
         mass, ``lower_95``, ``upper_95`` and so on, in the variable's unit.
 
+    Raises
+    ------
+    KeyError
+        If no variable has draws, as in a table of scores.
+    ValueError
+        If a mass is not between 0 and 1.
+
     Examples
     --------
     >>> import bayescale as bs

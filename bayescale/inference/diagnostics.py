@@ -29,7 +29,21 @@ class Check:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All checks of a posterior; `passed` says whether its numbers may be quoted."""
+    """All checks of a posterior; `passed` says whether its numbers may be quoted.
+
+    Attributes
+    ----------
+    checks : tuple of Check
+        R-hat, bulk and tail ESS, divergences, E-BFMI and tree depth, each with the worst value found, its limit,
+        whether it passed, and a sentence for where it did not.
+
+    Examples
+    --------
+    >>> from bayescale import Verdict
+    >>> from bayescale.inference import Check
+    >>> Verdict((Check("E-BFMI", 0.2, 0.3, False, "chain 0", "E-BFMI is 0.20 (at least 0.3)."),)).sentence
+    'Not converged: E-BFMI is 0.20 (at least 0.3).'
+    """
 
     checks: tuple[Check, ...]
 
@@ -154,6 +168,16 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset, limits: Limits = Q
 def verdict(fit: xr.DataTree) -> Verdict:
     """Return the verdict that was stored with a posterior.
 
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+
+    Returns
+    -------
+    Verdict
+        ``passed``, whether its numbers may be quoted, ``sentence``, which says so or why not, and ``checks``.
+
     Examples
     --------
     >>> import bayescale as bs
@@ -202,6 +226,11 @@ def prior_to_posterior(fit: xr.DataTree) -> xr.Dataset:
     xarray.Dataset
         Dims ``parameter``: medians and 95% limits of both, and ``learned``, one minus the ratio of their interquartile
         ranges, on the log scale for what is positive. Below 0.5 the answer is at least half the prior's.
+
+    Raises
+    ------
+    KeyError
+        If the posterior has no draws of the prior, as from ``fit(..., prior_draws=0)``.
 
     Examples
     --------

@@ -12,10 +12,22 @@ from bayescale.errors import OutputError, QuestionError
 def save_fit(fit: xr.DataTree, path: str | Path) -> Path:
     """Write a posterior as NetCDF; the file appears whole or not at all.
 
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    path : str or Path
+        The file, in a folder that is there; a file of that name is replaced.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
     Raises
     ------
     OutputError
-        If the folder does not exist or cannot be written.
+        If the folder does not exist or cannot be written, or the path is a folder.
 
     Examples
     --------
@@ -61,10 +73,28 @@ def check_can_save(path: str | Path) -> None:
 def load_fit(path: str | Path) -> xr.DataTree:
     """Read a posterior that `save_fit` wrote, into memory.
 
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    xarray.DataTree
+        The posterior as `fit` gave it: every answer may be asked of it.
+
     Raises
     ------
     QuestionError
         If there is no such file, or it is not a bayescale posterior.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, bayescale as bs
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> path = bs.save_fit(fit, pathlib.Path(tempfile.mkdtemp()) / "fit.nc")
+    >>> bs.verdict(bs.load_fit(path)).passed
+    True
     """
     path = Path(path)
     if path.is_dir():

@@ -40,6 +40,15 @@ LAWS: dict[str, Law] = {law_.name: law_ for law_ in _LAWS}
 def get_law(name: str) -> Law:
     """Return the law of that name.
 
+    Parameters
+    ----------
+    name : str
+        One of ``LAWS``, or of those that `law` has declared since.
+
+    Returns
+    -------
+    Law
+
     Raises
     ------
     QuestionError

@@ -27,7 +27,28 @@ class PowerTerms(NamedTuple):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a law: its name, what it means, its unit, the values it may take and those met in practice."""
+    """One parameter of a law: its name, what it means, its unit, the values it may take and those met in practice.
+
+    Attributes
+    ----------
+    name : str
+        The key of ``theta``, and the name under which a card gives its prior.
+    meaning : str
+        What it stands for, in a few words.
+    unit : str
+        Its unit; ``"1"`` for a pure number.
+    support : {"positive", "real", "share"}
+        The values it may take: above 0, any, or between 0 and 1.
+    typical : tuple of float
+        The lowest and highest value met in practice.
+
+    Examples
+    --------
+    >>> from bayescale.laws import get_law
+    >>> alpha = next(one for one in get_law("chinchilla").parameters if one.name == "alpha")
+    >>> alpha.support
+    'positive'
+    """
 
     name: str
     meaning: str

@@ -13,7 +13,19 @@ DEFAULTS = "defaults"
 
 
 def list_cards() -> list[str]:
-    """Return the names of the shipped cards."""
+    """Return the names of the shipped cards.
+
+    Returns
+    -------
+    list of str
+        What `load_card` takes, in alphabetical order; each may be followed by ``"+drift"`` and the like.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> "chinchilla" in bs.list_cards()
+    True
+    """
     return sorted(path.stem for path in shipped_path("models").glob("*.toml") if path.stem != DEFAULTS)
 
 
@@ -27,6 +39,11 @@ def load_card(model: "str | Path | Card") -> Card:
         for a law in one variable, such as ``"power:tokens"``; any of them with ``"+drift"`` at its end for the same
         card with a discrepancy, ``"+curve"`` for learning curves, ``"+budget"`` or ``"+design"`` for errors that runs
         of one IsoFLOP budget or of one design share, or several of these; or a card.
+
+    Returns
+    -------
+    Card
+        Checked, and completed from the card that it extends and from the defaults; a card that was given, as it is.
 
     Raises
     ------
@@ -100,7 +117,12 @@ def make_card(content: dict[str, Any], name: str = "card", where: str | None = N
     name : str
         The card's name.
     where : str, optional
-        Where it stands, for messages.
+        Where it stands, for messages; files that it names are sought beside that place.
+
+    Returns
+    -------
+    Card
+        Completed from the card that it extends and from the defaults.
 
     Raises
     ------

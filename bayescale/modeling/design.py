@@ -15,6 +15,16 @@ from bayescale.modeling.noise import NOISES
 def laws_for(runs: xr.Dataset) -> list[str]:
     """Return the names of the laws whose inputs and response are all in the runs.
 
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        As `read_runs` gives it, dims ``run``.
+
+    Returns
+    -------
+    list of str
+        Shipped laws, in the order in which they are listed. Whether the runs can identify one is not asked here.
+
     Examples
     --------
     >>> import bayescale as bs

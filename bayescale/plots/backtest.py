@@ -127,6 +127,17 @@ def plot_backtest_coverage(held: Held, *, prob: float = 0.9, family: str | None 
     -----
     The interval (Wilson's) takes runs as independent; those beyond one cut-off share its errors, so that it is too
     narrow where there are many.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.plots.backtest import plot_backtest_coverage
+    >>> seen = {name: ("held_out", [value]) for name, value in
+    ...         {"loss": 2.0, "median": 2.1, "elpd": 1.0, "crps": 0.05}.items()}
+    >>> band = {"lower": (("prob", "held_out"), [[1.9]]), "upper": (("prob", "held_out"), [[2.2]])}
+    >>> held = xr.Dataset(seen | band, {"prob": [0.9], "decades_beyond": ("held_out", [1.2])})
+    >>> plot_backtest_coverage(held).get_ylabel()
+    'runs inside of the 90% band (%)'
     """
     ax = axes(ax)
     drawn = list(_by_distance(held, prob, family))
@@ -178,6 +189,17 @@ def plot_backtest_scores(
     ------
     QuestionError
         If there is no such score, or no band of that mass.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.plots.backtest import plot_backtest_scores
+    >>> seen = {name: ("held_out", [value]) for name, value in
+    ...         {"loss": 2.0, "median": 2.1, "elpd": 1.0, "crps": 0.05}.items()}
+    >>> band = {"lower": (("prob", "held_out"), [[1.9]]), "upper": (("prob", "held_out"), [[2.2]])}
+    >>> held = xr.Dataset(seen | band, {"prob": [0.9], "decades_beyond": ("held_out", [1.2])})
+    >>> plot_backtest_scores(held, "width").get_ylabel()
+    'width of the 90% band, median (%)'
     """
     if score not in SCORES:
         raise QuestionError(f"there is no score {score!r}.{did_you_mean(score, SCORES)} Scores: {', '.join(SCORES)}.")

@@ -70,6 +70,16 @@ def plot_coverage(checked: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.plots.checks import plot_coverage
+    >>> shares = {"coverage": [0.5, 0.85], "coverage_lower": [0.3, 0.7], "coverage_upper": [0.7, 0.95]}
+    >>> inside = {name: (("group", "prob"), [share]) for name, share in shares.items()}
+    >>> checked = xr.Dataset(inside | {"runs": ("group", [20])}, {"group": ["all runs"], "prob": [0.5, 0.9]})
+    >>> plot_coverage(checked).get_legend().get_texts()[0].get_text()
+    'all runs, 20'
     """
     ax = axes(ax)
     promised = 100 * checked["prob"].values
@@ -116,6 +126,17 @@ def plot_left_out_runs(
     ------
     QuestionError
         If there is no band of that mass, or no such family.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.plots.checks import plot_left_out_runs
+    >>> band = {"lower": (("prob", "run"), [[2.4, 1.9]]), "upper": (("prob", "run"), [[2.6, 2.1]])}
+    >>> middle = {"median": ("run", [2.5, 2.0]), "loss": ("run", [2.55, 2.2])}
+    >>> at = {"prob": [0.9], "compute": ("run", [1e18, 1e19])}
+    >>> ax = plot_left_out_runs(xr.Dataset(band | middle, at, {"response": "loss"}))
+    >>> [text.get_text() for text in ax.get_legend().get_texts()][1:]
+    ['inside: 1 of 2', 'outside: 1']
     """
     ax = axes(ax)
     if prob not in checked["prob"].values:

@@ -94,6 +94,14 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     References
     ----------
     Vehtari et al. 2021, arXiv 1903.08008, section 4.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.plots.diagnostics import plot_ranks
+    >>> draws = xr.Dataset({"alpha": (("chain", "draw"), np.random.default_rng(1).normal(0.3, 0.02, (4, 100)))})
+    >>> plot_ranks(xr.DataTree.from_dict({"posterior": draws}), "alpha").get_xlabel()
+    'rank of the draws of alpha, from lowest to highest'
     """
     ax = axes(ax)
     label = parameter or next(check.worst for check in verdict(fit).checks if check.name == "R-hat")

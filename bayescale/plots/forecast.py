@@ -129,6 +129,18 @@ def plot_forecast_path(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.plots.forecast import plot_forecast_path
+    >>> draws = np.random.default_rng(1).normal(2.0, 0.1, (1, 100, 2))  # chain, draw, point
+    >>> path = {name: (("chain", "draw", "point"), draws) for name in ("loss", "expected_loss")}
+    >>> path |= {"form_loss": (("form", "chain", "draw", "point"), draws[None]), "weight": ("form", [1.0])}
+    >>> at = {"form": ["chinchilla+drift"], "compute": ("point", [1e21, 1e22])}
+    >>> ax = plot_forecast_path(xr.Dataset(path, at, {"loss_unit": "nats/token", "largest_run_flop": 1e20}))
+    >>> ax.get_legend().get_texts()[1].get_text()
+    'chinchilla, 100%'
     """
     ax = axes(ax)
     one = of_family(path, family)

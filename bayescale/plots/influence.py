@@ -80,6 +80,15 @@ def plot_pareto_k(moved: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.plots.influence import plot_pareto_k
+    >>> told = {"pareto_k": ("run", [0.1, 0.8]), "reliable": ("run", [True, False])}
+    >>> moved = xr.Dataset(told, {"compute": ("run", [1e18, 1e19])}, {"good_k": 0.7})
+    >>> [text.get_text() for text in plot_pareto_k(moved).get_legend().get_texts()]
+    ['can be told: 1 runs', 'needs a fit: 1']
     """
     ax = axes(ax)
     x, measure = _sizes(moved)

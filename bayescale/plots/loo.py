@@ -34,6 +34,16 @@ def plot_loo_by_run(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.plots.loo import plot_loo_by_run
+    >>> each = {"elpd_i": (("model", "run"), [[1.5, 1.0, 2.0], [1.0, 1.2, 1.5]])}
+    >>> loo = xr.Dataset(each, {"model": ["chinchilla", "kaplan"]})
+    >>> runs = xr.Dataset({"compute": ("run", [1e18, 1e19, 1e20])})
+    >>> plot_loo_by_run(loo, runs).get_legend().get_texts()[0].get_text()
+    'chinchilla better: 2 runs, 1.0 in all'
     """
     ax = axes(ax)
     first, second = models or tuple(str(name) for name in loo["model"].values[:2])

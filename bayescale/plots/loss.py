@@ -160,6 +160,17 @@ def plot_forms(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.plots.loss import plot_forms
+    >>> draws = (("chain", "draw", "point"), np.random.default_rng(1).normal(2.0, 0.1, (1, 100, 2)))
+    >>> about = {"loss_unit": "nats/token", "largest_run_flop": 1e20}
+    >>> path = xr.Dataset({"loss": draws}, {"compute": ("point", [1e21, 1e22])}, about)
+    >>> ax = plot_forms({"chinchilla": path, "coupled": path})
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['chinchilla', 'coupled']
     """
     ax = axes(ax)
     if runs is not None:

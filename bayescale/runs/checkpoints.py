@@ -160,6 +160,11 @@ def final_runs(curves: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
 
+    Raises
+    ------
+    RunsError
+        If these are no training curves, or a run is not in one piece and in the order of its tokens.
+
     Examples
     --------
     >>> from bayescale.runs import final_runs, load_shipped_curves

@@ -57,6 +57,11 @@ def load_shipped(name: str) -> xr.Dataset:
     xarray.Dataset
         As ``read_runs`` gives it.
 
+    Raises
+    ------
+    RunsError
+        If no run log of that name is shipped.
+
     Examples
     --------
     >>> from bayescale.runs import load_shipped
@@ -80,6 +85,11 @@ def load_shipped_curves(name: str, **options: Any) -> xr.Dataset:
     -------
     xarray.Dataset
         As `read_curves` gives it, with seed, width and depth of each run from its run log.
+
+    Raises
+    ------
+    RunsError
+        If no training curves of that name are shipped, or as `read_curves` does.
 
     Examples
     --------
