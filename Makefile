@@ -29,7 +29,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws calibration benchmark-trust learn-priors learn-lab pooling lock clean
+.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws calibration benchmark-trust learn-priors learn-lab pooling simulated-truth curves worked-examples lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -80,6 +80,15 @@ pooling: $(READY)  ## does a family gain from the others: log scores with and wi
 
 learn-lab: $(READY)  ## what public families of runs have in common, as the card new-lab (half an hour)
 	$(RUN)/python -m benchmarks.learn_lab $(ARGS)
+
+simulated-truth: $(READY)  ## do bands hold where rows are not independent: 400 simulated logs; goes on where it stopped (hours)
+	$(RUN)/python -m benchmarks.simulated_truth $(ARGS)
+
+curves: $(READY)  ## learning curves of public runs in ../shared: logging rates, runs in progress, annealing (half an hour)
+	PYTHONPATH=. $(RUN)/python docs/make_curves.py $(ARGS)
+
+worked-examples: $(READY)  ## four public logs in ../shared: families, seeds, schedules (minutes)
+	PYTHONPATH=. $(RUN)/python docs/make_worked_examples.py
 
 clean:  ## remove the environment, the report and every cache in this folder
 	rm -rf .venv .tools dist build report .pytest_cache .ruff_cache .mypy_cache .hypothesis

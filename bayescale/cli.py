@@ -25,7 +25,7 @@ from bayescale.cli_families import (
 )
 from bayescale.cli_models import list_models, show_model
 from bayescale.cli_outliers import add_outliers, outliers
-from bayescale.cli_runs import positive, read, read_and_warn, reading_options, runs_options
+from bayescale.cli_runs import positive, read, reading_options, runs_options
 from bayescale.errors import DesignError, QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE

@@ -44,7 +44,7 @@ def read_for(a: argparse.Namespace) -> xr.Dataset:
 
 
 def read_ends(a: argparse.Namespace) -> xr.Dataset:
-    """Return the run log that was named, of training curves the last checkpoint of each run, and print what is wrong."""
+    """Return the run log that was named, or of curves the last checkpoint of each run, and print what is wrong."""
     if not (a.named_by or are_curves(a.runs, columns_of(a))):
         return read_and_warn(a)
     ends = bs.final_runs(_read_and_say(a, None))

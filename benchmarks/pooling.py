@@ -82,14 +82,22 @@ def page(found: pd.DataFrame) -> str:
     for key, group in found.groupby(keys, sort=False):
         by = group.set_index("pooling")["log_score"]
         body.append([*map(str, key), *(f"{by[pooling]:.2f}" for pooling in POOLINGS)])
-    means = found.groupby(["its smaller runs", "pooling"], sort=False)["log_score"].mean()
-    body += [
-        ["**mean**", "", str(kept), "", *(f"**{means[kept, pooling]:.2f}**" for pooling in POOLINGS)]
-        for kept in dict.fromkeys(found["its smaller runs"])
-    ]
+    for name, some in [*found.groupby("log", sort=False), ("", found)]:
+        means = some.groupby(["its smaller runs", "pooling"], sort=False)["log_score"].mean()
+        body += [
+            [str(name), "**mean**", str(kept), "", *(f"**{means[kept, pooling]:.2f}**" for pooling in POOLINGS)]
+            for kept in dict.fromkeys(found["its smaller runs"])
+        ]
     failed = int((~found["converged"]).sum())
     note = f"\n{failed} of {len(found)} fits did not pass every check of convergence.\n" if failed else ""
-    return HEAD + table([*keys, *(f"{pooling} pooling" for pooling in POOLINGS)], body) + note
+    each = found.pivot_table(index=keys, columns="pooling", values="log_score", sort=False)
+    better = {other: int((each["partial"] > each[other]).sum()) for other in ("complete", "none")}
+    worst = [f"{row.Index[1]} ({row.Index[2]})" for row in each.itertuples() if row.none > row.partial]
+    said = (
+        f"\nOf {len(each)} cases partial pooling has a better score than complete pooling in {better['complete']}, and "
+        f"than none in {better['none']}; none does better for {', '.join(worst)}.\n"
+    )
+    return HEAD + table([*keys, *(f"{pooling} pooling" for pooling in POOLINGS)], body) + said + note
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def counted(rows: pd.DataFrame) -> pd.DataFrame:
 
 HEAD = """# Do bands hold where rows are not independent?
 
-Written by `python -m benchmarks.simulated_truth`; not edited by hand.
+Written by `make simulated-truth`; not edited by hand.
 
 How often did the 90% band of simulated logs hold the floor, what is expected of a run of 3.2 times the largest N and
 the largest D, and the loss of a run made there? Width: the median over logs, in % of the truth. Of sound bands the

@@ -1,7 +1,7 @@
 """Write docs/curves.md, its picture and three tables: how fast one logs, where runs end, what annealing would give.
 
 Needs the public Gemstones curves beside the repository, which are not part of it. From the root of the repository:
-``PYTHONPATH=. python docs/make_curves.py``; about half an hour, or ``--only`` one of the three.
+``make curves``; about half an hour, or ``ARGS="--only rates"``.
 """
 
 import argparse
@@ -161,7 +161,7 @@ def write() -> None:
 
 TEXT = """# Learning curves
 
-Written by `docs/make_curves.py`; not edited by hand. Model `chinchilla+curve`; why it is as it is:
+Written by `make curves`; not edited by hand. Model `chinchilla+curve`; why it is as it is:
 [ADR 19](adr/0019-checkpoints-are-not-runs.md).
 
 ## How fast one logs

@@ -1,7 +1,7 @@
 """Write docs/worked-examples.md: public logs whose runs differ by corpus, schedule, evaluation or seed, fitted as such.
 
 Needs the public run logs beside the repository, which are not part of it. From the root of the repository:
-``PYTHONPATH=. python docs/make_worked_examples.py``; minutes.
+``make worked-examples``; minutes.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ PAGE = Path(__file__).resolve().parent / "worked-examples.md"
 SEED = 1
 HEAD = """# Worked examples: logs that are not 240 clean rows
 
-Written by `docs/make_worked_examples.py`; not edited by hand. The logs are public, but their licences keep them out of
+Written by `make worked-examples`; not edited by hand. The logs are public, but their licences keep them out of
 this repository.
 """
 

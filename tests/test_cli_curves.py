@@ -3,7 +3,9 @@ import json
 import numpy as np
 import pytest
 
+import bayescale.cli_compare as cli_compare
 from bayescale.cli import main
+from bayescale.errors import QuestionError
 
 ROWS = [(run, step, 2 + 5 / step**0.5 + place) for place, run in enumerate("ab") for step in range(10, 210, 10)]
 
@@ -40,6 +42,31 @@ def test_check_knows_a_trackers_file_and_a_table_by_its_repeated_runs(log, tmp_p
     text = said(capsys, tmp_path / "trainer_state.json")
     assert "checkpoints 19, 19 a run" in text
     assert "is the loss on the text that was being trained on" in text
+
+
+def test_check_knows_the_rules_that_a_card_names(log, tmp_path, capsys):
+    card = tmp_path / "mine.toml"
+    card.write_text('extends = "chinchilla"\n[curve.filters]\nfirst = 0.3\nspike = false\n')
+    text = said(capsys, log, "--run", "model", "--batch", "1k", "--model", card)
+    assert "Left out: 10 of 40 checkpoints\n  first tokens: 10 checkpoints of 2 runs (within the first 30%" in text
+    assert "spike" not in text
+
+
+def test_a_forecast_from_curves_is_of_the_last_checkpoint_of_each_run(log, tmp_path, capsys, monkeypatch):
+    (tmp_path / "models.csv").write_text("run,N\na,70M\nb,160M\n")
+    asked = {}
+
+    def answer(runs, question, **options):
+        asked["runs"] = runs
+        raise QuestionError("enough")
+
+    monkeypatch.setattr(cli_compare, "stack_forms", answer)
+    words = ["--run", "model", "--batch", "1k", "--about", str(tmp_path / "models.csv"), "--compute", "100x"]
+    assert main(["forecast", str(log), *words]) == 2
+    told = capsys.readouterr().err
+    assert "Left out: 2 of 40 checkpoints" in told
+    assert "Of these training curves the last checkpoint of each of 2 runs." in told
+    assert asked["runs"]["tokens"].values.tolist() == [200e3, 200e3]
 
 
 def test_check_of_a_folder_that_holds_nothing(tmp_path, capsys):

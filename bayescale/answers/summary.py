@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayescale.errors import QuestionError
+
 BANDS = (0.5, 0.8, 0.95)
 
 
@@ -60,7 +62,7 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
 
     Raises
     ------
-    KeyError
+    QuestionError
         If no variable has draws, as in a table of scores.
     ValueError
         If a mass is not between 0 and 1.
@@ -90,6 +92,8 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
             }
             row = {"variable": str(name), **labels, "median": float(found["median"].isel(pick)), **limits}
             rows.append(row | {"unit": draws.attrs.get("units", "")})
+    if not rows:
+        raise QuestionError(f"no variable has draws (dims chain, draw): {', '.join(map(str, answer.data_vars))}.")
     table = pd.DataFrame(rows)
     dims = dict.fromkeys(str(d) for name in answer.data_vars for d in answer[name].dims if str(d) in table)
     keys = ["variable", *sorted(dims, key=lambda d: (d != "point", d == "family"))]

@@ -8,7 +8,7 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from bayescale.errors import UnconvergedError
+from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.modeling.pooling import CHOLESKY
 
 
@@ -229,7 +229,7 @@ def prior_to_posterior(fit: xr.DataTree) -> xr.Dataset:
 
     Raises
     ------
-    KeyError
+    QuestionError
         If the posterior has no draws of the prior, as from ``fit(..., prior_draws=0)``.
 
     Examples
@@ -239,6 +239,8 @@ def prior_to_posterior(fit: xr.DataTree) -> xr.Dataset:
     >>> bool((bs.prior_to_posterior(fit)["learned"] <= 1).all())
     True
     """
+    if "prior" not in fit:
+        raise QuestionError("this posterior has no draws of the prior: fit again, without prior_draws=0.")
     rows: dict[str, list[float]] = {}
     posterior, prior = fit["posterior"].to_dataset(), fit["prior"].to_dataset()
     for name in prior.data_vars:

@@ -38,6 +38,7 @@ _FROM_RUNS = (
     "licence",
     "truth",
     "findings",
+    "filters",
     LOSS_STEP,
 )
 _VERSIONS = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
@@ -273,6 +274,16 @@ def _seen(card: Card, runs: xr.Dataset) -> dict[str, tuple[float, float]]:
 
 def runs_of(fit: xr.DataTree) -> xr.Dataset:
     """Return the runs that a posterior was fitted to, as `read_runs` gave them.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``run``; of learning curves the bins that were fitted.
 
     Examples
     --------

@@ -26,8 +26,8 @@ import xarray as xr
 from bayescale.errors import DesignError
 from bayescale.modeling.card import Card
 from bayescale.modeling.card_tables import CURVE_MEANINGS
-from bayescale.runs import Filters, final_runs
-from bayescale.runs.filters import RULES
+from bayescale.runs import final_runs
+from bayescale.runs.filters import RULES, as_filters
 from bayescale.runs.segments import CHECKPOINT, run_segments
 
 OF_RUN, COUNT, HEAT = "of_run", "checkpoints", "heat"
@@ -84,10 +84,11 @@ def refuse_mismatch(card: Card, runs: xr.Dataset) -> None:
 
 def _refuse_other_rules(card: Card, curves: xr.Dataset) -> None:
     """Refuse curves that were not read by the rules that the card names."""
-    if card.curve is None or not card.curve.filters:
+    filters = as_filters(card.curve.filters) if card.curve and card.curve.filters else None
+    if filters is None:
         return
     read = {rule["rule"]: rule["why"] for rule in json.loads(curves.attrs.get("filters", "[]"))}
-    asked = Filters(**card.curve.filters).reasons()
+    asked = filters.reasons()
     for name in RULES:
         if read.get(name) != asked.get(name):
             raise DesignError(

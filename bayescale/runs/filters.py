@@ -46,6 +46,13 @@ class Filters:
     spike : float, optional
         A checkpoint by so many standard deviations above its neighbours is left out: of the run's own scatter, robustly
         measured, or of the loss's known error where that is larger; by 1% of the loss at least.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> rules = bs.Filters(first=0.3, spike=None)
+    >>> bs.load_shipped_curves("tinylm", filters=rules).sizes["checkpoint"]
+    684
     """
 
     first: float | None = 0.1

@@ -5,6 +5,7 @@ from pinned import BESIROGLU, KAPLAN, ROUNDED, pinned_fit
 
 import bayescale as bs
 from bayescale.answers import bands
+from bayescale.errors import QuestionError
 
 
 def test_bands_are_the_quantiles():
@@ -58,3 +59,8 @@ def test_bands_bear_draws_that_are_infinite_and_variables_without_any():
     found = bands(draws, (0.5,))
     assert [float(found[k].squeeze()) for k in ("lower", "median", "upper")] == [2.0, 3.0, np.inf]
     assert bool(np.isnan(bands(draws * np.nan, (0.5,))["median"]))
+
+
+def test_a_table_of_scores_has_no_bands():
+    with pytest.raises(QuestionError, match=r"no variable has draws \(dims chain, draw\): weight"):
+        bs.summary(xr.Dataset({"weight": ("form", [1.0])}))

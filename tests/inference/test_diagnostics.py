@@ -4,7 +4,7 @@ import xarray as xr
 from pinned import FAILED, PASSED, pinned_fit
 
 import bayescale as bs
-from bayescale.errors import UnconvergedError
+from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.inference import Verdict, prior_to_posterior, require_quotable
 from bayescale.inference.diagnostics import diagnose
 
@@ -145,3 +145,10 @@ def test_what_they_taught_of_each_family():
     table = prior_to_posterior(pinned_fit(families={"a": truth, "b": truth | {"E": 2.0}}, spread=0.1))
     assert {"E[a]", "E[b]", "beta[b]"} <= set(table["parameter"].values)
     assert float(table["median"].sel(parameter="E[b]")) == pytest.approx(2.0, rel=0.03)
+
+
+def test_a_posterior_without_draws_of_the_prior_tells_nothing_of_what_was_learned():
+    fit = pinned_fit()
+    del fit["prior"]
+    with pytest.raises(QuestionError, match="no draws of the prior"):
+        bs.prior_to_posterior(fit)

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import nutpie
+import pandas as pd
 import pytest
 import xarray as xr
 from pinned import BESIROGLU, simulated_frame, simulated_runs
@@ -104,6 +105,29 @@ def test_a_second_fit_is_the_same_and_takes_seconds(hoffmann_fit, hoffmann_runs)
     if os.environ.get("CI") or busy < 2:
         assert took < 3
     assert took < 60
+
+
+@pytest.mark.slow
+def test_twelve_families_of_forty_runs_take_seconds():
+    # The bound of 15 s for 4 x (1000 + 1000) draws is for two idle cores.
+    rng, parts = np.random.default_rng(3), []
+    for family in range(12):
+        floor, alpha, beta, a, b = np.array([1.8, 0.34, 0.28, 0.35, 0.4]) * np.exp(0.12 * rng.standard_normal(5))
+        compute, ratio = 10 ** rng.uniform(18, 22, 40), 10 ** rng.uniform(0.7, 2, 40)
+        params = np.sqrt(compute / 6 / ratio)
+        loss = floor + a * (params / 1e8) ** -alpha + b * (ratio * params / 3e9) ** -beta
+        loss *= np.exp(0.01 * rng.standard_t(5, 40))
+        about = {"family": f"f{family}", "params": params, "tokens": ratio * params, "loss": loss}
+        parts.append(pd.DataFrame(about))
+    runs = bs.read_runs(pd.concat(parts), suspicious="keep")
+    bs.fit(runs, "chinchilla", seed=1, tries=1, prior_draws=0)
+    busy, start = os.getloadavg()[0], time.perf_counter()
+    warm = bs.fit(runs, "chinchilla", seed=2, tries=1, prior_draws=0)
+    took = time.perf_counter() - start
+    print(f"warm: {took:.1f} s at a load of {busy:.1f}; {bs.verdict(warm).sentence}")
+    assert int(warm["sample_stats"]["diverging"].sum()) == 0
+    assert bs.verdict(warm).passed
+    assert took < (15 if busy < 2 else 120)
 
 
 def test_another_seed_gives_other_draws_of_the_same_posterior(hoffmann_fit, hoffmann_runs):

@@ -274,3 +274,28 @@ def test_too_few_curves_are_refused():
 def test_what_curves_can_teach_is_asked_of_their_last_checkpoints():
     with pytest.raises(DesignError, match=r"identifiability\(bs.final_runs\(curves\), 'chinchilla'\)"):
         bs.identifiability(curves(), "chinchilla+curve")
+
+
+def test_a_card_names_the_rules_by_which_checkpoints_are_left_out():
+    card = bs.make_card({"extends": "chinchilla", "curve": {"filters": {"first": 0.3, "spike": False}}})
+    curves = bs.load_shipped_curves("tinylm", filters=card.curve.filters)
+    assert for_card(card, curves)[1].sizes["run"] > 0
+    with pytest.raises(DesignError, match=r"rule 'first tokens' is 'within the first 30%.*were read with 'with"):
+        for_card(card, bs.load_shipped_curves("tinylm"))
+    with pytest.raises(DesignError, match=r"these curves were read with 'it off'\. Read them with filters=card"):
+        for_card(card, bs.load_shipped_curves("tinylm", filters=None))
+    some = bs.load_shipped_curves("tinylm", filters={"first": 0.3})
+    with pytest.raises(DesignError, match="rule 'spike' is 'off'"):
+        for_card(card, some)
+
+
+@pytest.mark.parametrize(
+    ("filters", "said"),
+    [
+        ({"frist": 0.1}, "no 'frist'.*mean 'first'"),
+        ({"first": True}, "first = True; accepted: a number, 0 or more, or"),
+    ],
+)
+def test_a_card_with_a_rule_that_is_none_is_refused(filters, said):
+    with pytest.raises(CardError, match=f"curve.filters.*{said}"):
+        bs.make_card({"extends": "chinchilla", "curve": {"filters": filters}})
