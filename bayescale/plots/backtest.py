@@ -1,6 +1,7 @@
 """The largest runs, predicted from the smaller ones: did the bands hold?"""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ SCORES = {
     "error": "error, median (%)",
     "bias": "prediction over the loss (%)",
 }
+# Families by shape, where they are few; a run outside of its band is hollow.
+MARKERS = ("o", "s", "^", "D")
+HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markeredgewidth": 1.6}
 BEYOND = "decades of compute beyond the fitted runs"
 NOTHING = "no run could be held out"
 Held = xr.Dataset | Mapping[str, xr.Dataset]
@@ -84,13 +88,22 @@ def plot_backtest(
             textcoords="offset points", color=MUTED,
         )  # fmt: skip
     ax.vlines(x, low, high, color=FIRST, alpha=0.32, linewidth=3.2, label=f"predicted {100 * prob:g}% band")
-    ax.plot(x[inside], seen[inside], "o", color=FIRST, markersize=4.5, label=f"inside: {inside.sum()} of {len(x)}")
-    ax.plot(
-        x[~inside], seen[~inside], "X", color=MISSED, markersize=6, markeredgecolor="white", markeredgewidth=0.4,
-        label=f"outside: {(~inside).sum()}",
-    )  # fmt: skip
+    families = one["family"].values if "family" in one.coords else np.full(len(x), "")
+    names = np.unique(families)
+    several = 1 < len(names) <= len(MARKERS)
+    if several:
+        for name, marker in zip(names, MARKERS, strict=False):
+            mine = families == name
+            said = f"{name}: {inside[mine].sum()} of {mine.sum()} inside"
+            ax.plot(x[mine & inside], seen[mine & inside], marker, color=FIRST, markersize=4.5, label=said)
+            ax.plot(x[mine & ~inside], seen[mine & ~inside], marker, color=MISSED, markersize=6, **HOLLOW)
+        ax.plot([], [], "o", color=MISSED, markersize=6, **HOLLOW, label=f"hollow: outside ({(~inside).sum()})")
+    else:
+        ax.plot(x[inside], seen[inside], "o", color=FIRST, markersize=4.5, label=f"inside: {inside.sum()} of {len(x)}")
+        said = f"outside: {(~inside).sum()}"
+        ax.plot(x[~inside], seen[~inside], "o", color=MISSED, markersize=6, **HOLLOW, label=said)
     ax.margins(x=0.05, y=0.06)
-    legend_on_top(ax, 3)
+    legend_on_top(ax, 2 if several else 3)
     ax.tick_params(colors=INK)
     return ax
 

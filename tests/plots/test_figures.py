@@ -77,7 +77,13 @@ def test_one_family_shows_its_own_runs(family_study, ax):
 
 def test_backtest_counts_inside_and_outside(family_study, ax):
     plots.plot_backtest(family_study.held["chinchilla"], factor=100, ax=drawn(ax))
-    assert labels(ax) == ["predicted 90% band", "inside: 12 of 20", "outside: 8"]
+    each = ["english: 0 of 8 inside", "source: 12 of 12 inside"]
+    assert labels(ax) == ["predicted 90% band", *each, "hollow: outside (8)"]
+
+
+def test_backtest_of_one_family_counts_inside_and_outside(family_study, ax):
+    plots.plot_backtest(family_study.held["chinchilla"], factor=100, family="english", ax=drawn(ax))
+    assert labels(ax) == ["predicted 90% band", "inside: 0 of 8", "outside: 8"]
 
 
 def test_backtest_takes_the_largest_factor_unless_told(family_study, ax):
