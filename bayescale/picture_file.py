@@ -37,7 +37,7 @@ def panels(families: Sequence[str | None], draw: "Callable[..., Axes]", answer: 
     _, each = plt.subplots(len(families), squeeze=False, figsize=(6.8, height), layout="constrained")
     for family, ax in zip(families, each.flat, strict=True):
         draw(answer, family=family, ax=ax)
-        ax.set_title(family or "", loc="right", fontsize="medium")
+        ax.set_title(family or "")
     return each.flat[0]
 
 
