@@ -76,8 +76,7 @@ def _far_lines(n: Numbers) -> list[str]:
     for family, start in _families(n):
         f = n["extrapolation"][model][family]
         size = f"N = {human_number(f['params'])}, D = {human_number(f['tokens'])}"
-        share = f["shares"]["parameters"]
-        lines.append(f"   {start}{band_text(f['loss'])} at {size}; {100 * share:.0f}% of the width is parameters")
+        lines.append(f"   {start}{band_text(f['loss'])} at {size}; grade {f['grade']['letter']}")
     if len(n["families"]) <= LISTED_SPLITS:
         other = ", ".join(
             f"{start}{band_text(n['extrapolation'][against][family]['loss'])}".replace("95%: ", "")
@@ -109,10 +108,11 @@ def _form_lines(n: Numbers) -> list[str]:
     for family, start in _families(n, LISTED_SPLITS):
         each = []
         for model in (q["model"], q["against"]):
-            best = n["extrapolation"][model][family]["optimal"]
+            found = n["extrapolation"][model][family]
+            best, letter = found["optimal"], found["optimal_grade"]["letter"]
             size, slope = best["params"]["median"], best["exponent_params"]["median"]
-            each.append(f"{human_number(size, 2)} by {model} (grows as C^{slope:.2f})")
-        lines.append(f"   {start}best N {', '.join(each)}")
+            each.append(f"{human_number(size, 2)} by {model} (C^{slope:.2f}; grade {letter})")
+        lines.append(f"   {start}best N at {q['at']} {', '.join(each)}")
     return lines
 
 

@@ -122,7 +122,9 @@ def test_without_any_form_to_stack_the_plain_one_answers_and_says_so(plain):
     assert found["forecast"] == {"possible": False, "why_not": "no form gave a posterior"}
     said = terminal_summary(plain)
     assert "NOT STACKED" in said
-    assert "grade" not in said
+    grade = found["extrapolation"]["chinchilla"]["all"]["grade"]
+    assert f"; grade {grade['letter']}" in said
+    assert grade["sentence"] in answer.points[0].text
     assert len(said.splitlines()) <= 16
 
 

@@ -32,10 +32,11 @@ def far_answer(n: Numbers) -> Answer:
     times = f"{q['times_largest_run']:.3g}x"
     headline = tuple(
         f"{named(n, name)}{'At' if len(found) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} and "
-        f"D = {human_number(f['tokens'])} should reach {between_text(f['loss'], unit)}."
+        f"D = {human_number(f['tokens'])} should reach {between_text(f['loss'], unit)}. Grade {f['grade']['letter']}."
         for name, f in found.items()
     )
     points = (
+        Point("Grade", listed(n, {name: f["grade"]["sentence"] for name, f in found.items()}) + "."),
         Point(
             "What it is",
             f"the loss of one new run at {place_text(n)}, at the split of N and D that {model}'s form recommends: the "

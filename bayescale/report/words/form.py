@@ -107,7 +107,8 @@ def _split_text(n: Numbers, family: str) -> str:
         each.append(
             f"By {model}, N grows as C^{a['median']:.2f} (95%: {low:.2f} to {high:.2f}): N = "
             f"{human_number(params['median'])} (95%: {size}) at {q['times_largest_run']:.3g}x, with "
-            f"{human_number(found['tokens_per_param']['median'])} tokens per parameter."
+            f"{human_number(found['tokens_per_param']['median'])} tokens per parameter. "
+            f"Grade {n['extrapolation'][model][family]['optimal_grade']['sentence']}."
         )
     first, second = (found["params"]["median"] for found in best.values())
     ratio = max(first / second, second / first)
