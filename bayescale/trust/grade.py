@@ -1,5 +1,6 @@
 """How far can a number be believed? Five things that a careful reader would ask, and a letter."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.compare import HEADLINE, score
-from bayescale.errors import QuestionError
+from bayescale.errors import BayescaleError, QuestionError
 from bayescale.trust.sensitivity import prior_sensitivity
 
 Level = Literal["good", "fair", "poor"]
@@ -161,7 +162,9 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
     # The posterior of a family that was not seen has no runs to hold against the priors.
     if name and "log_likelihood" in fit:
         here = answer[name].isel(point=point)
-        sensitivity = prior_sensitivity(fit, {name: here}, allow_unconverged=True)
+        # A number is graded although nobody can say how far it leans: the grade then says that.
+        with contextlib.suppress(BayescaleError):
+            sensitivity = prior_sensitivity(fit, {name: here}, allow_unconverged=True)
     return grade(answer, sensitivity=sensitivity, point=point)
 
 
