@@ -3,14 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import xarray as xr
 
 import bayescale as bs
 from bayescale.answers import law_of, reference_of
-from bayescale.cli_ask import add_ask, ask, given_at
+from bayescale.cli_ask import add_ask, ask
 from bayescale.cli_compare import add_backtest, add_forecast, backtest, compare, forecast
 from bayescale.cli_curves import add_finish, check_curves, curve_options, finish, read_ends, read_for
 from bayescale.cli_families import (
@@ -25,7 +24,7 @@ from bayescale.cli_families import (
 )
 from bayescale.cli_models import list_models, show_model
 from bayescale.cli_outliers import add_outliers, outliers
-from bayescale.cli_runs import positive, read, reading_options, runs_options
+from bayescale.cli_runs import given_at, positive, read, reading_options, runs_options, warn_of_design
 from bayescale.errors import DesignError, QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
@@ -75,10 +74,8 @@ def _fit(a: argparse.Namespace) -> None:
     if a.output.suffix != ".nc":
         raise QuestionError(f"-o {a.output}: a posterior's file ends in .nc.")
     check_can_save(a.output)
-    runs = read_for(a)
-    with suppress(DesignError):  # runs that cannot be fitted at all are refused by the fit
-        for sentence in bs.unidentified(bs.identifiability(runs, a.model)):
-            err.print(f"{WARNING}{a.model}: {sentence}", markup=False)
+    runs = read_for(a, [a.model])
+    warn_of_design(runs, [bs.load_card(a.model)])
     with sampling_bar(a.model) as progress:
         fit = bs.fit(runs, a.model, seed=a.seed, draws=a.draws, tune=a.tune, chains=a.chains, progress=progress)
     bs.save_fit(fit, a.output)
@@ -316,16 +313,19 @@ def _parser() -> argparse.ArgumentParser:
     p = command("backtest", backtest, "predict the largest runs from the smaller ones and count how often bands held")
     add_backtest(p)
     runs_options(p)
+    curve_options(p)
     _seed(p)
 
     p = command("compare", compare, "which form the runs support, by LOO and by predicting the largest runs")
     runs_options(p)
+    curve_options(p)
     p.add_argument("models", nargs="+", metavar="MODEL", help="two or more model cards")
     _seed(p)
 
     p = command("families", families, "what families lend one another: each alone, partially pooled, all as one")
     add_families(p)
     runs_options(p)
+    curve_options(p)
     _seed(p)
 
     p = command("differences", differences, "by how much the constants of families, schedules, ... differ")

@@ -11,6 +11,7 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.cli_families import fit_of
+from bayescale.cli_runs import given_at
 from bayescale.errors import QuestionError
 from bayescale.runs import human_number
 from bayescale.terminal import print_answer
@@ -72,17 +73,6 @@ OPTIONS = {
     "factors": "sizes as multiples of the best one",
 }
 NUMBERS = ("loss", "eps", "factors")
-
-
-def given_at(a: argparse.Namespace) -> dict[str, list[str]]:
-    """Return what ``--at name=value`` gave, by name."""
-    found: dict[str, list[str]] = {}
-    for pair in a.at or []:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise QuestionError(f"--at {pair!r}: write it as name=value, for example --at unique_tokens=25B.")
-        found.setdefault(name, []).append(value)
-    return found
 
 
 def ask(a: argparse.Namespace) -> None:

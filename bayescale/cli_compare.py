@@ -8,17 +8,16 @@ from typing import Any
 import xarray as xr
 
 import bayescale as bs
-from bayescale.cli_ask import given_at
-from bayescale.cli_curves import read_ends
-from bayescale.cli_runs import read_and_warn
-from bayescale.compare import FACTORS, FORECAST
+from bayescale.cli_curves import read_ends, read_for
+from bayescale.cli_runs import given_at, warn_of_design, warn_of_sharing
+from bayescale.compare import FACTORS, FORECAST, check_question, forms_for
 from bayescale.errors import QuestionError
 from bayescale.modeling import check_design
 from bayescale.picture_file import check_picture, panels, save_picture
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import scores_by_factor
 from bayescale.report.numbers_stack import PARTS, shares_of
-from bayescale.report.stack import Stack, stack_forms
+from bayescale.report.stack import Stack, farthest, stack_forms
 from bayescale.runs import human_number
 from bayescale.terminal import band, by_family, out, print_table, steps
 from bayescale.trust import Grade
@@ -71,13 +70,18 @@ def forecast(a: argparse.Namespace) -> None:
         check_picture(a.picture)
     runs = read_ends(a)
     asked: dict[str, Any] = {**given, "at": given_at(a) or None, "family": a.only}
+    cards, _ = forms_for(runs, a.models)
+    check_question(runs, cards.values(), **asked)
+    warn_of_design(runs, cards.values())
+    warn_of_sharing(runs, cards.values())
     with steps() as say:
         stack = stack_forms(runs, asked, forms=a.models, seed=a.seed, say=say)
-    places = [name for name in TITLES if name in stack.far.coords]
+    places = [name for name in dict.fromkeys((*TITLES, *given_at(a))) if name in stack.far.coords]
+    titles = [TITLES.get(name, name) for name in places]
     unit = stack.far.attrs["loss_unit"]
     print_table(
         f"{_response(stack.far)} of one new run ({unit}) by {_count(stack.far)} together",
-        ["family", *(TITLES[name] for name in places), "median", "90% band", "beyond", "grade"],
+        ["family", *titles, "median", "90% band", "beyond", "grade"],
         [
             (
                 *_where(family, at, places),
@@ -91,7 +95,7 @@ def forecast(a: argparse.Namespace) -> None:
     where = places[:1] if stack.far.sizes["point"] > 1 else []
     print_table(
         "what each form says alone (weight before -> after it predicted the larger runs)",
-        ["family", *(TITLES[name] for name in where), "form", "weight", "median", "90% band"],
+        ["family", *titles[: len(where)], "form", "weight", "median", "90% band"],
         [
             (
                 *(*_where(family, at, where), str(name)),
@@ -104,13 +108,16 @@ def forecast(a: argparse.Namespace) -> None:
     )
     print_table(
         "what the variance is made of",
-        ["family", *(TITLES[name] for name in where), *(PARTS[p] for p in PARTS if f"share_{p}" in stack.far)],
+        ["family", *titles[: len(where)], *(PARTS[p] for p in PARTS if f"share_{p}" in stack.far)],
         [
             (*_where(family, at, where), *(f"{share:.0%}" for share in shares_of(at).values()))
             for family, at, _ in _points(stack, a.only)
         ],
     )
     _print_not_done("not done", "\n".join([stack.far.attrs["skipped"], *stack.not_checked]))
+    if where:
+        far = _place(stack.far.isel(point=farthest(stack.far)), where)
+        out.print(f"What leans on the priors, and what single runs move, is of the farthest: {far}.", markup=False)
     if stack.moved is not None:
         out.print(stack.moved.attrs["sentence"], markup=False)
     if a.picture:
@@ -121,7 +128,7 @@ def forecast(a: argparse.Namespace) -> None:
         out.print(f"Picture: {a.picture}", markup=False)
     out.print(_record(stack.held), markup=False)
     for family, at, grade in _points(stack, a.only):
-        place = " = ".join((TITLES[places[0]][0], _where("", at, places[:1])[1]))
+        place = _place(at, places)
         median, limits = _band(at[_response(at)])
         whose = f"{family}, " if family else ""
         out.print(f"{whose}{place}: {median} {unit}, 90% {limits}. Grade {grade.sentence}.", markup=False)
@@ -151,6 +158,11 @@ def _where(family: str, at: xr.Dataset, places: list[str]) -> tuple[str, ...]:
     return (family, *(f"{x:.3g}" if n == "compute" else human_number(x) for n, x in zip(places, numbers, strict=True)))
 
 
+def _place(at: xr.Dataset, places: list[str]) -> str:
+    """Say where a point is, by the first of its coordinates: ``C = 1e+21``."""
+    return f"{TITLES.get(places[0], places[0]).split()[0]} = {_where('', at, places[:1])[1]}"
+
+
 def _band(draws: xr.DataArray) -> tuple[str, str]:
     low, middle, high = band(draws, MASS)
     middle_text, low_text, high_text = loss_text(middle, low, high, width=high - low)
@@ -164,7 +176,8 @@ def backtest(a: argparse.Namespace) -> None:
     model = a.model[0] if len(a.model) == 1 else a.model
     if a.picture:
         check_picture(a.picture)
-    runs = read_and_warn(a)
+    runs = read_for(a, a.model)
+    warn_of_sharing(runs, forms_for(runs, None if model == FORECAST else a.model)[0].values())
     with steps() as say:
         held = bs.backtest(runs, model, a.factor, seed=a.seed, progress=say)
     print_table(
@@ -213,9 +226,11 @@ def compare(a: argparse.Namespace) -> None:
     if len(names) < 2:
         raise QuestionError(f"a comparison takes two different models. Shipped: {', '.join(bs.list_cards())}.")
     cards = {bs.load_card(name).name: bs.load_card(name) for name in names}
-    runs = read_and_warn(a)
+    runs = read_for(a, names)
     for card in cards.values():
         check_design(card, runs)
+    warn_of_design(runs, cards.values())
+    warn_of_sharing(runs, cards.values())
     with steps() as say:
         fits = {}
         for name, card in cards.items():

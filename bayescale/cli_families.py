@@ -8,7 +8,8 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.answers import families_of
-from bayescale.cli_runs import read_and_warn
+from bayescale.cli_curves import read_for
+from bayescale.cli_runs import warn_of_sharing
 from bayescale.errors import OutputError, QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.unseen import check_known
@@ -94,7 +95,8 @@ def families(a: argparse.Namespace) -> None:
         raise QuestionError(f"--parameter {a.parameter!r}: the law of {a.model} has {', '.join(names)}.")
     if a.picture:
         check_picture(a.picture)
-    runs = read_and_warn(a)
+    runs = read_for(a, [a.model])
+    warn_of_sharing(runs, [load_card(a.model)])
     with steps() as say:
         found = bs.shrinkage(runs, a.model, seed=a.seed, progress=say)
     rows = []

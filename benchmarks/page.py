@@ -39,6 +39,8 @@ agree, and it was not quoted, so that such a mean does not compare with the rest
 
 The priors of `coupled-public` and of the drift, the forms' weights before and how far they are drawn together are one
 setting for all sets, chosen on these ten (`make learn-priors`): so these are not sets that our rows have never seen.
+How much the forms' rehearsals count is tested whole at 10x and, but for one set, at 30x; below the cut of 100x they are
+shorter than the question, and count half ([ADR 16](adr/0016-many-forms-one-answer.md)).
 """
 PEERS = """
 *Huber bootstrap* is what people do: the form fitted by summed Huber loss (delta 0.001) of log loss from a grid of

@@ -109,7 +109,10 @@ def _lines(found: pd.DataFrame) -> str:
     }
     head = ["quantity", "terms", "logs", "90% bands that held", "width", "fits that converged"]
     rows = [
-        [names[r.quantity], r.terms, f"{r.replicates}", f"{r.inside:.1%}", f"{r.width:.1f}%", f"{r.converged:.0%}"]
+        [
+            *(names[r.quantity], r.terms, f"{r.replicates}", f"{r.inside:.1%}", f"{r.width:.1f}%"),
+            f"{round(r.converged * r.replicates)} of {r.replicates}",
+        ]
         for r in found.itertuples()
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))

@@ -156,7 +156,9 @@ def write() -> None:
     for name, rows in (("ends", shares(found)), ("cooled", shares(cooled))):
         told[name] = table(list(rows), rows.to_numpy().tolist())
     told = {name: text.rstrip() for name, text in told.items()}
-    PAGE.write_text(TEXT.format(spread=100 * spread, **told), encoding="utf-8")
+    PAGE.write_text(
+        TEXT.format(spread=100 * spread, converged=rates["converged"].sum(), fits=len(rates), **told), encoding="utf-8"
+    )
 
 
 TEXT = """# Learning curves
@@ -168,7 +170,7 @@ Written by `make curves`; not edited by hand. Model `chinchilla+curve`; why it i
 
 The 22 Gemstones curves (McLeish et al. 2025, [arXiv 2502.06857](https://arxiv.org/abs/2502.06857)) at a constant
 learning rate, 10B to 350B tokens, from every checkpoint and from fewer. 90% bands, widest and narrowest of each column
-within {spread:.0f}% of one another.
+within {spread:.0f}% of one another; {converged} of {fits} fits converged.
 
 {rates}
 
@@ -213,7 +215,7 @@ def main() -> int:
     """Fit, write and draw; return the exit status."""
     mpl.use("agg")
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", choices=("rates", "ends", "cooled"), help="leave the other tables as they are")
+    parser.add_argument("--only", choices=("rates", "ends", "cooled", "page"), help="leave the other tables")
     only = parser.parse_args().only
     TABLES.mkdir(parents=True, exist_ok=True)
     if only in (None, "rates"):

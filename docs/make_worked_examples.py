@@ -4,15 +4,20 @@ Needs the public run logs beside the repository, which are not part of it. From 
 ``make worked-examples``; minutes.
 """
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.modeling import Card
+from bayescale.answers import card_of
+from bayescale.report.card_text import toml_value
+from bayescale.runs.sharing import sharing_findings
+from bayescale.trust import dependence_warnings
 from benchmarks import sets
 from benchmarks.page import table
 
@@ -29,18 +34,23 @@ def porian() -> str:
     """Write of two corpora, schedules and warm-ups, and three ways to count N: what each does to the constants."""
     frame = pd.read_csv(sets.shared("data", "porian", "derived_isoflop_points.csv"))
     frame = frame[frame["decay"] != "const"].rename(columns={"flops": "compute", "param_count": "counted"})
+    # All rows counted in one way have losses of one kind, so that an effect of one is an effect of both.
+    frame["counted"] += frame.pop("val").map({"train": " (training loss)", "val": " (held-out loss)"})
     groups = ["dataset", "decay", "warmup", "counted"]
-    runs = bs.read_runs(frame[[*groups, "N", "D", "compute", "loss"]], family=groups, suspicious="keep")
-    card = bs.make_card(
-        {
-            "extends": "chinchilla",
-            "pooling": {"default": "partial(dataset) + effect(decay) + effect(warmup) + effect(counted)"},
-        },
-        "recipes",
+    # The sixteen sizes of each experiment are the same models, whatever N each is counted to have.
+    rank = frame.groupby(groups)["N"].rank("dense").astype(int).astype(str)
+    frame["size"] = frame[groups[:3]].assign(rank=rank).agg(" / ".join, axis=1)
+    runs = bs.read_runs(
+        frame[[*groups, "size", "N", "D", "compute", "loss"]], family=groups, labels="size", suspicious="keep"
     )
+    content: dict[str, Any] = {
+        "extends": "chinchilla",
+        "pooling": {"default": "partial(dataset) + effect(decay) + effect(warmup) + effect(counted)"},
+    }
+    card = bs.make_card(content, "recipes")
     fit = bs.fit(runs, card, seed=SEED, prior_draws=0)
     rows = []
-    for group, baseline in (("decay", "kaplan"), ("warmup", "long"), ("counted", "standard")):
+    for group, baseline in (("decay", "kaplan"), ("warmup", "long"), ("counted", "standard (held-out loss)")):
         found = bs.differences(fit, group, baseline)
         for level in found[group].values:
             cells = [_band(found[name].sel({group: level})) for name in card.get_law().parameter_names]
@@ -50,11 +60,32 @@ def porian() -> str:
         "Does the recipe change the law? Porian et al. 2024",
         "IsoFLOP points of two corpora, with Kaplan's or Hoffmann's learning-rate schedule, long or short warm-up, and "
         "N counted in three ways; the experiments at a constant rate are left out, whose points are of one run each. "
-        "How many times as large is each constant (median and 90% band), all else alike?",
-        runs, card, fit, told,
-        "Counting N without the last layer, as Kaplan et al. do, is what bends the law most: the floor falls and the "
-        "exponent of N with it, and with these two the compute-optimal split.",
+        "How many times as large is each constant (median and 90% band), as far as the rows can tell?",
+        runs, content, fit, told,
+        "**What these rows cannot tell.** All rows that count N in the standard way have held-out losses, and all "
+        "others training losses: the last two lines are of the counting and of the kind of loss together. D follows "
+        "from N as it was counted, too.\n\n"
+        "**Rows that are not runs.** The same trainings seem to stand under each way of counting: at one size, recipe "
+        f"and D their losses differ by {_apart(frame, 'counted'):.2f}% (median), those of two schedules by "
+        f"{_apart(frame, 'decay'):.1f}%. Under Kaplan's schedule the rows of one size lie at D that doubles, from "
+        f"{frame.loc[frame['decay'] == 'kaplan', 'D'].min() / 1e6:.0f}M tokens and a loss of {frame['loss'].max():.0f} "
+        "on: checkpoints of one training, by the look of them. The card takes every row as a run of its own, so that "
+        "its bands are too narrow, by as much as the last lines say; with `[errors] size` chains did not agree after "
+        "two attempts.",
     )  # fmt: skip
+
+
+def _apart(frame: pd.DataFrame, by: str) -> float:
+    """Return by how much losses at one size and D differ between two levels, all else the same: the median, in %."""
+    same = [name for name in ("dataset", "decay", "warmup", "counted") if name != by]
+    size = frame["size"].str.rpartition(" / ")[2]
+    found: list[float] = []
+    for _, alike in frame.groupby([*same, size]):
+        levels = [np.log(rows[["D", "loss"]].sort_values("D").to_numpy().T) for _, rows in alike.groupby(by)]
+        for (d, loss), (other, theirs) in itertools.combinations(levels, 2):
+            within = (d >= other[0]) & (d <= other[-1])
+            found += np.abs(loss - np.interp(d, other, theirs))[within].tolist()
+    return 100 * float(np.median(found))
 
 
 def datablations() -> str:
@@ -78,7 +109,7 @@ def datablations() -> str:
         "Seeds apart from lack of fit: Muennighoff et al. 2023",
         "Runs of one epoch, some of them repeated with other seeds. The plain card knows one scatter; `+design` knows "
         "that replicates share their law's error and differ by their seed.",
-        runs, card, fit, told,
+        runs, {"extends": card.name}, fit, told,
         "The seeds' own scatter is a fraction of a percent; most of what a plain fit calls noise is the law's error.",
     )  # fmt: skip
 
@@ -89,25 +120,23 @@ def gadre() -> str:
     names = [c.removeprefix("loss_") for c in wide if c.startswith("loss_") and c[5:8] not in ("lo9", "hi9")]
     parts = [
         pd.DataFrame({
-            "corpus": wide["train_set"], "evaluation": name,
+            "corpus": wide["train_set"], "evaluation": name, "model": wide["name"],
             "N": wide["N"], "D": wide["D"], "loss": wide[f"loss_{name}"],
             "loss_se": (wide[f"loss_hi95_{name}"] - wide[f"loss_lo95_{name}"]) / (2 * 1.96),
         })
         for name in names
     ]  # fmt: skip
-    runs = bs.read_runs(pd.concat(parts, ignore_index=True), family=["corpus", "evaluation"], suspicious="keep")
-    card = bs.make_card(
-        {
-            "extends": "chinchilla",
-            "pooling": {
-                "default": "partial(family)",
-                "E": "partial(corpus) + partial(evaluation) + partial(family)",
-                "sigma": "partial(evaluation)",
-            },
+    rows_of_models = pd.concat(parts, ignore_index=True)
+    runs = bs.read_runs(rows_of_models, family=["corpus", "evaluation"], labels="model", suspicious="keep")
+    content: dict[str, Any] = {
+        "extends": "chinchilla",
+        "pooling": {
+            "default": "partial(family)",
+            "E": "partial(corpus) + partial(evaluation) + partial(family)",
+            "sigma": "partial(evaluation)",
         },
-        "crossed",
-    )
-    fit = bs.fit(runs, card, seed=SEED, prior_draws=0)
+    }
+    fit = bs.fit(runs, bs.make_card(content, "crossed"), seed=SEED, prior_draws=0)
     posterior = fit["posterior"]
     rows = [
         [f"spread of E between {what}", _band(posterior[name])]
@@ -126,21 +155,47 @@ def gadre() -> str:
     return _section(
         "Corpora and evaluation sets, crossed: Gadre et al. 2024",
         "104 models of three corpora, each evaluated on eight sets, with the standard error of each loss known.",
-        runs, card, fit, table(["quantity", "median and 90% band"], rows),
-        "A combination of which only the labels are known is answered by its groups; one that was run, by its runs.",
+        runs, content, fit, table(["quantity", "median and 90% band"], rows),
+        "A combination of which only the labels are known is answered by its groups; one that was run, by its runs.\n\n"
+        "The eight losses of a model are not eight runs: off a cubic surface of log loss in log N and log D, of each "
+        f"corpus and set by itself, a model's residuals on two sets correlate by {_alike(wide, names):.2f} (mean over "
+        "pairs). The card takes every row as a run of its own, so that these bands are too narrow. A card with "
+        "`[errors] model` says what they share; a fit of it was not done after a quarter of an hour, and was stopped.",
     )  # fmt: skip
 
 
-def _section(title: str, about: str, runs: xr.Dataset, card: Card, fit: xr.DataTree, told: str, last: str) -> str:
-    pooling = "\n".join(f'{name} = "{how}"' for name, how in card.pooling.items() if isinstance(how, str))
+def _alike(wide: pd.DataFrame, names: list[str]) -> float:
+    """Return how a model's residuals about a cubic surface correlate between evaluation sets: the mean over pairs."""
+    off = np.zeros((len(wide), len(names)))
+    for _, rows in wide.groupby("train_set"):
+        n, d = ((np.log(rows[name]) - np.log(rows[name]).mean()).to_numpy() for name in "ND")
+        surface = np.stack([n**i * d**j for i in range(4) for j in range(4 - i)], axis=1)
+        loss = np.log(rows[[f"loss_{name}" for name in names]]).to_numpy()
+        off[rows.index] = loss - surface @ np.linalg.lstsq(surface, loss, rcond=None)[0]
+    return float(np.corrcoef(off.T)[np.triu_indices(len(names), 1)].mean())
+
+
+def _section(
+    title: str, about: str, runs: xr.Dataset, content: dict[str, Any], fit: xr.DataTree, told: str, last: str
+) -> str:
+    card = card_of(fit)
     families = len(set(runs["family"].values)) if "family" in runs.coords else 1
     lines = [
         f"## {title}", about, f"Card `{card.name}`, {runs.sizes['run']} rows, {families} families:",
-        f"```toml\n[pooling]\n{pooling}\n```" if not card.errors else f"```\n{card.name}\n```",
-        f"*{bs.verdict(fit).sentence}*", told, last,
+        f"```toml\n{_toml(content)}\n```", f"*{bs.verdict(fit).sentence}*", told, last,
     ]  # fmt: skip
+    odd = [found.message for found in bs.findings(runs) if found.level != "info"]
+    shared = [found.message for found in sharing_findings(runs, card.errors)]
+    if said := [*odd, *shared, *dependence_warnings(bs.dependence(fit))]:
+        lines.append("What `check` and `fit` say of the rows, all of which were kept:")
+        lines.append("\n".join(f"- {line}" for line in said))
     print(f"{title}: {bs.verdict(fit).sentence}", flush=True)
     return "\n\n".join(lines)
+
+
+def _toml(content: dict[str, Any]) -> str:
+    pooling = [f"{name} = {toml_value(how)}" for name, how in content.get("pooling", {}).items()]
+    return "\n".join([f"extends = {toml_value(content['extends'])}", *(["", "[pooling]", *pooling] if pooling else [])])
 
 
 def _band(draws: xr.DataArray, digits: int = 2) -> str:

@@ -122,8 +122,10 @@ print(three.attrs["agreement"])
 #
 # ## Porian's ladder
 #
-# Porian et al. (2024) reproduced Kaplan's experiment and then corrected it, one thing at a time. Each rung is a set
-# of IsoFLOP runs; the exponent of each is a posterior here, and the effect of a correction is the difference of two.
+# Porian et al. (2024) reproduced Kaplan's experiment and then corrected it, step by step. Each rung is a set of
+# IsoFLOP runs; the exponent of each is a posterior here, and the effect of a correction is the difference of two. In
+# this table runs that are counted the standard way have held-out losses and all others training losses: a change of
+# counting changes that too.
 
 # %%
 porian = pd.read_csv(PUBLIC / "porian/derived_isoflop_points.csv")

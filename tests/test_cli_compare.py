@@ -1,11 +1,15 @@
 """The commands that ask several forms, on a study made by hand: what they print, and what they refuse."""
 
+import pandas as pd
 import pytest
+from pinned import simulated_frame
 from report.pinned_study import pinned_held, study_that_missed
 from test_cli import good_rows, refused, write
 
 import bayescale.cli_compare as cli_compare
+import bayescale.cli_runs as cli_runs
 from bayescale.cli import main
+from bayescale.errors import QuestionError
 
 
 @pytest.fixture
@@ -40,6 +44,24 @@ def test_a_forecast_ends_with_the_answer_and_its_grade(log, asked, capsys):
     assert f"Grade {study_that_missed().stack.grades['source'].letter}: " in last
 
 
+def test_a_forecast_of_several_points_says_which_of_them_was_checked(log, asked, capsys):
+    main(["forecast", str(log), "--compute", "10x", "100x"])
+    far = study_that_missed().stack.path["compute"].values[-1]
+    said = capsys.readouterr().out
+    assert f"What leans on the priors, and what single runs move, is of the farthest: C = {far:.3g}." in said
+
+
+def test_a_forecast_along_anything_else_says_where(tmp_path, monkeypatch, capsys):
+    log = write(tmp_path / "runs.csv", [(1000 * 2**i, 4 / 1.1**i) for i in range(8)], "examples,loss")
+    stack = study_that_missed().stack
+    far = stack.far.drop_vars(["params", "tokens", "compute"]).assign_coords(examples=("point", [2e6]))
+    monkeypatch.setattr(cli_compare, "stack_forms", lambda *a, **b: type(stack)(**{**vars(stack), "far": far}))
+    assert main(["forecast", str(log), "--at", "examples=2M"]) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1].startswith("source, examples = 2M: ")
+    assert "farthest" not in said
+
+
 def test_a_forecast_shows_each_form_its_weights_the_variance_and_the_record(log, monkeypatch, capsys):
     monkeypatch.setattr(cli_compare, "stack_forms", lambda *args, **options: study_that_missed().stack)
     assert main(["forecast", str(log), "--compute", "100x"]) == 0
@@ -51,6 +73,20 @@ def test_a_forecast_shows_each_form_its_weights_the_variance_and_the_record(log,
     assert sum(shares) == pytest.approx(100, abs=2)
     assert "On your runs, 90% bands at 10x held 12 of 20 times, at 100x held 12 of 20 times." in said
     assert "the run that moves it most" in said
+
+
+@pytest.mark.parametrize("words", [["forecast", "--compute", "100x"], ["compare", "chinchilla", "kaplan"]])
+def test_what_the_runs_cannot_tell_is_said_before_anything_is_sampled(words, log, monkeypatch, capsys):
+    def sampled(*args, **options):
+        raise QuestionError("sampled here")
+
+    monkeypatch.setattr(cli_compare, "stack_forms", sampled)
+    monkeypatch.setattr(cli_compare.bs, "fit", sampled)
+    monkeypatch.setattr(cli_runs.bs, "unidentified", lambda found: ["these runs cannot tell."])
+    assert main([words[0], str(log), *words[1:]]) == 2
+    said = capsys.readouterr().err
+    form = "chinchilla+drift" if words[0] == "forecast" else "chinchilla"
+    assert said.index(f"warning: {form}: these runs cannot tell.") < said.index("error: sampled here")
 
 
 @pytest.mark.parametrize("words", [["forecast", "--compute", "100x"], ["backtest"]])
@@ -189,3 +225,30 @@ def test_models_that_cannot_be_tested_are_refused_before_the_work(words, substan
 
 def test_a_cut_off_above_the_largest_run_is_refused(log, capsys):
     assert "a factor is above 1" in refused(capsys, "backtest", log, "--factor", "0.5")
+
+
+@pytest.mark.parametrize(
+    ("words", "work", "knows"),
+    [
+        (["forecast", "--compute", "100x", "--models"], "cli_compare.stack_forms", "chinchilla+drift+design"),
+        (["backtest", "--model"], "cli_compare.bs.backtest", "chinchilla+design"),
+        (["compare", "kaplan+design"], "cli_compare.bs.fit", "chinchilla+design"),
+        (["families", "--model"], "cli_families.bs.shrinkage", "chinchilla+design"),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_what_runs_share_is_warned_of_once_where_a_card_does_not_know_it(
+    words, work, knows, tmp_path, capsys, monkeypatch
+):
+    def stop(*args, **options):
+        raise QuestionError("worked here")
+
+    monkeypatch.setattr(f"bayescale.{work}", stop)
+    log = tmp_path / "runs.csv"
+    frames = [simulated_frame(sizes=3, ratios=3, noise=0.01, seed=seed).assign(seed=seed) for seed in (1, 2)]
+    pd.concat(frames).to_csv(log, index=False)
+    for card, times in (("chinchilla", 1), (knows, 0)):
+        assert main([words[0], str(log), *words[1:], card]) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert said.count("warning: 18 of 18 runs repeat 9 designs") == times
+        assert said.endswith("error: worked here")

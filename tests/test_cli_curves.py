@@ -2,7 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from curved import pinned_curves, simulated, simulated_curves, upto
 
+import bayescale as bs
 import bayescale.cli_compare as cli_compare
 from bayescale.cli import main
 from bayescale.errors import QuestionError
@@ -56,17 +58,48 @@ def test_a_forecast_from_curves_is_of_the_last_checkpoint_of_each_run(log, tmp_p
     (tmp_path / "models.csv").write_text("run,N\na,70M\nb,160M\n")
     asked = {}
 
-    def answer(runs, question, **options):
+    def answer(runs, cards, **options):
         asked["runs"] = runs
         raise QuestionError("enough")
 
-    monkeypatch.setattr(cli_compare, "stack_forms", answer)
+    monkeypatch.setattr(cli_compare, "check_question", answer)
     words = ["--run", "model", "--batch", "1k", "--about", str(tmp_path / "models.csv"), "--compute", "100x"]
     assert main(["forecast", str(log), *words]) == 2
     told = capsys.readouterr().err
     assert "Left out: 2 of 40 checkpoints" in told
     assert "Of these training curves the last checkpoint of each of 2 runs." in told
     assert asked["runs"]["tokens"].values.tolist() == [200e3, 200e3]
+
+
+def test_runs_that_have_not_ended_are_named_where_their_last_losses_are_taken(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cli_compare, "stack_forms", lambda *args, **options: (_ for _ in ()).throw(QuestionError("no")))
+    curves = simulated(runs=4)
+    early = (curves["run"] == "r02") & (curves["tokens"] > 6e9)
+    curves[~early].to_csv(tmp_path / "curves.csv", index=False)
+    assert main(["forecast", str(tmp_path / "curves.csv"), "--compute", "100x"]) == 2
+    told = capsys.readouterr().err.replace("\n", " ")
+    assert "warning: 1 of 4 runs are not at their planned end, taken as if they were: r02 (" in told
+    assert "warning: 1 of 4 runs end at a higher learning rate than others, which holds their loss up: r02." in told
+
+
+def test_cards_of_curves_and_of_finished_runs_are_asked_apart(log, capsys):
+    assert main(["compare", str(log), "chinchilla", "chinchilla+curve", "--run", "model"]) == 2
+    assert "ask about one kind at a time" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_what_annealing_would_give_now(tmp_path, capsys):
+    curves = simulated_curves(runs=4)
+    bs.save_fit(pinned_curves(curves), tmp_path / "fit.nc")
+    half = simulated(runs=4)
+    half[half["tokens"] <= 1e10].to_csv(tmp_path / "half.csv", index=False)
+    words = ["finish", str(tmp_path / "fit.nc"), str(tmp_path / "half.csv"), "--annealed"]
+    assert main(words) == 0
+    text = capsys.readouterr().out
+    now = bs.annealed(pinned_curves(curves), upto(curves, 0.5))
+    assert f"Annealing now would take {float(now['gained'].median()):.1%} off the loss of a run in the middle." in text
+    assert f"{float(now['measured'][0]):.4g}" in text
+    assert main([*words, "--tokens", "20B", "--lr-fraction", "0.1"]) == 2
+    assert "it does not take --tokens, --lr-fraction." in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_check_of_a_folder_that_holds_nothing(tmp_path, capsys):

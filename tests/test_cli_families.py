@@ -97,3 +97,17 @@ def test_several_columns_name_families_on_the_command_line(tmp_path, capsys):
     frame.to_csv(path, index=False)
     assert main(["check", str(path), "--family", "corpus,schedule"]) == 0
     assert "corpus / schedule" in capsys.readouterr().out
+
+
+def test_columns_that_label_runs_are_named_on_the_command_line(tmp_path, capsys):
+    from pinned import simulated_frame
+
+    frame = simulated_frame(sizes=3, ratios=3).assign(cluster=list("xyz") * 3, node=list("xyz") * 3)
+    path = tmp_path / "runs.csv"
+    frame.to_csv(path, index=False)
+    assert main(["check", str(path), "--labels", "cluster,node"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "labels cluster (3 values), node (3 values)" in said
+    assert "9 of 9 runs share 3 values of cluster" in said
+    assert main(["check", str(path), "--labels", "clster"]) == 2
+    assert "Did you mean 'cluster'?" in capsys.readouterr().err

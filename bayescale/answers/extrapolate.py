@@ -19,6 +19,7 @@ from bayescale.answers.posterior import (
     law_of,
     law_theta,
     loss_unit,
+    own_distance,
     reference_of,
     respond_at,
     same_length,
@@ -73,8 +74,9 @@ def extrapolate(
         ``expected_loss``, without the scatter of runs, and ``loss``, that of one new run with it, dims
         ``(chain, draw, point[, family])``; ``share_parameters``, ``share_noise`` and, where the card has them,
         ``share_drift`` and ``share_errors`` (those that runs share): how the width of the 90% band of ``loss`` is made
-        up (squared widths); coords ``params``, ``tokens``, ``compute``, whatever else was given, and
-        ``decades_beyond``. A law of a share gives ``expected_accuracy`` and ``accuracy`` (or ``error``) instead.
+        up (squared widths); coords ``params``, ``tokens``, ``compute``, whatever else was given, ``decades_beyond``
+        the largest run and, of families, ``family_decades_beyond`` that of its own. A law of a share gives
+        ``expected_accuracy`` and ``accuracy`` (or ``error``) instead.
 
     Raises
     ------
@@ -130,6 +132,7 @@ def extrapolate(
         }
         | {f"share_{part}": width / sum(widths.values()) for part, width in widths.items()}
     ).assign_coords(inputs | {"decades_beyond": decades_beyond(fit, inputs)})
+    out = out.assign_coords(own_distance(fit, inputs, out, family))
     about = answer_attrs(fit, f"{name} {how}", quotable) | {"distance_in": distance_in(fit, inputs)}
     return out.assign_attrs(about)
 

@@ -16,15 +16,27 @@ from bayescale.answers.posterior import (
     reference_of,
     respond_at,
 )
-from bayescale.errors import QuestionError
+from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
+from bayescale.inference.unseen import NAME as NEW_FAMILY
 from bayescale.modeling.along import Course, course, flat, of_curve
-from bayescale.modeling.curve import HEAT, OF_RUN, binned, clock_of, heat_of, is_binned, known_along, named_runs
+from bayescale.modeling.curve import (
+    HEAT,
+    OF_RUN,
+    binned,
+    clock_of,
+    heat_of,
+    is_binned,
+    known_along,
+    last_checkpoints,
+    named_runs,
+)
 from bayescale.runs import human_number, parse_number
 from bayescale.runs.segments import CHECKPOINT
 
-PROB = 0.9
+PROB, PROBS = 0.9, (0.01, 0.999)
+UNKNOWN = "unknown"
 # What of a run grows as it trains; anything else that a law takes is the run's own and stays.
 GROWING = ("tokens", "step", "compute")
 
@@ -89,7 +101,8 @@ def finish(
     Raises
     ------
     QuestionError
-        If the posterior is of finished runs, or the end is not known or lies behind a run.
+        If the posterior is of finished runs, the end is not known or lies behind a run, or the curves are of a family
+        that the posterior does not know, or count loss or N otherwise.
 
     Notes
     -----
@@ -106,7 +119,7 @@ def finish(
     """
     quotable = require_quotable(fit, allow_unconverged)
     _check(fit, curves)
-    _check_options(tolerance, target)
+    _check_options(tolerance, target, prob, lr_fraction)
     runs = list(_runs(fit, curves, tokens, lr_fraction, at or {}))
     found = _along(fit, runs, prob, seed)
     last = _last(curves)
@@ -159,13 +172,18 @@ def annealed(fit: xr.DataTree, curves: xr.Dataset, *, seed: int = SEED, allow_un
             "what annealing gives is not known from these curves: none of them told a learning rate that falls. Read "
             "them with columns={'lr': ...} or 'lr_fraction', with runs that anneal among them."
         )
-    rows = binned(curves)
-    ends = [_Run(one.name, one.family, one.rows, one.rows.isel(run=[-1]).assign({HEAT: ("run", [0.0])}))
-            for one in _each(fit, rows)]  # fmt: skip
+    last = last_checkpoints(curves)
+    ends = [_annealed_now(one, last.sel(run=one.name)) for one in _each(fit, binned(curves))]
     found = _along(fit, ends, PROB, seed)[["loss", "expected_loss"]]
-    found["measured"] = ("run", [float(one.rows["loss"].values[-1]) for one in ends])
+    found["measured"] = last["loss"].sel(run=found["run"]).drop_attrs().drop_vars(last.coords, errors="ignore")
     found["gained"] = 1 - found["expected_loss"] / found["measured"]
     return found.assign_attrs({"question": "loss after annealing", "verdict": quotable} | _about(fit))
+
+
+def _annealed_now(one: _Run, last: xr.Dataset) -> _Run:
+    """Return the run with the place of its last checkpoint, where its learning rate has fallen to nothing."""
+    there = {name: ("run", [float(last[name])]) for name in one.end.data_vars if name in last}
+    return one._replace(end=one.end.assign(there | {HEAT: ("run", [0.0])}))
 
 
 # ------------------------------------------------------------------------------------------------- what was asked
@@ -191,9 +209,21 @@ def _check(fit: xr.DataTree, curves: xr.Dataset) -> None:
             f"the law {card.get_law().name!r} takes {', '.join(missing)}, which the curves lack. A table with a row "
             "for each run may tell it: read_curves(..., runs=...) (on the command line: --about TABLE)."
         )
+    for name in ("loss_unit", "params_convention"):
+        known, told = (str(of.attrs.get(name) or UNKNOWN) for of in (fit, curves))
+        if UNKNOWN not in (known, told) and known != told:
+            raise QuestionError(
+                f"{curves.attrs.get('source', 'the curves')}: {name} is {told!r}, and {known!r} in the runs of the "
+                f"posterior. If the curves count as those do, read them with {name}={known!r} "
+                f"(--{name.replace('_', '-')} {known})."
+            )
 
 
-def _check_options(tolerance: float | None, target: float | None) -> None:
+def _check_options(tolerance: float | None, target: float | None, prob: float, lr_fraction: float) -> None:
+    for name, value, most in (("prob", prob, PROBS[1]), ("lr_fraction", lr_fraction, 1.0)):
+        least = PROBS[0] if name == "prob" else 0.0
+        if not (isinstance(value, float | int) and least <= value <= most):
+            raise QuestionError(f"{name}: accepted is a number from {least:g} to {most:g}; got {value!r}.")
     if tolerance is not None and not 0 < tolerance < 1:
         raise QuestionError(f"tolerance: accepted is a share of the loss, such as 0.02; got {tolerance}.")
     if target is not None and not (np.isfinite(target) and target > 0):
@@ -208,10 +238,11 @@ def _last(curves: xr.Dataset) -> dict[str, float]:
 
 def _each(fit: xr.DataTree, rows: xr.Dataset) -> Iterator[_Run]:
     known = families_of(fit)
+    named = known != ["all"] and not known[0].startswith(NEW_FAMILY)
     for name in named_runs(rows):
         mine = rows.isel(run=np.flatnonzero(rows[OF_RUN].values == name))
         family = str(mine["family"].values[0]) if "family" in mine.coords else None
-        if len(known) > 1 and family not in known:
+        if family not in known and (len(known) > 1 or (named and family)):
             told = f"is of the family {family!r}" if family else "names no family"
             raise QuestionError(f"run {name!r} {told}; the posterior knows: {', '.join(known)}.")
         yield _Run(name, family if len(known) > 1 else None, mine, mine.isel(run=[-1]))
@@ -231,7 +262,7 @@ def _runs(
             raise QuestionError(
                 f"run {one.name!r}: the log does not say where it will end; give tokens= (--tokens), such as '20B'."
             )
-        end = float(last[planned].values[0]) if tokens is None else _number(tokens)
+        end = float(last[planned].values[0]) if tokens is None else _number("tokens", tokens)
         if clock == "step" and tokens is not None:
             end /= float(last["batch"].values[0])
         if not end >= seen[one.name] * (1 - 1e-9):
@@ -240,11 +271,11 @@ def _runs(
         yield one._replace(end=_at_end(fit, one, {clock: end, **at}, lr_fraction))
 
 
-def _number(value: Any) -> float:
+def _number(name: str, value: Any) -> float:
     try:
         return parse_number(value)
     except ValueError as error:
-        raise QuestionError(f"tokens: {error}.") from None
+        raise QuestionError(f"{name}: {error}.") from None
 
 
 def _at_end(fit: xr.DataTree, one: _Run, given: Mapping[str, Any], lr_fraction: float) -> xr.Dataset:
@@ -256,7 +287,13 @@ def _at_end(fit: xr.DataTree, one: _Run, given: Mapping[str, Any], lr_fraction: 
         raise QuestionError(
             f"run {one.name!r}: {moving[0]} changes along it; say what it is at the end, at={{{moving[0]!r}: ...}}."
         )
-    known = {**stays, **{name: _number(value) for name, value in given.items()}}
+    asked = (*law.inputs, "params", "batch", *GROWING)
+    if unknown := [name for name in given if name not in asked]:
+        accepted = ", ".join(dict.fromkeys(asked))
+        raise QuestionError(
+            f"at: there is no {unknown[0]!r} at a run's end.{did_you_mean(unknown[0], asked)} Accepted: {accepted}."
+        )
+    known = {**stays, **{name: _number(name, value) for name, value in given.items()}}
     full = complete_inputs(law, {name: float(value) for name, value in known.items()}, cost_of(fit))
     return one.end.assign({name: ("run", [float(value)]) for name, value in (full | {HEAT: lr_fraction}).items()})
 

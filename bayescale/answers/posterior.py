@@ -241,6 +241,22 @@ def decades_beyond(fit: xr.DataTree, inputs: Mapping[str, Any]) -> xr.DataArray:
     return np.log10(inputs[measure] / seen(fit)[measure][1])
 
 
+def own_distance(
+    fit: xr.DataTree, inputs: Mapping[str, Any], answer: xr.Dataset, family: str | None
+) -> dict[str, xr.DataArray]:
+    """Return how many decades a question lies beyond the largest run of its own family, as a coord by its name.
+
+    Of each family that the answer has, or of the one that was asked; nothing where the runs have no families.
+    """
+    runs, measure = runs_of(fit), distance_in(fit, inputs)
+    names = [family] if family else answer["family"].values.tolist() if "family" in answer.dims else []
+    if not names or "family" not in runs.coords or measure not in runs:
+        return {}
+    each = [float(runs[measure].values[runs["family"].values == name].max()) for name in names]
+    largest = each[0] if family else xr.DataArray(each, dims="family", coords={"family": names})
+    return {"family_decades_beyond": np.log10(inputs[measure] / largest)}
+
+
 def distance_in(fit: xr.DataTree, inputs: Mapping[str, Any]) -> str:
     """Return the column in which a question's distance from the runs is measured."""
     return "compute" if "compute" in inputs and "compute" in seen(fit) else law_of(fit).inputs[0]

@@ -16,6 +16,7 @@ from bayescale.answers.posterior import (
     law_of,
     law_theta,
     loss_unit,
+    own_distance,
     reference_of,
     same_length,
     scale_points,
@@ -50,7 +51,8 @@ def optimal_split(
     -------
     xarray.Dataset
         ``params``, ``tokens``, ``tokens_per_param`` and ``optimal_loss``, dims ``(chain, draw, point[, family])``; the
-        exponents ``a`` and ``b`` of N_opt ~ C**a and D_opt ~ C**b; coords ``compute`` (FLOP) and ``decades_beyond``.
+        exponents ``a`` and ``b`` of N_opt ~ C**a and D_opt ~ C**b; coords ``compute`` (FLOP), ``decades_beyond`` the
+        largest run and, of families, ``family_decades_beyond`` that of its own.
 
     Raises
     ------
@@ -92,5 +94,6 @@ def optimal_split(
         }
     )
     out = out.assign_coords(others | {"compute": points, "decades_beyond": decades_beyond(fit, {"compute": points})})
+    out = out.assign_coords(own_distance(fit, {"compute": points}, out, family))
     ordered = out.transpose("chain", "draw", POINT, ...)
     return ordered.assign_attrs(answer_attrs(fit, "compute-optimal split of N and D", quotable))

@@ -73,13 +73,14 @@ def forecast(
     -------
     xarray.Dataset
         ``expected_loss``, without the scatter of runs, and ``loss``, that of one new run, dims ``(chain, draw, point[,
-        family])``: each draw is that of one form, moved a part of the way to what all say. ``form_loss`` is what each
-        form says alone, dims ``(form, chain, draw, point[, family])``; ``weight`` and ``prior_weight``, dims ``form``,
-        and ``score``, dims ``(form, rehearsal)``, how the weights came about. ``share_form``, ``share_parameters``,
-        ``share_drift``, ``share_noise`` and, where a form's card has them, ``share_errors`` (those that runs share):
-        how the variance of log loss is made up, robustly. Coords ``params``, ``tokens``, ``compute``,
-        ``decades_beyond``. ``attrs["skipped"]`` lists forms and rehearsals that could not be
-        had, and why.
+        family])``: each draw is that of one form, moved a part of the way to what all say. ``form_expected_loss`` and
+        ``form_loss`` are what each form says alone, dims ``(form, chain, draw, point[, family])``; ``weight`` and
+        ``prior_weight``, dims ``form``, and ``score``, dims ``(form, rehearsal)``, how the weights came about.
+        ``share_form``, ``share_parameters``, ``share_drift``, ``share_noise`` and, where a form's card has them,
+        ``share_errors`` (those that runs share): how the variance of log loss is made up, robustly; ``disagreement``,
+        what ``share_form`` would be had the forms not been moved together. Coords ``params``, ``tokens``, ``compute``,
+        ``decades_beyond`` and, of families, ``family_decades_beyond``. ``attrs["skipped"]`` lists forms and rehearsals
+        that could not be had, and why.
 
     Raises
     ------
@@ -302,9 +303,9 @@ def _mixture(said: Mapping[str, xr.Dataset], weights: xr.Dataset, first: xr.Data
     )
     sizes = first.sizes
     out = out.assign(chosen=chosen_form(weight, sizes["chain"], sizes["draw"], seed))
-    out = out.assign(
-        {f"form_{response}": stacked[response], **weights.data_vars, **_shares(said, near, weight, response)}
-    )
+    alone = {f"form_{name}": values for name, values in stacked.items()}
+    alone["disagreement"] = _shares(said, stacked, weight, response)["share_form"]
+    out = out.assign({**alone, **weights.data_vars, **_shares(said, near, weight, response)})
     return out.assign_coords(weights.coords)
 
 

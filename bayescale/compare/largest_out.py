@@ -77,7 +77,7 @@ def backtest(
     >>> held.sizes["prob"]
     4
     """
-    factors = [float(f) for f in np.atleast_1d(np.asarray(factor, dtype=float))]
+    factors = [float(f) for f in np.unique(np.asarray(factor, dtype=float))]
     if any(not f > 1 for f in factors):
         raise QuestionError(f"factor: a cut-off lies below the largest run, so a factor is above 1; got {factors}.")
     if isinstance(model, str | Path | Card) and model != FORECAST:
@@ -94,7 +94,8 @@ def held_out(
     rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factors: Sequence[float] = FACTORS, *, seed: int = SEED
 ) -> xr.Dataset:
     """Return what `backtest` does, from what every form said at every cut-off; of the first form without weights."""
-    found = [_at(rehearsed, weights, factor, seed) for factor in factors if factor in rehearsed["factor"].values]
+    cuts = sorted({*factors} & {*rehearsed["factor"].values.tolist()})
+    found = [_at(rehearsed, weights, factor, seed) for factor in cuts]
     parts = [part for part in found if part is not None]
     response = rehearsed.attrs["response"]
     out = xr.concat(parts, dim="held_out") if parts else _empty(rehearsed, weights)
@@ -107,8 +108,9 @@ def held_out(
 def _at(rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: float, seed: int) -> xr.Dataset | None:
     """Return what the forms together said at one cut-off; None where none of them could be fitted."""
     part = rehearsed.isel(held_out=rehearsed["factor"].values == factor)
-    names = [str(name) for name in part["form"].values if np.isfinite(part["log_density"].sel(form=name)).all()]
-    names = [name for name in names if weights is None or name in weights]
+    # A form that was not fitted has no density; one that misses a run beyond all numbers has one, minus infinity.
+    fitted = (~xr.ufuncs.isnan(part["log_density"])).all("held_out")
+    names = [str(name) for name in part["form"].values[fitted.values] if weights is None or name in weights]
     if not names:
         return None
     if weights is None:

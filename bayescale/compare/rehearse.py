@@ -34,7 +34,7 @@ DRAWS, TUNE, TRIES = 500, 800, 2
 
 Say = Callable[[str], None]
 # How a line of what was skipped begins where it is of one cut-off.
-_OF_CUT = re.compile(r"([\d.e+]+)x[:,] ")
+OF_CUT = re.compile(r"([\d.e+]+)x[:,] ")
 
 
 def rehearse(
@@ -104,7 +104,7 @@ def rehearse(
 def not_rehearsed(rehearsed: xr.Dataset, factors: Sequence[float]) -> list[str]:
     """Return what could not be rehearsed and why: of these cut-offs, and of forms at all of them."""
     lines = [line for line in rehearsed.attrs["skipped"].split("\n") if line]
-    of_cut = [_OF_CUT.match(line) for line in lines]
+    of_cut = [OF_CUT.match(line) for line in lines]
     return [line for line, cut in zip(lines, of_cut, strict=True) if cut is None or float(cut[1]) in factors]
 
 

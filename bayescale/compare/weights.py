@@ -51,7 +51,10 @@ def form_weights(prior: Mapping[str, float], rehearsed: xr.Dataset, from_factor:
         if mine.sum() < 2:
             continue
         density = rehearsed["log_density"].isel(held_out=mine).sel(form=names)
-        scores.append(density.clip(LOWEST).mean("held_out").values)
+        found = density.clip(LOWEST).mean("held_out").values
+        if np.isnan(found).all():
+            continue
+        scores.append(found)
         reaches.append(float(np.log10(factor / from_factor)))
     score = np.array(scores).reshape(-1, len(names))
     evidence = min(1.0, max(reaches) / max(reach, 1e-9)) if reaches else 0.0

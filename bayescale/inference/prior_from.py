@@ -53,8 +53,8 @@ def prior_from(
     -------
     Card
         With the same law and noise, and priors at the study's reference run (``reference``): log-normal for what is
-        positive, normal for what may be negative, beta for a share. Its families, if the next runs have any, differ by
-        the spread that this study found.
+        positive, normal for what may be negative, beta for a share. It pools as the fitted card does; its families, if
+        the next runs have any, differ by the spread that this study found.
 
     Raises
     ------
@@ -64,7 +64,8 @@ def prior_from(
     Notes
     -----
     Each prior has the mean and the standard deviation of its parameter's draws, on the log where it is positive; how
-    parameters go together is not carried over, so that the card is wider than the posterior.
+    parameters go together is not carried over, so that the card is wider than the posterior. A card has one prior of
+    spreads, whatever differs between which groups: it is that of all spreads that were found, taken together.
 
     Examples
     --------
@@ -93,7 +94,7 @@ def prior_from(
     content["title"] = f"{card.title}; priors from {fit.attrs.get('title', 'earlier runs')}"
     if spreads:
         between = _prior(xr.DataArray(np.concatenate(spreads)), "positive", widen)
-        content["pooling"] = {"default": "partial(family)", "spread": between | {"source": source}}
+        content["pooling"] |= {"spread": between | {"source": source}}
     return make_card(content, name or f"{card.name}-next")
 
 

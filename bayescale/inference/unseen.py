@@ -14,6 +14,7 @@ from bayescale.modeling import Card
 from bayescale.modeling.drift import STEP
 from bayescale.modeling.groups import FAMILY, Term, along_slope
 from bayescale.modeling.pooling import apart, named, support_of
+from bayescale.modeling.shared_errors import error_name
 from bayescale.runs.schema import label_text
 
 NAME = "a new family"
@@ -123,6 +124,8 @@ def _unseen(card: Card, drawn: xr.Dataset, groups: dict[str, str], seed: int, re
     if STEP in drawn:
         steps = drawn[STEP].isel({FAMILY: 0}, drop=True)
         out[STEP] = steps.copy(data=rng.standard_normal(steps.shape))
+    # Of the groups that were fitted none is its own; an answer that knows of errors still asks for them.
+    out = out.assign({name: drawn[name] for name in map(error_name, card.errors) if name in drawn})
     if set(law.parameter_names) <= set(theta):
         out = out.assign(law.to_paper(np, {name: theta[name] for name in law.parameter_names}, json.loads(reference)))
     return out.drop_attrs()

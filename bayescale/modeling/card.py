@@ -68,7 +68,8 @@ class Card(BaseModel):
         How the law may be wrong; None for a card that takes its law as exact.
     errors : dict of str to Prior
         The standard deviation of log loss between groups of runs, by what the runs of a group share: ``budget``,
-        ``lean`` (of a budget's profile, a decade of N), ``design`` or a column that labels the runs.
+        ``lean`` (of a budget's profile, a decade of N), ``design`` or a column that labels the runs
+        (``read_runs(..., labels="cluster")``).
     curve : Curve, optional
         How the checkpoints of a run err together; None for a card of finished runs.
     """

@@ -28,6 +28,7 @@ from bayescale.modeling.card import Card
 from bayescale.modeling.card_tables import CURVE_MEANINGS
 from bayescale.runs import final_runs
 from bayescale.runs.filters import RULES, as_filters
+from bayescale.runs.rates import RATES
 from bayescale.runs.segments import CHECKPOINT, run_segments
 
 OF_RUN, COUNT, HEAT = "of_run", "checkpoints", "heat"
@@ -100,14 +101,13 @@ def _refuse_other_rules(card: Card, curves: xr.Dataset) -> None:
 
 def heat_of(curves: xr.Dataset) -> np.ndarray | None:
     """Return the learning rate of each checkpoint as a share of its run's peak; None where it is not told."""
-    if "lr_fraction" in curves:
-        share = curves["lr_fraction"].values.astype(float)
-    elif "lr" in curves:
-        rate = curves["lr"].values.astype(float)
-        peak = pd.Series(rate).groupby(curves["run"].values).transform("max").to_numpy()
-        share = rate / (curves["peak_lr"].values if "peak_lr" in curves else peak)
-    else:
+    name = next((name for name in RATES if name in curves and np.isfinite(curves[name].values).all()), None)
+    if name is None:
         return None
+    share = curves[name].values.astype(float)
+    if name == "lr":
+        peak = pd.Series(share).groupby(curves["run"].values).transform("max").to_numpy()
+        share = share / (curves["peak_lr"].values if "peak_lr" in curves else peak)
     return share if np.isfinite(share).all() else None
 
 
@@ -133,8 +133,8 @@ def binned(curves: xr.Dataset) -> xr.Dataset:
     def middle(values: np.ndarray) -> np.ndarray:
         average = np.exp(mean(np.log(values))) if (values > 0).all() else mean(values)
         low, high = np.full(counts.size, np.inf), np.full(counts.size, -np.inf)
-        np.minimum.at(low, of, values)
-        np.maximum.at(high, of, values)
+        np.fmin.at(low, of, values)
+        np.fmax.at(high, of, values)
         return np.clip(average, low, high)  # what stays the same is not rounded
 
     out: dict[str, Any] = {}

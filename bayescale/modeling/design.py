@@ -60,7 +60,8 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
     if count < needed:
         raise DesignError(
             f"{where}: {count} run{'s' * (count != 1)} cannot fit the {len(free)} parameters of "
-            f"{law.name!r} and its noise. It takes at least {needed} runs; 20 at three sizes is sound."
+            f"{card.name!r} and its noise. It takes at least {needed} runs; 20 at three sizes is sound."
+            f"{_hint(card, runs)}"
         )
     if card.curve:
         _check_curves(runs, where)
@@ -69,6 +70,13 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
             _check_varies(runs, name, where)
     _check_response(card, law, runs, where)
     _check_mean(card, law, runs, where)
+
+
+def _hint(card: Card, runs: xr.Dataset) -> str:
+    """Return which card may be asked of fewer runs, where these are finished ones of models of N and D."""
+    if card.curve or card.get_law().response != "loss" or not {"params", "tokens"} <= set(runs):
+        return ""
+    return " With fewer, ask the card 'new-lab': its priors are what public families have in common."
 
 
 def _check_curves(rows: xr.Dataset, where: str) -> None:

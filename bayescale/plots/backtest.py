@@ -41,7 +41,7 @@ def plot_backtest(
     family: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw each left-out run against the band that was predicted for it, in % of the predicted loss.
+    """Draw each left-out run against the band that was predicted for it, in % of what was predicted.
 
     Parameters
     ----------
@@ -71,14 +71,15 @@ def plot_backtest(
     ax = axes(ax)
     held = held_of_family(held, family)
     ax.set_xlabel(BEYOND)
-    ax.set_ylabel("loss against the prediction (%)")
+    response = held.attrs.get("response", "loss")
+    ax.set_ylabel(f"{response} against the prediction (%)")
     if not held.sizes["held_out"]:
         note(ax, NOTHING)
         return ax
     factor = float(held["factor"].max()) if factor is None else factor
     one = held.isel(held_out=held["factor"].values == factor).sel(prob=prob)
     x = _apart(one["decades_beyond"].values)
-    low, high, seen = (100 * (one[name] / one["median"] - 1).values for name in ("lower", "upper", "loss"))
+    low, high, seen = (100 * (one[name] / one["median"] - 1).values for name in ("lower", "upper", response))
     inside = (seen >= low) & (seen <= high)
     ax.axhline(0, color=MUTED, linewidth=1)
     if (start := np.log10(factor) - FAR) > 0 and x.max() > start:

@@ -22,15 +22,10 @@ from bayescale.report.numbers_stack import (
 )
 from bayescale.report.study import PLAIN_FACTORS, Study
 from bayescale.trust import Grade, dependence, dependence_warnings, grade
+from bayescale.trust.record import ABOUT, about, record_of, worst_of
 
-# 80% is where a band that promises 90% is called too narrow; fewer runs than this are too few to say.
-FAILED_BELOW = 0.8
-TOO_FEW = 5
 # LOO differences below 4 are small whatever their error (Sivula et al. 2020, arXiv 2008.10296); two errors are clear.
 SMALL_ELPD, CLEAR_ERRORS = 4.0, 2.0
-# A backtest by a factor of 100 predicts every run beyond the cut, most of them just beyond it: those that lie within
-# half a decade of the factor itself, or farther, are what tests a step of that size.
-AT_DISTANCE = 0.5
 
 
 def collect_numbers(study: Study) -> Numbers:
@@ -78,7 +73,7 @@ def collect_numbers(study: Study) -> Numbers:
         "identifiability": {name: _identifiability(found, study.families) for name, found in study.design.items()},
         "convergence": {name: _convergence(fit) for name, fit in every_fit(study).items()},
         "extrapolation": {name: _extrapolation(study, name) for name in study.fits},
-        "backtest": {name: _backtest(name, held) for name, held in study.held.items()},
+        "backtest": {name: _backtest(name, held, question) for name, held in study.held.items()},
         "forms": _forms(study),
         "prior_sensitivity": {name: sensitivity_numbers(found) for name, found in study.leans.items()},
         "dependence": {name: _dependence(fit) for name, fit in study.fits.items()},
@@ -160,9 +155,10 @@ def _graded(study: Study, model: str, answer: xr.Dataset, family: str, point: in
     return grade(answer, study.held.get(model), study.leans.get(model), point=point, family=named)
 
 
-def _backtest(name: str, held: xr.Dataset) -> Numbers:
+def _backtest(name: str, held: xr.Dataset, question: Numbers) -> Numbers:
     asked = [f"{f:g}" for f in (FACTORS if name == FORECAST else PLAIN_FACTORS)]
     out: Numbers = {"band": HEADLINE, "asked": asked, "skipped": held.attrs.get("skipped", "")}
+    out["record"] = _record(held, question)
     out["by_factor"] = scores_by_factor(held)
     families = sorted(set(held["family"].values.tolist())) if held.sizes["held_out"] else []
     if len(families) > 1:
@@ -172,6 +168,18 @@ def _backtest(name: str, held: xr.Dataset) -> Numbers:
     return out
 
 
+def _record(held: xr.Dataset, question: Numbers) -> Numbers:
+    """Return the verdict on the bands that the families' grades are made of, and of whose runs it is at which factor.
+
+    Told of all runs together where these say the same as the family that came out worst.
+    """
+    own = [record_of(held, beyond, family) for family, beyond in question["family_decades_beyond"].items()]
+    judged = worst_of(own).verdict
+    found = next(r for r in [record_of(held, question["decades_beyond"]), *own] if r.verdict == judged)
+    factor = None if found.factor is None else f"{found.factor:g}"
+    return {"verdict": judged, "factor": factor, "family": found.family}
+
+
 def scores_by_factor(held: xr.Dataset) -> Numbers:
     """Return the scores of a backtest by its factors, of all runs and of those about as far out as the factor says."""
     if not held.sizes["held_out"]:
@@ -179,11 +187,11 @@ def scores_by_factor(held: xr.Dataset) -> Numbers:
     out = {}
     for factor in sorted(set(held["factor"].values.tolist())):
         part = held.isel(held_out=held["factor"].values == factor)
-        distant = part.isel(held_out=part["decades_beyond"].values >= np.log10(factor) - AT_DISTANCE)
+        distant = about(part, factor)
         out[f"{factor:g}"] = {
             "fitted_runs": int(part["fitted"].max()) if "fitted" in part.coords else None,
             **_score(part),
-            "at_distance": {"decades_from": float(np.log10(factor) - AT_DISTANCE), **_score(distant)},
+            "at_distance": {"decades_from": float(np.log10(factor) - ABOUT), **_score(distant)},
         }
     return out
 

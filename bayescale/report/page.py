@@ -169,7 +169,7 @@ def _backtest_rows(n: Numbers) -> Iterator[list[str]]:
                     f"{s['mean_crps_percent']:.2f}%",
                     f"{s['median_error_percent']:.1f}%",
                     f"{s['mean_bias_percent']:+.1f}%",
-                    f"{s['elpd']:.1f}",
+                    _one_digit(s["elpd"]),
                 ]
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import families_of
+from bayescale.answers import families_of, law_of
 from bayescale.compare import FACTORS, check_question, forecast, forecast_fits, forms_for, held_out, rehearse, rungs
 from bayescale.errors import BayescaleError, UnconvergedError
 from bayescale.inference import verdict
 from bayescale.modeling import Card
 from bayescale.trust import Grade, check_predictive, grade, influence, prior_sensitivity
+from bayescale.trust.parts import headline
 
 Say = Callable[[str], None]
 
@@ -30,7 +31,7 @@ class Stack:
     fits : dict of str to xarray.DataTree
         Posteriors by form, those whose prediction may be quoted.
     far : xarray.Dataset
-        `forecast` at the question; of several points, the last is the one that is checked and graded.
+        `forecast` at the question; of several points, the farthest is the one that is checked and graded.
     path : xarray.Dataset or None
         `forecast` at rising compute, for the picture.
     held : xarray.Dataset
@@ -77,9 +78,9 @@ def stack_forms(
     runs : xarray.Dataset
         Validated runs.
     asked : mapping of str
-        The question as `forecast` takes it; the last point is the one that is checked and graded.
+        The question as `forecast` takes it; of several points, the farthest is the one that is checked and graded.
     at : str, optional
-        That point as the user asked it; by default as a multiple of the largest run.
+        The one point of a report, as the user asked it.
     grid : sequence of float, optional
         Computes to draw the forecast along.
     forms : iterable of str, path or Card, optional
@@ -124,11 +125,16 @@ def stack_forms(
 
 
 def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
-    """Return the stack with its grades and the checks of the form that weighs most."""
-    fit, far, name = stack.fits[stack.leading], stack.far.isel(point=[-1]), stack.leading
+    """Return the stack with its grades and the checks of the form that weighs most, at the farthest point asked."""
+    fit, name, response = stack.fits[stack.leading], stack.leading, law_of(stack.fits[stack.leading]).response
+    far = stack.far.isel(point=[farthest(stack.far)])
     place = at or f"{10 ** float(far['decades_beyond'].max()):.4g}x"
-    said = far["form_loss"].sel(form=name).isel(point=0).reset_coords(drop=True)
-    said = said.assign_attrs(long_name=f"loss at {place} by {name}", units=far.attrs["loss_unit"])
+    # Of the run that was asked about, at its own N and D: not at the split that this form would recommend.
+    asked = far.sel(form=name).isel(point=0).reset_coords(drop=True)
+    said = asked[f"form_{response}"].assign_attrs(
+        long_name=f"{response} at {place} by {name}", units=stack.far.attrs["loss_unit"]
+    )
+    expected = asked[f"form_expected_{response}"].assign_attrs(long_name=f"expected {response} at {place}")
     missing: list[str] = []
 
     def attempt(what: str, check: Callable[[], xr.Dataset]) -> xr.Dataset | None:
@@ -138,7 +144,7 @@ def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
             missing.append(f"{what}: {error}")
             return None
 
-    sensitivity = attempt("prior sensitivity", lambda: prior_sensitivity(fit, compute=place))
+    sensitivity = attempt("prior sensitivity", lambda: prior_sensitivity(fit, _numbers(fit, expected, at)))
     moved = attempt("single runs", lambda: influence(fit, answer=said))
     checked = attempt("check of the runs", lambda: check_predictive(fit, seed=seed))
     grades = {
@@ -148,3 +154,19 @@ def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
     return replace(
         stack, grades=grades, sensitivity=sensitivity, moved=moved, checked=checked, not_checked=tuple(missing)
     )
+
+
+def _numbers(fit: xr.DataTree, expected: xr.DataArray, at: str | None) -> dict[str, xr.DataArray]:
+    """Return what is expected where it was asked and, in a report, the other numbers that one leads with."""
+    response = law_of(fit).response
+    if at is None:
+        return {f"expected_{response}": expected}
+    known = headline(fit, at).drop_vars(response)
+    mine = expected.assign_attrs(known[f"expected_{response}"].attrs)
+    return {**{str(name): values for name, values in known.items()}, f"expected_{response}": mine}
+
+
+def farthest(far: xr.Dataset) -> int:
+    """Return which point of a forecast lies farthest beyond the runs, the last of those alike."""
+    beyond = far["decades_beyond"].values
+    return int(np.flatnonzero(beyond == beyond.max())[-1])

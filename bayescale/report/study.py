@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split, parse_compute, seen
-from bayescale.compare import FORECAST, backtest, compare, forms_for
-from bayescale.errors import BayescaleError, QuestionError
+from bayescale.compare import FORECAST, backtest, check_question, compare, forms_for
+from bayescale.errors import BayescaleError, QuestionError, UnconvergedError
 from bayescale.inference import fit, require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, identifiability, load_card, unidentified
@@ -144,7 +144,16 @@ def run_study(
                 f"Use `bayescale fit` and ask it what it can tell."
             )
     forms = None if forms is None else list(forms)
-    forms_for(runs, forms)  # a name that is not understood is refused here, not after minutes
+    # A form that is not understood, or that cannot answer, is refused here, not after minutes.
+    stacked, _ = forms_for(runs, forms)
+    if forms is not None:
+        check_question(runs, stacked.values(), compute=at)
+        for name, card in stacked.items():
+            if (response := card.get_law().response) != "loss":
+                raise QuestionError(
+                    f"the first answer of a report is a loss; the form {name!r} is of {response}. "
+                    f"Ask it by `bayescale forecast`."
+                )
     design = {name: identifiability(runs, card) for name, card in cards.items()}
     for name, found in design.items():
         for sentence in unidentified(found):
@@ -153,8 +162,7 @@ def run_study(
     for name, card in cards.items():
         say(f"{name}: compiling and sampling")
         fits[name] = fit(runs, card, seed=seed)
-    for tree in fits.values():
-        require_quotable(tree, None)
+        _require_plain(fits[name], at)
     say("answering the three questions")
     far = {name: extrapolate(tree, at, seed=seed) for name, tree in fits.items()}
     grid = np.geomspace(float(runs["compute"].min()), target, FRONTIER_POINTS)
@@ -178,6 +186,17 @@ def run_study(
         why = str(error)
     truth = json.loads(runs.attrs.get("truth", "{}"))
     return Study(runs, at, fits, far, path, split, isoflop, floor, loo, held, truth, design, leans, stack, why)
+
+
+def _require_plain(fit: xr.DataTree, at: str) -> None:
+    """Refuse a plain form that may not be quoted, with the way to the answer that does without it."""
+    try:
+        require_quotable(fit, None)
+    except UnconvergedError as error:
+        raise UnconvergedError(
+            f"{error}\nAnswers 2 and 3 of a report need both plain forms; --model and --against take others. Answer 1 "
+            f"needs neither: bayescale forecast RUNS --compute {at}."
+        ) from None
 
 
 def isoflop_curves(fit: xr.DataTree, target: float, seed: int = SEED) -> xr.Dataset:

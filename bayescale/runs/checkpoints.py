@@ -16,23 +16,18 @@ from bayescale.costs import CostModel, cost_model
 from bayescale.errors import RunsError
 from bayescale.runs.about_runs import with_runs
 from bayescale.runs.check import batch_disagrees, compute_disagrees
-from bayescale.runs.curve_columns import (
-    CURVE_COLUMNS,
-    CURVE_SCHEMA,
-    HELD_OUT,
-    TRAINING,
-    match_curve_columns,
-)
+from bayescale.runs.curve_columns import CURVE_COLUMNS, HELD_OUT, TRAINING, match_curve_columns
 from bayescale.runs.derive import derive
 from bayescale.runs.filters import Filters, filter_curves, leave_out
-from bayescale.runs.finding import Finding, findings, pack_findings, rows_text
-from bayescale.runs.groups import groups_told, with_groups
+from bayescale.runs.finding import Finding, findings, names_text, pack_findings
+from bayescale.runs.groups import groups_told, with_groups, with_labels
 from bayescale.runs.lacking import unclear_batch
 from bayescale.runs.numbers import parse_number
-from bayescale.runs.places import REASONS, mark_overtaken, settle_runs, settle_tokens, two_rates
+from bayescale.runs.places import REASONS, TOGETHER
+from bayescale.runs.rates import RATES, with_peaks, without_rates
 from bayescale.runs.read import attributes, in_nats, not_used
+from bayescale.runs.rows import ordered_rows
 from bayescale.runs.schedule import with_areas
-from bayescale.runs.schema import validate
 from bayescale.runs.segments import CHECKPOINT, run_segments
 from bayescale.runs.table import Table
 from bayescale.runs.trackers import load_log
@@ -50,6 +45,7 @@ def read_curves(
     runs: str | Path | pd.DataFrame | None = None,
     batch: float | None = None,
     family: str | Sequence[str] | None = None,
+    labels: str | Sequence[str] | None = None,
     loss_unit: str | None = None,
     params_convention: str | None = None,
     cost: str | CostModel = "6ND",
@@ -72,8 +68,8 @@ def read_curves(
         A table with a row for each run of what the curves lack, such as params, family, batch or seed.
     batch : float, optional
         Tokens a step, where the log has steps only.
-    family : str or list of str, optional
-        The column that groups the runs, or several, as for `read_runs`.
+    family, labels : str or list of str, optional
+        The column that groups the runs, or several, and those that only label them, as for `read_runs`.
     loss_unit, params_convention, cost
         As for `read_runs`.
     filters : Filters, mapping or None
@@ -97,9 +93,13 @@ def read_curves(
     Notes
     -----
     Of several losses the held-out one is read. Tokens are those since the run began; where only steps were logged they
-    are batch times step; where step and learning rate were, ``lr_area`` and ``annealing`` follow. A step that was
-    written twice counts as it was written last, and what a run did beyond a checkpoint that it was resumed from is left
-    out, where the log tells the time.
+    are batch times step; where step and learning rate were, ``lr_area`` and ``annealing`` follow. A checkpoint without
+    a learning rate has that of another row at its step, or one between those of the rows before and after. A step that
+    was written twice counts as it was written last, and what a run did beyond a checkpoint that it was resumed from is
+    left out, where the log tells the time.
+
+    A blank loss is none, and ``nan`` is that of a run that went wrong. A frame has NaN for both, as has a Parquet file:
+    there it is taken for a blank in a run that has one before its last loss, or no loss at all.
 
     Examples
     --------
@@ -119,32 +119,35 @@ def read_curves(
     _require(table, found)
     card = Card() if isinstance(source, pd.DataFrame) or "://" in str(source) else read_card(Path(source))
     units = settle_units(table, found, card, loss_unit, params_convention)
-    frame, said = _frame(table, found)
+    frame, said = ordered_rows(table, found)
     units = in_nats(frame, units)
     usable = frame[frame["rule"] == ""]
     if units.loss:
         refuse_impossible_loss(usable, units.loss, table, found["loss"])
     model = cost_model(cost)
     frame, lacking = _without_gaps(frame, table)
+    frame, of_peaks = with_peaks(frame)
     frame, derived, more = derive(frame, model)
     if "tokens" in frame and "tokens" not in found:
         derived["tokens"] = "batch x step"
     usable, of_schedule = with_areas(frame[frame["rule"] == ""])
-    frame, derived = frame.join(usable[list(of_schedule)]), derived | of_schedule
+    frame, derived = frame.join(usable[list(of_schedule)]), derived | of_peaks | of_schedule
+    groups = with_labels(table, groups, labels, found)
     curves = _dataset(frame[frame["rule"].isin(["", *REASONS])], units.loss, groups)
     curves.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived), "filters": "[]"}
     curves.attrs |= attributes(table, card, units) | {"curves": "training"}
     notes = [*log.findings, *joined, *notes, *_about_loss(found, asked), *units.findings, *said, *lacking, *more]
-    told = {*found.values(), *groups_told(family), *(note.column for note in notes)}
+    told = {*found.values(), *groups_told(family, labels), *(note.column for note in notes)}
     notes += [*unclear_batch(table, found, asked), *not_used(table, told)]
     curves.attrs["findings"] = pack_findings(notes)
     rules = curves["rule"].values.astype(object)
     curves = leave_out(curves.drop_vars("rule"), rules, {name: why for name, why in REASONS.items() if name in rules})
     ends = final_runs(curves)
-    odd = [*_sparse(curves), *compute_disagrees(ends, model, "keep")]
+    odd = [*_errors_shared(curves), *_sparse(curves), *compute_disagrees(ends, model, "keep")]
     odd += batch_disagrees(ends) if "tokens" in found else []
     curves.attrs["findings"] = pack_findings([*findings(curves), *odd])
     curves = curves if filters is None else filter_curves(curves, filters)
+    curves.attrs["findings"] = pack_findings([*findings(curves), *without_rates(curves)])
     return curves.assign_attrs(sha256=curves_hash(curves))
 
 
@@ -211,7 +214,7 @@ def _named(table: Table, asked: dict[str, Any], run: str | Sequence[str] | None)
         )
     if len(parts) == 1:
         return table, {**asked, "run": parts[0]}
-    name = " + ".join(parts)
+    name = TOGETHER.join(parts)
     frame = table.frame.assign(**{name: table.frame[parts].astype(str).agg(", ".join, axis=1)})
     return replace(table, frame=frame), {**asked, "run": name}
 
@@ -277,73 +280,21 @@ def _about_loss(found: Mapping[str, str], asked: Mapping[str, str | None]) -> li
 # From the file's cells to checkpoints in order ------------------------------------------------------------------------
 
 
-def _frame(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, list[Finding]]:
-    """Return checked values, run after run and in order, with the rule that leaves a row out in column ``rule``."""
-    losses = [_loss(value) for value in table.frame[found["loss"]]]
-    state = ["no loss" if loss is None else "" if math.isfinite(loss) else "not a number" for loss in losses]
-    cells = [None if rule else value for rule, value in zip(state, table.frame[found["loss"]], strict=True)]
-    readable = replace(table, frame=table.frame.assign(**{found["loss"]: pd.Series(cells, table.frame.index, object)}))
-    frame = validate(readable, found, CURVE_SCHEMA, CURVE_COLUMNS).assign(rule=state)
-    frame["run"] = frame["run"].fillna("")
-    unnamed = [int(row) for row in frame.index[frame["run"] == ""]]
-    if unnamed:
-        raise RunsError(
-            f"{table.source}, column {found['run']!r}: {rows_text(unnamed)} (counted {table.counting}) name no run"
-        )
-    if "time" in frame:
-        frame["time"] = _moments(frame["time"])
-    settle_runs(frame, table, found)
-    said = settle_tokens(frame, table, found)
-    places = [name for name in ("step", "tokens") if name in frame]
-    usable = frame["rule"] == ""
-    frame.loc[usable & frame[places].isna().all(axis=1), "rule"] = "no place"
-    clock = "tokens" if "tokens" in frame else "step"
-    frame.loc[usable & frame[clock].isna(), "rule"] = "no place"
-    frame.loc[usable & (frame[places] == 0).any(axis=1), "rule"] = "start"
-    said += [*two_rates(frame), *mark_overtaken(frame, table)]
-    idle = int((frame["rule"] == "no loss").sum())
-    if idle:
-        said.append(Finding("info", f"{idle} of {len(frame)} rows have no loss: they are no checkpoints"))
-    if (frame["rule"] != "").all():
-        raise RunsError(f"{table.source}, column {found['loss']!r}: no row has a loss and a place in its run")
-    order = {name: place for place, name in enumerate(dict.fromkeys(frame["run"]))}
-    frame = frame.assign(_run=frame["run"].map(order)).sort_values(["_run", clock], kind="stable")
-    return frame.drop(columns="_run"), said
-
-
-def _loss(value: Any) -> float | None:
-    """Return a loss, not finite where the run had none, or None where nothing was logged; text is checked later."""
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, float | np.floating):
-        return float(value)
-    text = str(value).strip().lower().lstrip("+-")
-    return math.nan if text in ("nan", "inf", "infinity") else 1.0
-
-
-def _moments(times: pd.Series) -> pd.Series:
-    """Return times as numbers, whether they are seconds or dates; missing where they cannot be read."""
-    numbers = pd.to_numeric(times, errors="coerce")
-    if numbers.notna().any():
-        return numbers
-    dates = pd.to_datetime(times, errors="coerce", utc=True, format="mixed")
-    return (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
-
-
 def _without_gaps(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Finding]]:
     """Drop what only some runs have, but for the size: without it no law sees a run, and nobody would notice."""
     notes = []
     kept = frame[frame["rule"].isin(["", *REASONS])]
     usable = frame[frame["rule"] == ""]
-    if "total_tokens" not in frame and {"total_steps", "batch"} <= set(frame):
-        frame["total_tokens"] = frame["total_steps"] * frame["batch"]
+    if {"total_steps", "tokens", "step"} <= set(frame):
+        planned = frame["run"].map(_planned_tokens(usable))
+        frame["total_tokens"] = frame["total_tokens"].fillna(planned) if "total_tokens" in frame else planned
     for name in frame.columns:
-        if name in ("run", "rule", "loss", "lr", "lr_fraction", "seed", "time", "total_tokens", "total_steps"):
+        if name in ("run", "rule", "loss", *RATES, "seed", "time", "total_tokens", "total_steps"):
             continue
         lacking = list(dict.fromkeys(usable["run"][usable[name].isna()]))
         if not lacking:
             continue
-        shown = ", ".join(map(repr, lacking[:6])) + (f" and {len(lacking) - 6} more" if len(lacking) > 6 else "")
+        shown = names_text(lacking)
         if name in ("params", "family"):
             raise RunsError(f"{table.source}: no {name} for {len(lacking)} of {kept['run'].nunique()} runs: {shown}")
         frame = frame.drop(columns=name)
@@ -351,6 +302,14 @@ def _without_gaps(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list
             Finding("warning", f"not used: {name}, which {len(lacking)} runs lack at some checkpoint: {shown}")
         )
     return frame, notes
+
+
+def _planned_tokens(usable: pd.DataFrame) -> pd.Series:
+    """Return, by run, its tokens so far and those of the steps that are left, each as large as the last known."""
+    ends = usable.groupby("run").tail(1).set_index("run")
+    a_step = ends["tokens"] / ends["step"]
+    a_step = ends["batch"].fillna(a_step) if "batch" in ends else a_step
+    return ends["tokens"] + (ends["total_steps"] - ends["step"]) * a_step
 
 
 def _dataset(frame: pd.DataFrame, loss_unit: str | None, groups: Mapping[str, pd.Series]) -> xr.Dataset:
@@ -375,14 +334,24 @@ def _dataset(frame: pd.DataFrame, loss_unit: str | None, groups: Mapping[str, pd
     return curves
 
 
+def _errors_shared(curves: xr.Dataset) -> list[Finding]:
+    """Say that a model of learning curves asks no checkpoint for its own error of measurement."""
+    if "loss_se" not in curves:
+        return []
+    said = (
+        "loss_se is used to tell spikes and by models of finished runs; models of learning curves (+curve) leave it "
+        "out: a run's checkpoints are measured on the same text, and its offset stands for what they share"
+    )
+    return [Finding("info", said)]
+
+
 def _sparse(curves: xr.Dataset) -> list[Finding]:
     """Say which runs and families have too little to tell anything of themselves."""
     segments = run_segments(curves)
     notes = []
     single = segments.names[segments.counts == 1].tolist()
     if single:
-        shown = ", ".join(map(repr, single[:6])) + (f" and {len(single) - 6} more" if len(single) > 6 else "")
-        said = f"{len(single)} of {segments.names.size} runs have one checkpoint: {shown}"
+        said = f"{len(single)} of {segments.names.size} runs have one checkpoint: {names_text(single)}"
         finished = "; is this a log of finished runs? read_runs reads it" * (len(single) == segments.names.size > 1)
         notes.append(Finding("warning", said + finished))
     if "family" in curves.coords:

@@ -1,6 +1,6 @@
 """What a table of checkpoints may hold beyond what a run log may."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bayescale.runs.aliases import match_columns, squash
@@ -116,6 +116,18 @@ def match_curve_columns(names: Sequence[str], asked: Mapping[str, str | None], s
 def match_curve_only(names: Sequence[str], quantity: str, source: str) -> dict[str, str]:
     """Say which column holds one quantity, if any."""
     return match_columns(names, None, source, {quantity: CURVE_COLUMNS[quantity]})
+
+
+def losses_among(names: Iterable[str]) -> list[str]:
+    """Return which of these columns are known as a loss, held out or not.
+
+    Examples
+    --------
+    >>> from bayescale.runs.curve_columns import losses_among
+    >>> losses_among(["step", "eval_loss", "train/loss", "grad_norm"])
+    ['eval_loss', 'train/loss']
+    """
+    return _of(list(names), ("loss", *CURVE_COLUMNS["loss"].aliases, *TRAINING))
 
 
 def _of(names: Sequence[str], aliases: Sequence[str]) -> list[str]:

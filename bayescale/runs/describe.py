@@ -9,6 +9,7 @@ import xarray as xr
 from bayescale.runs.columns import COLUMNS, QUANTITIES, RESPONSES, SIZES
 from bayescale.runs.finding import Finding, findings
 from bayescale.runs.numbers import human_number, scientific
+from bayescale.runs.sharing import label_names
 
 HEADINGS = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
 
@@ -40,6 +41,8 @@ def describe_runs(runs: xr.Dataset) -> str:
         listed = ", ".join(f"{name} ({count})" for name, count in zip(names[:12], counts[:12], strict=True))
         more = f", and {len(names) - 12} more" if len(names) > 12 else ""
         lines.append(("families", f"{len(names)}: {listed}{more}"))
+    if labels := [name for name in label_names(runs) if name != "family"]:
+        lines.append(("labels", ", ".join(f"{name} ({len(np.unique(runs[name].values))} values)" for name in labels)))
     lines += [(name, range_text(runs, name)) for name in shown]
     others = [f"{name} = {columns[name]!r}" for name in ("run", "family", "loss_se", "seed") if name in columns]
     if others:

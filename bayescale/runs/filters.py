@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayescale.errors import RunsError, did_you_mean
-from bayescale.runs.finding import Finding, findings, pack_findings, rows_of
+from bayescale.runs.finding import Finding, findings, names_text, pack_findings, rows_of
 from bayescale.runs.numbers import human_number
 from bayescale.runs.segments import CHECKPOINT, LEFT_OUT, run_segments
 
@@ -40,7 +40,7 @@ class Filters:
     first_tokens : float
         The first tokens are no more than this (Choshen et al. 2024: the first 10B tokens, or 10%).
     warm_up : bool
-        Whether checkpoints before the learning rate has reached its peak are left out, where it is logged.
+        Whether checkpoints before the learning rate first reached its peak are left out, where it is logged.
     diverged : float, optional
         A run that ends by more than this share above its own lowest loss is left out whole.
     spike : float, optional
@@ -129,8 +129,11 @@ def filter_curves(curves: xr.Dataset, filters: "Filters | Mapping[str, Any] | No
     rules = as_filters({} if filters is None else filters) or Filters()
     taken = np.full(curves.sizes[CHECKPOINT], "", dtype=object)
     for name in rules.reasons():
-        mask = RULES[name](curves.isel({CHECKPOINT: taken == ""}), rules)
-        taken[np.flatnonzero(taken == "")[mask]] = name
+        # Of a run's first peak its first tokens tell too; a spike stands out from what is left.
+        seen = np.flatnonzero((taken == "") | (name == "warm-up"))
+        mask = np.zeros(taken.size, dtype=bool)
+        mask[seen] = RULES[name](curves.isel({CHECKPOINT: seen}), rules)
+        taken[mask & (taken == "")] = name
     if (taken != "").all():
         counted = ", ".join(f"{name}: {(taken == name).sum()}" for name in rules.reasons() if (taken == name).any())
         raise RunsError(
@@ -151,8 +154,7 @@ def leave_out(curves: xr.Dataset, taken: NDArray[np.object_], reasons: Mapping[s
     ended = sorted(set(gone["run"].values.tolist()) - set(kept["run"].values.tolist()))
     noted = [_noted(gone, taken[taken != ""], name, reason) for name, reason in reasons.items() if name in set(taken)]
     if ended:
-        shown = ", ".join(map(repr, ended[:6])) + (f" and {len(ended) - 6} more" if len(ended) > 6 else "")
-        noted.append(Finding("warning", f"no checkpoint is left of {len(ended)} of the runs: {shown}"))
+        noted.append(Finding("warning", f"no checkpoint is left of {len(ended)} of the runs: {names_text(ended)}"))
     out = with_left_out(kept, pd.concat([left_out(curves), more], ignore_index=True))
     counts = json.loads(curves.attrs.get("filters", "[]")) + [
         {
@@ -239,10 +241,17 @@ def _warm_up(curves: xr.Dataset, rules: Filters) -> Mask:
         mine = rate[run]
         if not np.isfinite(mine).any():
             continue
-        top = int(np.argmax(np.nan_to_num(mine) >= RISEN * np.nanmax(mine)))
+        top = int(np.argmax(np.nan_to_num(mine) >= RISEN * _first_peak(mine[np.isfinite(mine)])))
         if top <= WARM_UP_AT_MOST * mine.size:
             out[run.start : run.start + top] = True
     return out
+
+
+def _first_peak(rate: NDArray[np.float64]) -> float:
+    """Return the rate from which it first falls: a restart or a second cycle is no warm-up."""
+    highest = np.maximum.accumulate(rate)
+    fallen = rate < RISEN * highest
+    return float(highest[int(np.argmax(fallen))] if fallen.any() else highest[-1])
 
 
 def _diverged(curves: xr.Dataset, rules: Filters) -> Mask:

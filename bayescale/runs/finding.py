@@ -1,7 +1,7 @@
 """One thing that a reader of the runs should know, and how it is kept with them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -58,6 +58,12 @@ def rows_text(rows: Iterable[int], shown: int = 6) -> str:
     if len(each) <= shown:
         return f"rows {', '.join(map(str, each[:-1]))} and {each[-1]}"
     return f"rows {', '.join(map(str, each[:shown]))}, ... ({len(each)} rows)"
+
+
+def names_text(names: Sequence[str], shown: int = 6) -> str:
+    """Name runs: ``'a', 'b'``, or the first six of them and how many more."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(repr(str(name)) for name in names[:shown]) + more
 
 
 def rows_of(runs: xr.Dataset, which: np.ndarray) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """Where each logged row stands along its run: its step and tokens, whether it was overtaken, and the order of all."""
 
+import shlex
 from collections.abc import Mapping
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 from bayescale.errors import RunsError
 from bayescale.runs.curve_columns import OF_RUN
 from bayescale.runs.finding import Finding, rows_text
+from bayescale.runs.groups import BETWEEN
 from bayescale.runs.numbers import human_number
 from bayescale.runs.table import Table
 
@@ -18,6 +20,7 @@ REASONS = {
     "abandoned": "the run went back to an earlier step afterwards, so what it had done beyond was thrown away",
     "repeated": "the step was written again later; the last one counts",
 }
+TOGETHER = " + "  # between columns that name a run together
 SEVERAL = 3  # repeated steps, in more than half of a run: two runs rather than one that was resumed
 
 
@@ -31,13 +34,22 @@ def settle_runs(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> 
         if len(several):
             run = several.index[0]
             shown = ", ".join(str(value) for value in frame.loc[frame["run"] == run, name].dropna().unique()[:4])
+            columns = _columns_of(found["run"], TOGETHER, table), _columns_of(found[name], BETWEEN, table)
+            names = [*columns[0], *columns[1]]
+            out = f"columns={{{name!r}: None}}" if len(columns[1]) == 1 else "name fewer in family="
             raise RunsError(
                 f"{table.source}: run {run!r} has {several.iloc[0]} values in column {found[name]!r} ({shown}), and so "
                 f"have {len(several) - 1} others: more than one run under one name?\n"
-                f"  Name them by both: run=[{found['run']!r}, {found[name]!r}] (on the command line: --run "
-                f"{found['run']} {found[name]}); or leave the column out: columns={{{name!r}: None}}."
+                f"  Name them by {'both' if len(names) == 2 else 'all of'}: run={names} (on the command line: --run "
+                f"{shlex.join(names)}); or leave the column out: {out}."
             )
         frame[name] = values.transform("first")
+
+
+def _columns_of(name: str, between: str, table: Table) -> list[str]:
+    """Return the columns of the file that were made one: those that name a run or a family together."""
+    parts = name.split(between)
+    return parts if set(parts) <= {str(column) for column in table.frame.columns} else [name]
 
 
 def settle_tokens(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> list[Finding]:
@@ -121,16 +133,18 @@ def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
     moved: dict[str, int] = {}
     differing: list[int] = []
     for name, run in frame[frame["rule"] == ""].groupby("run", sort=False):
-        written = run.sort_values("time", kind="stable") if "time" in run and run["time"].notna().all() else run
+        timed = "time" in run and run["time"].notna().all() and run["time"].min() < run["time"].max()
+        written = run.sort_values("time", kind="stable") if timed else run
         at = written[clock].to_numpy()
-        timed = "time" in run and run["time"].notna().all()
         later = np.append(np.minimum.accumulate(at[::-1])[::-1][1:], np.inf)
         twice = written.duplicated(clock, keep="last").to_numpy()
         if timed:
             frame.loc[written.index[(later < at) & ~twice], "rule"] = "abandoned"
         frame.loc[written.index[twice], "rule"] = "repeated"
         again = _differing(written, clock)
-        if not timed:
+        if timed:
+            _refuse_two_at_once(str(name), written, clock, table)
+        else:
             _refuse_two_runs(str(name), again, written[clock].nunique(), table)
             if out := int((at < np.maximum.accumulate(at)).sum()):
                 moved[str(name)] = out
@@ -168,27 +182,15 @@ def _refuse_two_runs(name: str, again: list[int], steps: int, table: Table) -> N
         )
 
 
-def two_rates(frame: pd.DataFrame) -> list[Finding]:
-    """Say which runs were trained at one constant learning rate and then at another."""
-    if "lr" not in frame:
-        return []
-    clock = "step" if "step" in frame else "tokens"
-    notes = []
-    for name, run in frame.dropna(subset=["lr", clock]).sort_values(clock).groupby("run", sort=False):
-        # A schedule moves at most checkpoints; a second rate is a jump between two stretches that stand still.
-        jumps = np.flatnonzero(np.abs(np.diff(np.log(run["lr"].clip(lower=1e-300)))) > 1e-6)
-        if 0 < jumps.size <= 2 and len(run) >= 4 * (jumps.size + 1):
-            rates = run["lr"].iloc[[0, *(jumps + 1)]].tolist()
-            where = run[clock].iloc[jumps + 1].tolist()
-            turns = ", then ".join(
-                f"{rate:g} from {clock} {human_number(place)}" for rate, place in zip(rates[1:], where, strict=True)
-            )
-            notes.append(
-                Finding(
-                    "warning",
-                    f"run {str(name)!r} has {len(rates)} learning rates, {rates[0]:g}, then {turns}: it is kept as one "
-                    "run; if it is two, give each its own name",
-                    tuple(int(row) for row in run.index[jumps + 1]),
-                )
-            )
-    return notes
+def _refuse_two_at_once(name: str, written: pd.DataFrame, clock: str, table: Table) -> None:
+    """Refuse a run that is at one step and another by turns: one that was resumed goes back, and then on."""
+    moves = written[clock].diff()
+    back = (moves < 0) | ((moves == 0) & (written["loss"].diff() != 0))
+    rows = [int(row) for row in written.index[back]]
+    if len(rows) >= SEVERAL and len(rows) > len(written) / 4:
+        raise RunsError(
+            f"{table.source}: run {name!r} is {len(rows)} times at a {clock} that it had reached before, in "
+            f"{len(written)} rows in the order of their time ({rows_text(rows)}, counted {table.counting}): two runs "
+            "under one name?\n  Name them by more columns, such as run=['run', 'seed'] (on the command line: --run run "
+            "seed); or, if the time is not that of writing, leave it out: columns={'time': None}."
+        )

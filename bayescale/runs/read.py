@@ -19,7 +19,7 @@ from bayescale.runs.check import Suspicious, check_runs
 from bayescale.runs.columns import COLUMNS, LABELS, QUANTITIES, RESPONSES, SIZES
 from bayescale.runs.derive import derive
 from bayescale.runs.finding import Finding, pack_findings, rows_text
-from bayescale.runs.groups import groups_told, with_groups
+from bayescale.runs.groups import groups_told, with_groups, with_labels
 from bayescale.runs.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
 from bayescale.runs.rounding import LOSS_STEP, rounding_findings, rounding_step
 from bayescale.runs.schema import validate
@@ -39,6 +39,7 @@ def read_runs(
     cost: str | CostModel = "6ND",
     suspicious: Suspicious = "error",
     family: str | Sequence[str] | None = None,
+    labels: str | Sequence[str] | None = None,
 ) -> xr.Dataset:
     """Read a run log, check every value, and say what is odd about it.
 
@@ -61,6 +62,9 @@ def read_runs(
     family : str or list of str, optional
         The column that groups the runs, or several: then each combination of theirs is a family (``c4 / cosine``), and
         a card may pool over any of them (``partial(corpus) + effect(schedule) + slope(log lr)``).
+    labels : str or list of str, optional
+        Further columns that label the runs and make no families of them, such as the cluster they were trained on: a
+        card's ``[errors]`` may name what runs share (``cluster = { dist = "HalfNormal", sigma = 0.01 }``).
 
     Returns
     -------
@@ -101,6 +105,7 @@ def read_runs(
     found = match_columns(names, asked, table.source)
     found, notes = _without_empty(table, found)
     require_quantities(found, names, table.source)
+    groups = with_labels(table, groups, labels, found)
     units = settle_units(table, found, card, loss_unit, params_convention)
     frame = validate(table, found)
     step, raw = (rounding_step(frame["loss"].to_numpy()), frame["loss"].iloc[0]) if "loss" in frame else (0.0, 1.0)
@@ -109,12 +114,12 @@ def read_runs(
         refuse_impossible_loss(frame, units.loss, table, found["loss"])
     model = cost_model(cost)
     frame, derived, more = derive(frame, model)
-    labels = {name: ("run", of[frame.index].to_numpy(dtype=str)) for name, of in groups.items() if name != "family"}
-    runs = _dataset(frame, units).assign_coords(labels)
+    coords = {name: ("run", of[frame.index].to_numpy(dtype=str)) for name, of in groups.items() if name != "family"}
+    runs = _dataset(frame, units).assign_coords(coords)
     runs.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived)}
     runs.attrs |= attributes(table, card, units)
     notes += [*units.findings, *more, *unclear_batch(table, found, asked)]
-    told = {*found.values(), *groups_told(family), *(note.column for note in notes)}
+    told = {*found.values(), *groups_told(family, labels), *(note.column for note in notes)}
     notes += _blank_rows(table) + not_used(table, told)
     unit_step = step * float(frame["loss"].iloc[0] / raw) if step else 0.0
     if rounded := rounding_findings(runs, step, unit_step):

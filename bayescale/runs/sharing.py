@@ -1,6 +1,6 @@
 """Which runs share something that makes them err alike: an IsoFLOP budget, a design, a label."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pandas as pd
@@ -78,15 +78,29 @@ def labels_of_asked(asked: xr.Dataset, key: str) -> np.ndarray:
     return table.groupby(list(cells), sort=False).ngroup().to_numpy().astype(str) if cells else np.full(len(table), "0")
 
 
-def _column(runs: xr.Dataset, key: str) -> np.ndarray:
+def label_names(runs: xr.Dataset) -> list[str]:
+    """Return the columns that label the runs: what they may share, beside what is found from N, D and C.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.sharing import label_names
+    >>> label_names(bs.load_shipped("tinylm"))
+    ['family']
+    """
     labelled = [
         str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"
     ]
-    accepted = [*_WAYS, *(name for name in labelled if name != "run")]
+    return [name for name in labelled if name != "run"]
+
+
+def _column(runs: xr.Dataset, key: str) -> np.ndarray:
+    accepted = [*_WAYS, *label_names(runs)]
     if key not in accepted:
         raise DesignError(
             f"{runs.attrs.get('source', 'the runs')}: no column {key!r} labels the runs, so they share no error by it."
-            f"{did_you_mean(key, accepted)} Accepted: {', '.join(accepted)}."
+            f"{did_you_mean(key, accepted)} Accepted: {', '.join(accepted)}. A column of the file becomes one by "
+            f"read_runs(..., labels={key!r}) (on the command line: --labels {key})."
         )
     return runs[key].values.astype(str)
 
@@ -142,8 +156,10 @@ def loading_of(runs: xr.Dataset, key: str, labels: np.ndarray) -> np.ndarray:
     return (logs - logs.groupby(labels).transform("mean")).to_numpy() * shared
 
 
-def sharing_findings(runs: xr.Dataset) -> list[Finding]:
-    """Say where rows are not independent: runs on IsoFLOP budgets, and runs of one design.
+def sharing_findings(runs: xr.Dataset, known: Collection[str] = ()) -> list[Finding]:
+    """Say where rows are not independent: runs on IsoFLOP budgets, of one design, of one label within a family.
+
+    What is ``known`` to a card, by the keys of its errors, is not said.
 
     Examples
     --------
@@ -157,14 +173,25 @@ def sharing_findings(runs: xr.Dataset) -> list[Finding]:
         BUDGET: "lie on {groups} IsoFLOP budgets: runs of one budget are often tuned alike, and then err alike",
         DESIGN: "repeat {groups} designs (the same N, D and family): they tell how seeds scatter, not how the law fits",
     }
+    cards = {key: f"chinchilla+{key}, or any other card with +{key}," for key in said}
+    for key in (name for name in label_names(runs) if _within_families(runs, name)):
+        said[key] = f"share {{groups}} values of {key}: what has the same {key} may err alike"
+        cards[key] = f"a card with a prior for it, errors.{key},"
     for key, words in said.items():
+        if key in known:
+            continue
         labels = shared_labels(runs, key)
         shared = labels != ALONE
         groups = len(np.unique(labels[shared]))
         if groups > 1 and shared.mean() >= OFTEN:
             message = (
                 f"{shared.sum()} of {runs.sizes['run']} runs {words.format(groups=groups)}. Rows that share something "
-                f"are not independent: chinchilla+{key}, or any other card with +{key}, has an error that they share."
+                f"are not independent: {cards[key]} has an error that they share."
             )
             found.append(Finding("info", message, rows_of(runs, shared)))
     return found
+
+
+def _within_families(runs: xr.Dataset, name: str) -> bool:
+    """Say whether runs of one family have different labels; where they have not, pooling knows that they differ."""
+    return any(len(np.unique(runs[name].values[places])) > 1 for places in families_of(runs).values())

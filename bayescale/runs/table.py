@@ -18,12 +18,16 @@ SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it stands in its file: ``frame`` is indexed by the row number that its ``source`` would show."""
+    """A table as it stands in its file: ``frame`` is indexed by the row number that its ``source`` would show.
+
+    Where ``nan_for_blank``, a cell that is NaN may have been left blank: a frame does not tell them apart.
+    """
 
     frame: pd.DataFrame
     source: str
     counting: str
     blank: tuple[int, ...] = ()
+    nan_for_blank: bool = False
 
 
 def load_table(source: str | Path | pd.DataFrame) -> Table:
@@ -152,7 +156,7 @@ def _positional(frame: pd.DataFrame, source: str) -> Table:
     names = [str(name) for name in frame.columns]
     _refuse_twins(names, source)
     plain = frame.set_axis(names, axis=1).set_axis(np.arange(len(frame)), axis=0).astype(object)
-    return Table(plain, source, "from 0, as in .iloc")
+    return Table(plain, source, "from 0, as in .iloc", nan_for_blank=True)
 
 
 def _refuse_twins(names: list[str], source: str) -> None:

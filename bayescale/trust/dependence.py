@@ -10,7 +10,7 @@ from bayescale.inference import require_quotable, runs_of
 from bayescale.modeling import Card
 from bayescale.modeling.card import ADDITIONS
 from bayescale.modeling.noise import NOISES
-from bayescale.runs.sharing import ALONE, BUDGET, DESIGN, shared_labels
+from bayescale.runs.sharing import ALONE, BUDGET, DESIGN, label_names, shared_labels
 
 # Fewer groups than this say little of how groups differ.
 FEWEST = 4
@@ -74,7 +74,7 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
     # How each parameter's mean moves as a run counts more.
     moved = (draws - draws.mean(axis=1, keepdims=True)) @ (density - density.mean(axis=0)) / draws.shape[1]
     parts = []
-    for key in (key for key in _keys(runs) if key not in card.errors):
+    for key in (key for key in _keys(runs) if key not in _told(card)):
         labels = shared_labels(runs, key)
         if len(set(labels.tolist()) - {ALONE}) >= FEWEST:
             parts.append(_of_key(key, labels, residuals, moved, draws.std(axis=1), seed))
@@ -90,10 +90,12 @@ def dependence_warnings(found: xr.Dataset) -> list[str]:
 
 
 def _keys(runs: xr.Dataset) -> list[str]:
-    labels = [
-        str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"
-    ]
-    return [BUDGET, DESIGN, *(name for name in labels if name != "run")]
+    return [BUDGET, DESIGN, *label_names(runs)]
+
+
+def _told(card: Card) -> set[str]:
+    """Return what the card knows runs to share: an error, or parameters of the law that differ by it."""
+    return {*card.errors, *(term.group for name in card.get_law().parameter_names for term in card.terms(name))}
 
 
 def _residuals(fit: xr.DataTree) -> np.ndarray:

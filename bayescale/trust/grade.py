@@ -2,28 +2,24 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from bayescale.compare import HEADLINE, score
+from bayescale.compare.rehearse import OF_CUT
 from bayescale.errors import BayescaleError, QuestionError
+from bayescale.trust.record import Level, record_of, worst_of
 from bayescale.trust.sensitivity import prior_sensitivity
 
-Level = Literal["good", "fair", "poor"]
-LEVELS: tuple[Level, ...] = ("good", "fair", "poor")
 # Decades of compute beyond the largest run: one is a step that people take, two is what the backtests were made for.
 NEAR, FAR = 1.0, 2.05
-# A band that promises 90% and held fewer is doubtful, and wrong below the second; from fewer runs nothing follows.
-HELD, HELD_LITTLE, ENOUGH = 0.8, 0.6, 5
-# Runs within this many decades of the question's distance test it.
-ABOUT = 0.5
-# Share of the band's variance that is the forms' disagreement.
+# A family whose runs end so many decades below the largest of all is told how far its own end.
+FARTHER = 0.05
+# Share of the variance of all that the forms say, each as it is, that lies between them.
 AGREE, DISAGREE = 0.25, 0.5
 # A form with more of the weight than this speaks alone.
 COLLAPSED = 0.95
-UNTESTED = "such bands could not be tested on these runs"
 
 
 class Part(NamedTuple):
@@ -102,7 +98,9 @@ def grade(
         if family is None:
             raise QuestionError(f"say which family: {', '.join(map(str, one['family'].values))}.")
         one = one.sel(family=family)
-    beyond = float(np.max(one["decades_beyond"].values))
+    # A family's own runs may end long before the largest of all.
+    own = "family_decades_beyond" in one.coords
+    beyond = float(np.max(one["family_decades_beyond" if own else "decades_beyond"].values))
     parts = tuple(_parts(one, beyond, held, sensitivity, family))
     levels = [part.level for part in parts]
     poor, fair = levels.count("poor"), levels.count("fair")
@@ -173,15 +171,16 @@ def _convergence(one: xr.Dataset) -> Part:
         return Part("convergence", "poor", "the chains did not agree")
     if "forms" not in one.attrs:
         return Part("convergence", "good", "the fit converged")
-    out = [line for line in one.attrs["skipped"].split("\n") if line and not line.partition(":")[0].endswith("x")]
     forms = one.attrs["forms"].count(",") + 1
-    if any("x, " not in line.partition(":")[0] for line in out):
+    # A rehearsal that could not be had is no form that failed.
+    if any(line and not OF_CUT.match(line) for line in one.attrs["skipped"].split("\n")):
         return Part("convergence", "fair", f"some forms could not be fitted and were left out, {forms} remain")
     return Part("convergence", "good", f"all {forms} forms converged")
 
 
 def _distance(one: xr.Dataset, beyond: float) -> Part:
     what = f"it lies {beyond:.1f} decades of {one.attrs.get('distance_in', 'compute')} beyond the largest run"
+    what += " of its family" if beyond > float(np.max(one["decades_beyond"].values)) + FARTHER else ""
     if beyond <= NEAR:
         return Part("distance", "good", what if beyond > 0 else "it lies within the runs")
     return Part("distance", "fair" if beyond <= FAR else "poor", what)
@@ -191,41 +190,13 @@ def _backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Par
     """Judge the family that is asked about, or each of them and let the worst decide."""
     if held is None:
         return Part("backtest", "fair", "such bands were not tested on these runs")
-    if not held.sizes["held_out"]:
-        return Part("backtest", "fair", UNTESTED)
-    reach = np.log10(held["factor"].values)
-    # The cut-off nearest in distance to the question, and of its runs those about as far out.
-    best = reach[np.abs(reach - beyond).argmin()]
-    near = (reach == best) & (held["decades_beyond"].values >= best - ABOUT)
-    if not near.any():
-        return Part("backtest", "fair", UNTESTED)
-    held = held.isel(held_out=near)
-    labels = held["family"].values if "family" in held.coords else np.full(held.sizes["held_out"], "")
-    judged = []
-    for name in np.unique(labels) if family is None else [family]:
-        mine = labels == name
-        # A family with too few runs of its own is judged by those of all of them.
-        alone = bool(ENOUGH <= mine.sum() < mine.size)
-        judged.append(_record(held.isel(held_out=mine) if alone else held, best, beyond, f" ({name})" * alone))
-    return max(judged, key=lambda part: LEVELS.index(part.level))
-
-
-def _record(held: xr.Dataset, reach: float, beyond: float, whose: str) -> Part:
-    row = score(held).iloc[0]
-    text = (
-        f"about {10**reach:.0f}x out on these runs {100 * HEADLINE:.0f}% bands held {row['inside']:.0f} of "
-        f"{row['runs']:.0f}{whose}"
-    )
-    if row["runs"] < ENOUGH:
-        return Part("backtest", "poor" if row["coverage"] < HELD_LITTLE else "fair", f"{text}: few")
-    level: Level = "good" if row["coverage"] >= HELD else "fair" if row["coverage"] >= HELD_LITTLE else "poor"
-    if beyond - reach > ABOUT and level == "good":
-        return Part("backtest", "fair", f"{text}; farther out is untested")
-    return Part("backtest", level, text)
+    names = [family] if family or "family" not in held.coords else [None, *np.unique(held["family"].values)]
+    found = worst_of(record_of(held, beyond, name) for name in names)
+    return Part("backtest", found.level, found.sentence)
 
 
 def _agreement(one: xr.Dataset) -> Part:
-    if "share_form" not in one:
+    if "disagreement" not in one:
         return Part("agreement", "fair", "one form was asked: whether others agree is not known")
     if one.attrs.get("forms", ",").count(",") == 0:
         return Part("agreement", "fair", "one form remains: whether others agree is not known")
@@ -233,8 +204,8 @@ def _agreement(one: xr.Dataset) -> Part:
         name = str(one["weight"].idxmax().item())
         text = f"{name} has {float(one['weight'].max()):.0%} of the weight: that others agree counts for little"
         return Part("agreement", "fair", text)
-    share = float(np.max(one["share_form"].values))
-    text = f"{share:.0%} of the variance is disagreement between the forms"
+    share = float(np.max(one["disagreement"].values))
+    text = f"{share:.0%} of the variance of what the forms say is between them"
     return Part("agreement", "good" if share < AGREE else "fair" if share < DISAGREE else "poor", text)
 
 

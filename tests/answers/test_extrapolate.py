@@ -1,12 +1,16 @@
 import numpy as np
+import pandas as pd
 import pytest
-from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, with_errors
+from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, simulated_frame, with_errors
 
 import bayescale as bs
 from bayescale.answers import expected_loss, families_of, seen, theta_of
 from bayescale.errors import QuestionError, UnconvergedError
+from bayescale.trust import grade
 
 LAW = bs.get_law("chinchilla")
+# Two families, of which one has none of the larger models.
+SMALLER = {"long": "params > 0", "short": "params < 2e8"}
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +208,22 @@ def test_what_is_shared_is_shared_within_a_family(two, key, alike, between):
 
 
 # Families
+
+
+def test_a_question_lies_its_own_distance_beyond_each_family():
+    frames = [simulated_frame(sizes=4, ratios=4, family=name).query(kept) for name, kept in SMALLER.items()]
+    runs = bs.read_runs(pd.concat(frames))
+    fit = pinned_fit(families=dict.fromkeys(SMALLER, BESIROGLU), runs=runs, reference={"params": 1e9, "tokens": 2e10})
+    largest = [float(runs["compute"].values[runs["family"].values == name].max()) for name in SMALLER]
+    assert largest[0] / largest[1] > 10
+    wanted = np.log10(np.array([[10.0], [100.0]]) * largest[0] / largest)
+    for answer in (bs.extrapolate(fit, ["10x", "100x"]), bs.optimal_split(fit, ["10x", "100x"])):
+        np.testing.assert_allclose(answer["decades_beyond"], [1, 2])
+        np.testing.assert_allclose(answer["family_decades_beyond"].sel(family=list(SMALLER)), wanted)
+    far = bs.extrapolate(fit, ["10x", "100x"], family="short")
+    np.testing.assert_allclose(far["family_decades_beyond"], wanted[:, 1])
+    assert f"{wanted[1, 1]:.1f} decades of compute beyond the largest run of its family" in grade(far, point=1).sentence
+    assert "family_decades_beyond" not in bs.extrapolate(pinned_fit(), "10x").coords
 
 
 def test_each_family_follows_its_own_parameters(two):

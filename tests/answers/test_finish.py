@@ -109,6 +109,47 @@ def test_what_is_asked_is_annealed_and_what_was_seen_was_not(curves):
     np.testing.assert_allclose(expected.isel(chain=0, draw=0), seen, rtol=1e-9)
 
 
+def test_annealing_is_asked_where_each_run_stands(curves):
+    half = upto(curves, 0.5)
+    now, ends = bs.annealed(pinned_curves(curves), half), bs.final_runs(half)
+    np.testing.assert_array_equal(now["measured"], ends["loss"])
+    np.testing.assert_array_equal(now["tokens"], ends["tokens"])
+    # At half of the tokens half of the rate is left, which holds 2% of the loss.
+    np.testing.assert_allclose(now["gained"].median(("chain", "draw")), 0.02, atol=0.006)
+
+
+def test_curves_of_another_kind_are_refused(curves):
+    fit = pinned_curves(curves)
+    with pytest.raises(QuestionError, match=r"loss_unit is 'nats/byte', and 'nats/token' in the runs .*--loss-unit"):
+        bs.finish(fit, curves.assign_attrs(loss_unit="nats/byte"))
+    with pytest.raises(QuestionError, match="params_convention is 'non-embedding', and 'total'"):
+        bs.annealed(fit, curves.assign_attrs(params_convention="non-embedding"))
+    of_family = curves.assign_coords(family=("checkpoint", np.full(curves.sizes["checkpoint"], "source")))
+    assert bs.finish(fit, of_family)["loss"].sizes["run"] == RUNS  # the fitted runs named no family
+    fit.attrs["families"] = '["english"]'
+    assert bs.finish(fit, curves)["loss"].sizes["run"] == RUNS
+    with pytest.raises(QuestionError, match="run 'r00' is of the family 'source'; the posterior knows: english"):
+        bs.finish(fit, of_family)
+    fit.attrs["families"] = '["a new family"]'
+    assert bs.finish(fit, of_family)["loss"].sizes["run"] == RUNS
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"lr_fraction": 7}, "lr_fraction: accepted is a number from 0 to 1; got 7"),
+        ({"lr_fraction": "a"}, "lr_fraction: accepted is a number from 0 to 1; got 'a'"),
+        ({"prob": 90}, "prob: accepted is a number from 0.01 to 0.999; got 90"),
+        ({"at": {"toknes": 3}}, "there is no 'toknes' at a run's end. Did you mean 'tokens'"),
+        ({"at": {"params": "big"}}, "params: "),
+        ({"tokens": "many"}, "tokens: "),
+    ],
+)
+def test_options_that_are_not_understood(curves, options, said):
+    with pytest.raises(QuestionError, match=said):
+        bs.finish(pinned_curves(curves), curves, **options)
+
+
 @pytest.mark.sampling
 @pytest.mark.parametrize("model", ["chinchilla+drift+curve", "kaplan-steps+curve"])
 def test_a_drift_and_a_law_of_steps_can_be_asked_of_curves(model):

@@ -1,6 +1,7 @@
 """Simulated truth: runs that err alike and checkpoints of one run, with a model of it and without."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -40,6 +41,13 @@ def test_the_simulated_curves_wander_as_their_card_says():
     # Neighbours in a run err alike: the residuals about one smooth law are far from independent.
     off = np.concatenate([np.diff(np.log(rows["loss"])) for _, rows in frame.groupby("run")])
     assert np.std(np.diff(off)) < np.log(frame["loss"]).std() / 10
+
+
+def test_the_page_is_of_the_committed_table_and_counts_every_fit_that_did_not_converge():
+    page = simulated_truth.PAGE.read_text(encoding="utf-8")
+    assert page == simulated_truth.page(pd.read_csv(simulated_truth.TABLE))
+    assert page.count("| 199 of 200 |") == 3
+    assert "| 100% |" not in page
 
 
 @pytest.mark.slow

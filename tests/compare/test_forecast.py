@@ -141,11 +141,14 @@ def test_the_shares_say_that_forms_disagree_and_sum_to_one(runs, fits):
     medians = np.log(far["form_loss"]).median(("chain", "draw"))
     # Two equal halves, drawn together: the variance between is a quarter of the squared difference that is left; a 90%
     # band is 3.29 sd wide.
-    between = (3.29 * (1 - TOGETHER) * float(medians.diff("form").item())) ** 2 / 4
+    apart = (3.29 * float(medians.diff("form").item())) ** 2 / 4
+    between = (1 - TOGETHER) ** 2 * apart
     logs = np.log(far["form_loss"])
     width = logs.quantile(0.95, ("chain", "draw")) - logs.quantile(0.05, ("chain", "draw"))
     within = float((width**2).mean("form").item())
     assert float(far["share_form"].item()) == pytest.approx(between / (between + within), rel=1e-6)
+    # How far the forms agree is asked of what each says as it is.
+    assert float(far["disagreement"].item()) == pytest.approx(apart / (apart + within), rel=1e-6)
     assert float(ask(runs, fits, (19.0, -19.0))["share_form"].item()) < 1e-6
 
 

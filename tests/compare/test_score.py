@@ -1,6 +1,9 @@
+import importlib
+
 import numpy as np
 import pytest
 import xarray as xr
+from pinned import simulated_runs
 from scipy import stats
 
 import bayescale as bs
@@ -141,6 +144,34 @@ def test_a_form_that_failed_at_the_cut_has_no_weight_there():
     np.testing.assert_array_equal(held["weight"], [[1.0, 0.0]] * 2)
     assert held["form"].values.tolist() == ["a", "b"]
     np.testing.assert_allclose(held["median"], 2.0)
+
+
+def test_a_form_that_misses_a_run_beyond_all_numbers_is_tested_like_any_other():
+    draws = np.stack([np.full((100, 2), 2.0), np.full((100, 2), 3.0)])
+    for worst in (-700.0, -np.inf):
+        given = rehearsed(draws, [2.0, 2.0], [[0.0, 0.0], [-700.0, worst]], ("a", "b"))
+        held = held_out(given, {"a": 0.5, "b": 0.5}, [10.0])
+        # No rehearsal lies below the only cut-off, so what was believed stands.
+        np.testing.assert_array_equal(held["weight"], [[0.5, 0.5]] * 2)
+    alone = held_out(given.sel(form=["b"]), None, [10.0])
+    assert alone["elpd"].values.tolist() == [-700.0, -np.inf]
+
+
+def test_a_cut_off_that_is_asked_for_twice_is_tested_once():
+    given = rehearsed(np.ones((1, 10, 3)), [2.0, 2.0, 2.0])
+    assert bs.score(held_out(given, None, [10.0, 10.0]))["runs"].tolist() == [3]
+
+
+def test_a_backtest_rehearses_each_cut_off_once(monkeypatch):
+    asked = []
+
+    def answer(runs, cards, factors, **options):
+        asked.append(factors)
+        return rehearsed(np.ones((1, 10, 3)), [2.0, 2.0, 2.0], forms=[card.name for card in cards])
+
+    monkeypatch.setattr(importlib.import_module("bayescale.compare.largest_out"), "rehearse", answer)
+    assert bs.backtest(simulated_runs(), "chinchilla", factor=[100, 10, 10.0]).sizes["held_out"] == 3
+    assert asked == [[10.0, 100.0]]
 
 
 def test_only_cut_offs_that_were_asked_for_are_said_to_be_skipped():

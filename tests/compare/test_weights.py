@@ -79,8 +79,15 @@ def test_a_form_that_could_not_be_fitted_scores_as_the_others_do():
 
 
 def test_a_rehearsal_in_which_no_form_could_be_fitted_says_nothing():
-    found, _ = weights(EVEN, rehearsal({10.0: [np.nan, np.nan]}))
+    found, whole = weights(EVEN, rehearsal({10.0: [np.nan, np.nan]}))
     assert found == pytest.approx({"a": 0.5, "b": 0.5})
+    assert float(whole["evidence"]) == 0
+    # Nor does it make the question nearer than the longest rehearsal that says something.
+    short, longer = {10.0: [3.0, 0.0]}, {100.0: [np.nan, np.nan]}
+    alone, both = (weights(EVEN, rehearsal(said), reach=2.0) for said in (short, short | longer))
+    assert alone[0] == both[0]
+    assert float(both[1]["evidence"]) == 0.5
+    np.testing.assert_allclose(both[1]["reach"], [1])
 
 
 def test_one_run_far_out_does_not_decide_alone():

@@ -45,6 +45,21 @@ def test_a_known_family_is_its_own_and_a_new_one_the_populations():
     assert {term.kind for term in new.terms("beta")} == {"partial"}
 
 
+def test_what_the_card_pools_stays_pooled_as_it_was_and_nothing_else_is():
+    fit = pinned_fit(families={"a": BESIROGLU, "b": ROUNDED}, spread=0.001, draws=500)
+    card = bs.make_card({"extends": "chinchilla", "pooling": {"default": "complete", "E": "partial(family)"}}, "floors")
+    posterior = fit["posterior"].to_dataset()
+    alone = {name: posterior[name].isel(family=0, drop=True) for name in card.priors if name != "E"}
+    parts = [f"{name}_{part}" for name in alone for part in ("level", "population", "spread")]
+    fit["posterior"] = posterior.drop_vars(parts).assign(alone)
+    fit.attrs["card"] = card.model_dump_json()
+    following = bs.prior_from(fit)
+    assert following.pooling == card.pooling | {"spread": following.spread}
+    assert [name for name in following.priors if following.terms(name)] == ["E"]
+    assert following.spread.arguments["median"] == pytest.approx(posterior["E_spread"].values.mean(), rel=1e-3)
+    assert following.spread.source
+
+
 def test_what_the_posterior_holds_stays_held():
     card = bs.prior_from(pinned_fit(spread=0.0))
     assert card.priors["E"].dist == "Fixed"

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-from pinned import BESIROGLU, FAILED, pinned_fit
+from pinned import BESIROGLU, FAILED, pinned_fit, with_errors
 
 import bayescale as bs
 from bayescale.errors import QuestionError, UnconvergedError
@@ -116,6 +116,18 @@ def test_correlated_effects_stay_so():
     # The standard error of a correlation of 0.8 is (1 - 0.64) / sqrt(8000).
     assert np.corrcoef(alpha, beta)[0, 1] == pytest.approx(0.8, abs=4 * 0.36 / np.sqrt(2 * DRAWS))
     assert np.std(beta) == pytest.approx(0.2 * np.sqrt(1.25), rel=4 / np.sqrt(2 * 2 * DRAWS))
+
+
+def test_a_new_family_shares_no_error_that_was_fitted():
+    plain = made("partial(corpus) + partial(family)")
+    fit = with_errors(plain, design=0.02)
+    fit["posterior"] = fit["posterior"].to_dataset().assign(design_error=fit["posterior"]["design_error"] + 1.0)
+    asked = {"params": ["1B"], "tokens": ["20B"]}
+    new = bs.extrapolate(bs.new_family(fit), **asked)
+    without = bs.extrapolate(bs.new_family(plain), **asked)
+    np.testing.assert_allclose(new["expected_loss"], without["expected_loss"])
+    pooled = with_errors(pinned_fit(families=dict.fromkeys(FAMILIES, BESIROGLU)), design=0.02)
+    assert bs.irreducible_loss(pooled)["irreducible_loss"].sizes["family"] == len(FAMILIES)
 
 
 @pytest.mark.parametrize(

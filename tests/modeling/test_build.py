@@ -183,6 +183,17 @@ def test_too_few_runs_say_how_many_it_takes(tmp_path, count):
     assert "mine.csv" in text
     assert f"{count} run{'s' * (count > 1)} cannot fit the 5 parameters" in text
     assert "at least 6 runs" in text
+    assert "ask the card 'new-lab'" in text
+    assert check_design(load_card("new-lab"), runs) is None
+
+
+def test_too_few_runs_are_refused_in_the_name_of_what_was_asked(tmp_path):
+    runs = design(SPAN[:3] / 10, SPAN[:3], tmp_path)
+    with pytest.raises(DesignError, match=r"the 6 parameters of 'coupled-public\+drift' and its noise"):
+        check_design(load_card("coupled-public+drift"), runs)
+    with pytest.raises(DesignError, match="parameters of 'power:tokens'") as caught:
+        check_design(load_card("power:tokens"), runs.isel(run=[0]).drop_vars("params"))
+    assert "new-lab" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("column", "symbol"), [("params", "N"), ("tokens", "D")])

@@ -97,6 +97,13 @@ def test_backtest_says_where_nothing_was_held_out(ax):
     assert [text.get_text() for text in drawn(ax).texts] == ["no run could be held out"]
 
 
+def test_backtest_of_a_share_is_drawn_against_what_was_predicted_of_it(study, ax):
+    held = study.held["chinchilla"].rename(loss="accuracy").assign_attrs(response="accuracy")
+    plots.plot_backtest(held, ax=ax)
+    assert ax.get_ylabel() == "accuracy against the prediction (%)"
+    assert labels(ax)[1:] == ["inside: 19 of 20", "outside: 1"]
+
+
 def test_isoflop_marks_the_optimum_of_each_budget(study, ax):
     curves = study.isoflop["chinchilla"]
     plots.plot_isoflop(curves, study.runs, ax=ax)

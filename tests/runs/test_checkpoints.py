@@ -134,6 +134,15 @@ def test_tokens_that_are_not_the_total_so_far_are_refused():
     assert "in run 'a' the tokens fall while the steps rise, at row 10" in refusal(falling, batch=None)
 
 
+def test_the_planned_tokens_follow_from_the_planned_steps():
+    counted = read(table(max_steps=400, tokens=np.tile(STEPS * 512.0, 2)), batch=None)
+    assert set(counted["total_tokens"].values.tolist()) == {400 * 512}
+    growing = read_curves(table(["a"], max_steps=400, batch_tokens=[100] * 10 + [200] * 10), filters=None)
+    assert set(growing["total_tokens"].values.tolist()) == {30e3 + 200 * 200}
+    some = read(table(max_steps=400, total_tokens=[1e6] * 20 + [np.nan] * 20))
+    assert some["total_tokens"].values[[0, -1]].tolist() == [1e6, 400e3]
+
+
 def test_rows_before_the_first_step_and_without_a_place():
     frame = table(["a"], np.arange(0, 200, 10).clip(1))
     frame["step"] = np.arange(0.0, 200, 10)
@@ -169,11 +178,23 @@ def test_what_a_run_did_beyond_the_checkpoint_that_it_went_back_to_is_left_out()
 
 def test_two_runs_under_one_name_are_refused_and_told_apart():
     frame = pd.concat([table(["a"], seed=1), table(["a"], seed=2)], ignore_index=True)
-    assert "run 'a' has 2 values in column 'seed' (1.0, 2.0)" in refusal(frame)
+    said = refusal(frame)
+    assert "run 'a' has 2 values in column 'seed' (1.0, 2.0)" in said
+    assert "both: run=['run', 'seed'] (on the command line: --run run seed); or leave the column out: columns=" in said
     curves = read(frame, run=["run", "seed"])
     assert run_segments(curves).names.tolist() == ["a, 1", "a, 2"]
     twice = pd.concat([table(["a"]), table(["a"]).assign(loss=3.3)], ignore_index=True)
     assert "run 'a' has two losses at more than half of its 20 steps" in refusal(twice)
+
+
+def test_the_columns_that_would_tell_runs_apart_are_columns_of_the_file():
+    frame = pd.concat([table(["a"], corpus="c4", kind=kind, lab="m") for kind in ("x", "y")], ignore_index=True)
+    frame = frame.rename(columns={"kind": "my kind"})
+    said = refusal(frame, family=["corpus", "my kind"], run=["run", "lab"])
+    assert "in column 'corpus / my kind' (c4 / x, c4 / y)" in said
+    assert "run=['run', 'lab', 'corpus', 'my kind'] (on the command line: --run run lab corpus 'my kind'); or" in said
+    assert said.endswith("name fewer in family=.")
+    read(frame, family=["corpus", "my kind"], run=["run", "lab", "corpus", "my kind"])
 
 
 def test_a_run_with_two_learning_rates():
@@ -250,6 +271,12 @@ def test_a_loss_in_bits_becomes_nats():
     curves = read(table(["a"]), loss_unit="bits/byte")
     np.testing.assert_allclose(curves["loss"], (2 + 5 / STEPS**0.5) * np.log(2), rtol=1e-8)
     assert curves["loss"].attrs["units"] == curves.attrs["loss_unit"] == "nats/byte"
+
+
+def test_errors_of_measurement_are_said_to_be_left_out_of_models_of_curves():
+    said = "loss_se is used to tell spikes and by models of finished runs; models of learning curves"
+    assert any(text.startswith(said) for text in told(read(table(loss_se=0.01)), "info"))
+    assert not any("loss_se" in text for text in told(read(table()), "info"))
 
 
 # Bad input ------------------------------------------------------------------------------------------------------------

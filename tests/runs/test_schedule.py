@@ -79,11 +79,11 @@ def test_areas_of_each_run_are_its_own():
     np.testing.assert_allclose(second, 2 * first)
 
 
-def test_areas_that_the_log_has_are_kept_and_gaps_in_the_rate_make_none():
+def test_areas_that_the_log_has_are_kept_and_a_rate_that_ends_early_makes_none():
     frame, _ = log(S1=7.0, S2=0.0)
     assert set(bs.read_curves(frame, filters=None)["lr_area"].values) == {7.0}
     frame, _ = log()
-    frame.loc[3, "lr"] = np.nan
+    frame.loc[len(frame) - 1, "lr"] = np.nan
     assert "lr_area" not in bs.read_curves(frame, filters=None)
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.errors import DesignError
+from bayescale.errors import DesignError, RunsError
+from bayescale.modeling import model_data
 from bayescale.runs.sharing import loading_of, shared_labels, sharing_findings
 
 
@@ -59,8 +60,57 @@ def test_any_label_of_the_runs_groups_them_and_another_name_is_refused():
     assert shared_labels(corpus, "corpus").tolist() == list("xxyyyy")
     with pytest.raises(DesignError, match=r"no column 'famly'.*Did you mean 'family'\?.*budget, lean, design, family"):
         shared_labels(runs, "famly")
-    with pytest.raises(DesignError, match="no column 'loss'"):
+    with pytest.raises(DesignError, match=r"no column 'loss'.*--labels loss"):
         shared_labels(runs, "loss")
+
+
+def test_columns_that_label_the_runs_make_no_families_and_a_card_may_name_them():
+    frame = replicates().assign(family=list("aabbbb"), **{"where run": list("xyxyxy"), "node": [1, 1, 2, 2, 3, 3]})
+    runs = bs.read_runs(frame, labels=["where run", "node", "seed"], suspicious="keep")
+    assert sorted(set(runs["family"].values)) == ["a", "b"]
+    assert runs["where_run"].values.tolist() == list("xyxyxy")
+    assert runs["seed_group"].values.tolist() == list("121211"), "the seed is still a number"
+    assert "  labels    where_run (2 values), node (3 values), seed_group (2 values)" in bs.describe_runs(runs)
+    assert not any("not used" in found.message for found in bs.findings(runs))
+    half = {"dist": "HalfNormal", "sigma": 0.01}
+    card = bs.make_card({"extends": "chinchilla", "errors": {"where_run": half, "node": half}}, "placed")
+    sharing = model_data(card, runs).sharing
+    assert (sharing["where_run"].names, sharing["node"].names) == (("x", "y"), ("1", "2", "3"))
+    assert sharing["node"].member.tolist() == [0, 0, 1, 1, 2, 2]
+    with pytest.raises(DesignError, match=r"no column 'node' labels.*labels='node'.*--labels node"):
+        model_data(card.model_copy(update={"errors": {"node": card.errors["node"]}}), read(frame))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("clster", r"has no column 'clster', which labels= names. Did you mean 'cluster'\?"),
+        ("family", r"column 'family', which labels= names, makes families already: a card may name it, 'family';"),
+        ("params", r"column 'params', which labels= names, is read as params; accepted: .* nothing else"),
+        ("cluster", r"row 3, column 'cluster': got nothing; accepted: a name, as labels= names this column"),
+        ("design", r"column 'design', .* errors.design is of that; rename the column"),
+    ],
+)
+def test_labels_that_cannot_be(labels, said):
+    frame = replicates().assign(family="a", cluster=["x", "x", "y", None, "y", "x"], design="d")
+    with pytest.raises(RunsError, match=r"(?s)DataFrame.*" + said):
+        bs.read_runs(frame, labels=labels, suspicious="keep")
+
+
+def test_labels_of_curves_are_those_of_their_last_checkpoints():
+    frame = pd.DataFrame({"run": np.repeat(list("ab"), 3), "tokens": [1e8, 2e8, 3e8] * 2, "N": 7e7, "loss": 3.0})
+    frame = frame.assign(loss=np.tile([4.0, 3.5, 3.2], 2), cluster=np.repeat(list("xy"), 3))
+    ends = bs.final_runs(bs.read_curves(frame, labels="cluster", filters=None))
+    assert ends["cluster"].values.tolist() == ["x", "y"]
+
+
+def test_it_is_said_that_runs_share_a_label_where_families_do_not_tell():
+    frame = replicates().iloc[[0, 2, 4, 5]].assign(family=list("aabb"), lab=list("mmnn"), cluster=list("xyxy"))
+    runs = bs.read_runs(frame, labels=["cluster", "lab"], suspicious="keep")
+    (said,) = sharing_findings(runs)
+    assert said.message.startswith("4 of 4 runs share 2 values of cluster: ")
+    assert "a card with a prior for it, errors.cluster, has an error" in said.message
+    assert sharing_findings(runs, known=["cluster"]) == []
 
 
 def test_a_lean_is_about_the_middle_of_each_budgets_sizes_and_alone_there_is_none():

@@ -98,8 +98,8 @@ def test_a_trainer_state_that_is_none(tmp_path):
     path.write_text("{}")
     assert "it has no list 'log_history'" in refusal(path)
     path.write_text('{"log_history": [{"loss": 3.0}]}')
-    assert "trainer_state.json: an entry of 'log_history' has no step" in refusal(path)
-    assert "mine.json: an entry" in refusal(path.rename(tmp_path / "mine.json"))
+    assert "trainer_state.json: left out: an entry of 'log_history' has no step" in refusal(path)
+    assert "mine.json: left out: an entry" in refusal(path.rename(tmp_path / "mine.json"))
     path = tmp_path / "trainer_state.json"
     path.write_text('{"log_history": []}')
     assert "holds no run with a logged number" in refusal(path)
@@ -321,6 +321,20 @@ def test_an_mlflow_folder_with_missing_and_damaged_files(mlflow_client):
     assert "left out: Metric 'lr' is malformed" in damaged
     assert len(told(curves)) == 2
     assert first not in "".join(told(curves))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("cut", [3, 4])  # "400 3.5 4", a step long past, and "400 3.5 ", which says no step
+def test_half_a_line_of_an_mlflow_folder_is_no_checkpoint(mlflow_client, cut):
+    client, store = mlflow_client("folder")
+    experiment = client.create_experiment("web")
+    run = log_mlflow(client, experiment, "a", {})
+    metric = store / experiment / run / "metrics" / "val_loss"
+    metric.write_text(metric.read_text()[:-cut])
+    curves = read(store)
+    assert_curve(curves, steps=STEPS[:3])
+    assert left_out(curves).empty
+    assert f"{experiment}/{run}/metrics/val_loss: is cut off: its last line was left out" in told(curves)
 
 
 @pytest.mark.filterwarnings("ignore")

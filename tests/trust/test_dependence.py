@@ -8,7 +8,7 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.runs.sharing import shared_labels
-from bayescale.trust.dependence import dependence, dependence_warnings, intraclass
+from bayescale.trust.dependence import _told, dependence, dependence_warnings, intraclass
 
 
 def test_the_intraclass_correlation_is_that_of_the_variances():
@@ -93,3 +93,9 @@ def test_the_scatter_of_seeds_is_told_from_lack_of_fit(shared_data):
     seeds, fits = (float(fit["posterior"][name].median()) for name in ("sigma", "design_sd"))
     assert 0.001 < seeds < 0.005, "of log loss: a standard deviation of 0.002 to 0.010 at a loss of 2.5"
     assert fits > 3 * seeds
+
+
+def test_groups_that_the_card_tells_apart_are_not_called_unknown():
+    card = bs.make_card({"extends": "chinchilla+design", "pooling": {"default": "complete", "E": "partial(corpus)"}})
+    assert _told(card) == {"design", "corpus"}
+    assert _told(bs.make_card({"extends": "chinchilla", "pooling": {"default": "complete"}})) == set()

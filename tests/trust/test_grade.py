@@ -6,13 +6,13 @@ from bayescale.errors import QuestionError
 from bayescale.trust import grade
 
 
-def far(beyond=0.8, share_form=0.1, verdict="converged", skipped="", families=None, forms="a, b"):
+def far(beyond=0.8, share=0.1, verdict="converged", skipped="", families=None, forms="a, b"):
     """A forecast of one point, as far as a grade looks at it."""
     out = xr.Dataset(
         {"expected_loss": ("point", [2.0])}, coords={"decades_beyond": ("point", [beyond])}, attrs={"verdict": verdict}
     )
-    if share_form is not None:
-        out = out.assign(share_form=("point", [share_form])).assign_attrs(forms=forms, skipped=skipped)
+    if share is not None:
+        out = out.assign(disagreement=("point", [share])).assign_attrs(forms=forms, skipped=skipped)
     return out.expand_dims(family=families) if families else out
 
 
@@ -77,8 +77,12 @@ def test_bands_that_failed_on_these_runs_are_a_d_whatever_else_holds():
     assert "90% bands held 5 of 20" in found.sentence
 
 
-def test_a_few_runs_prove_nothing_good():
-    assert levels(grade(far(), backtested(4, 4)))["backtest"] == "fair"
+@pytest.mark.parametrize(("inside", "runs"), [(0, 1), (1, 2), (2, 4), (4, 4)])
+def test_from_few_runs_nothing_follows(inside, runs):
+    found = grade(far(), backtested(inside, runs), leaning(False))
+    assert levels(found)["backtest"] == "fair"
+    assert found.letter == "B"
+    assert found.sentence == f"B: about 10x out on these runs 90% bands held {inside} of {runs}: too few to say"
 
 
 def test_a_question_farther_out_than_any_test_is_not_proven():
@@ -89,11 +93,11 @@ def test_a_question_farther_out_than_any_test_is_not_proven():
 
 @pytest.mark.parametrize(("share", "level"), [(0.2, "good"), (0.3, "fair"), (0.6, "poor")])
 def test_forms_that_disagree_cost(share, level):
-    assert levels(grade(far(share_form=share)))["agreement"] == level
+    assert levels(grade(far(share=share)))["agreement"] == level
 
 
 def test_one_form_alone_cannot_agree():
-    assert levels(grade(far(share_form=None)))["agreement"] == "fair"
+    assert levels(grade(far(share=None)))["agreement"] == "fair"
 
 
 def test_leaning_on_a_prior_costs_and_names_it():
@@ -106,6 +110,8 @@ def test_leaning_on_a_prior_costs_and_names_it():
 def test_a_form_left_out_is_said_and_a_rehearsal_left_out_is_not_a_form():
     without = grade(far(skipped="farseer: Not converged."))
     assert levels(without)["convergence"] == "fair"
+    assert levels(grade(far(skipped="mix: could not be fitted.")))["convergence"] == "fair"
+    assert levels(grade(far(skipped="mix, 2x, other: could not be fitted.")))["convergence"] == "fair"
     rehearsal = grade(far(skipped="100x: 3 runs are that small; it takes 8.\n30x, farseer: Not converged."))
     assert levels(rehearsal)["convergence"] == "good"
 
@@ -117,11 +123,11 @@ def test_chains_that_did_not_agree_are_a_d():
 
 def test_forms_of_which_one_has_all_the_weight_do_not_agree():
     weights = xr.DataArray([0.97, 0.03], {"form": ["coupled", "kaplan"]}, name="weight")
-    found = grade(far(share_form=0.01).assign(weight=weights))
+    found = grade(far(share=0.01).assign(weight=weights))
     assert levels(found)["agreement"] == "fair"
     assert found.parts[3].sentence == "coupled has 97% of the weight: that others agree counts for little"
-    assert levels(grade(far(share_form=0.01).assign(weight=weights.copy(data=[0.6, 0.4]))))["agreement"] == "good"
-    assert grade(far(share_form=0.0, forms="coupled")).parts[3].sentence.startswith("one form remains")
+    assert levels(grade(far(share=0.01).assign(weight=weights.copy(data=[0.6, 0.4]))))["agreement"] == "good"
+    assert grade(far(share=0.0, forms="coupled")).parts[3].sentence.startswith("one form remains")
 
 
 def test_a_family_is_graded_by_its_own_sensitivity_and_must_be_named():
@@ -130,6 +136,17 @@ def test_a_family_is_graded_by_its_own_sensitivity_and_must_be_named():
         grade(answer)
     assert levels(grade(answer, sensitivity=leaning(True, family="y"), family="x"))["priors"] == "fair"
     assert levels(grade(answer, sensitivity=leaning(False, family="x"), family="x"))["priors"] == "good"
+
+
+def test_a_family_is_graded_by_how_far_its_own_runs_end():
+    own = xr.DataArray([[2.0, 4.0]], dims=("point", "family"), coords={"family": ["x", "y"]})
+    answer = far(beyond=2.0, families=["x", "y"]).assign_coords(family_decades_beyond=own)
+    near, long = (grade(answer, family=name).parts[1] for name in ("x", "y"))
+    assert near[1:] == ("fair", "it lies 2.0 decades of compute beyond the largest run")
+    assert long[1:] == ("poor", "it lies 4.0 decades of compute beyond the largest run of its family")
+    # What tests it is what reached as far.
+    held = xr.concat([backtested(20, 20, 100.0), backtested(2, 20, 1e4)], "held_out", data_vars="minimal")
+    assert [grade(answer, held, family=name).parts[2].level for name in ("x", "y")] == ["good", "poor"]
 
 
 @pytest.mark.parametrize(("family", "level"), [("x", "good"), ("y", "poor"), ("z", "fair"), (None, "poor")])
@@ -144,7 +161,7 @@ def test_families_are_judged_each_by_its_own_and_the_worst_decides(family, level
 
 
 def test_a_split_is_graded_by_what_its_best_size_leans_on():
-    split = far(share_form=None).rename(expected_loss="params").assign(tokens_per_param=("point", [20.0]))
+    split = far(share=None).rename(expected_loss="params").assign(tokens_per_param=("point", [20.0]))
     assert levels(grade(split, sensitivity=leaning(True)))["priors"] == "fair"
     assert grade(split, sensitivity=leaning(True)).parts[-1].sentence == "how far it leans on the priors was not asked"
     mine = leaning(True).assign_coords(quantity=("answer", ["params"]))

@@ -1,13 +1,12 @@
 """The pieces that the three answers are put together from."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from bayescale.modeling.card import DRIFTING
 from bayescale.plots.style import loss_text
-from bayescale.report.numbers import FAILED_BELOW, TOO_FEW, Numbers
+from bayescale.report.numbers import Numbers
 from bayescale.runs.numbers import scientific
 
 # Decades of compute: nearer than the first is within the data; longer than the tests by the second is untested.
@@ -110,32 +109,27 @@ def farthest_test(n: Numbers) -> tuple[str, Numbers] | None:
 
 
 def nearest_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
-    """Return the factor and score of the backtest whose distance is nearest to the question's."""
-    scores = n["backtest"][model]["by_factor"]
-    if not scores:
+    """Return the factor and score of the backtest that the bands are judged by; with its family, where it is of one."""
+    found = n["backtest"][model]
+    factor, family = found["record"]["factor"], found["record"]["family"]
+    if factor is None:
         return None
-    wanted = n["question"]["decades_beyond"]
-    factor = min(scores, key=lambda f: abs(math.log10(float(f)) - wanted))
-    return factor, scores[factor]
+    scores = found["by_family"][family] if family else found["by_factor"]
+    return factor, scores[factor] | {"family": family}
 
 
 def judgement(n: Numbers, model: str) -> str:
     """Return ``held``, ``failed``, ``few`` or ``untested`` for the model's 90% bands on these runs."""
-    found = nearest_test(n, model)
-    if found is None:
-        return "untested"
-    tried = [s for s in (found[1]["at_distance"], found[1]) if s["held_out_runs"] >= TOO_FEW]
-    if not tried:
-        return "few"
-    return "failed" if any(s["coverage"] < FAILED_BELOW for s in tried) else "held"
+    return str(n["backtest"][model]["record"]["verdict"])
 
 
 def held_text(factor: str, score: Numbers) -> str:
     """Say how often the bands of one backtest held: ``4 of 10 times about 100x out (48 of 56 in all)``."""
     all_runs, distant = score, score["at_distance"]
+    whose = f" for {score['family']}" if score.get("family") else ""
     if not distant["held_out_runs"]:
-        return f"{all_runs['inside']} of {all_runs['held_out_runs']} times on the way to {factor}x out"
-    text = f"{distant['inside']} of {distant['held_out_runs']} times about {factor}x out"
+        return f"{all_runs['inside']} of {all_runs['held_out_runs']} times on the way to {factor}x out{whose}"
+    text = f"{distant['inside']} of {distant['held_out_runs']} times about {factor}x out{whose}"
     if all_runs["held_out_runs"] > distant["held_out_runs"]:
         text += f" ({all_runs['inside']} of {all_runs['held_out_runs']} in all)"
     return text

@@ -113,7 +113,7 @@ def _runs(client: Any, folder: Path | None, found: list[Finding]) -> tuple[list[
     for experiment in experiments:
         for run in _listed(client, experiment.experiment_id, folder, found):
             name = run.info.run_name or run.info.run_id
-            rows = rows_of_series(_series(client, run))
+            rows = rows_of_series(_series(client, run, folder, found))
             if not rows:
                 found.append(Finding("warning", f"run {name!r} is left out: it has no logged metric"))
                 continue
@@ -157,14 +157,19 @@ def _pages(ask: Any) -> list[Any]:
             return items
 
 
-def _series(client: Any, run: Any) -> dict[str, list[Point]]:
-    return {
-        metric: [
-            Point(entry.step, entry.timestamp / 1000, entry.value)
-            for entry in client.get_metric_history(run.info.run_id, metric)
-        ]
-        for metric in run.data.metrics
-    }
+def _series(client: Any, run: Any, folder: Path | None, found: list[Finding]) -> dict[str, list[Point]]:
+    series: dict[str, list[Point]] = {}
+    for metric in run.data.metrics:
+        history = client.get_metric_history(run.info.run_id, metric)
+        series[metric] = [Point(entry.step, entry.timestamp / 1000, entry.value) for entry in history]
+        if folder is None:
+            continue
+        file = folder / run.info.experiment_id / run.info.run_id / "metrics" / metric
+        # MLflow ends every line; half of one may read as another value, or at another step.
+        if file.is_file() and not file.read_bytes().endswith(b"\n"):
+            found.append(damaged(file, folder, "is cut off: its last line was left out"))
+            series[metric].pop()
+    return series
 
 
 def _overlooked(folder: Path, keys: list[str], told: list[str]) -> list[Finding]:

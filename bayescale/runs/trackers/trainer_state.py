@@ -1,10 +1,10 @@
 """The ``trainer_state.json`` of the Hugging Face Trainer: one run's log, repeated in each of its checkpoints."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
-from bayescale.errors import RunsError
 from bayescale.runs.finding import Finding
 from bayescale.runs.trackers.log import Log, RunLog, damaged, gather, name_under
 
@@ -46,13 +46,27 @@ def read_trainer_state(path: Path) -> Log:
             folder = file.parent
             groups.setdefault(folder.parent if folder.name.startswith("checkpoint-") else folder, []).append(file)
     runs, found = [], []
+    reached: dict[Path, float] = {}
     for folder, states in groups.items():
         state, notes = _farthest(states, root)
         found += notes
         if state:
             name = name_under(root, folder) if folder.is_relative_to(root) else folder.resolve().name
-            runs.append(RunLog(name, _rows(state["log_history"], state["file"]), _about(state)))
+            runs.append(RunLog(name, _rows(state["log_history"]), _about(state)))
+            reached[folder] = max([state.get("global_step") or 0, *(entry["step"] for entry in state["log_history"])])
+    found += _without_state(path, reached) if path.is_dir() else []
     return gather(runs, path.name, found)
+
+
+def _without_state(root: Path, reached: dict[Path, float]) -> list[Finding]:
+    """Say which checkpoints have no state of their own, where none that was read got as far."""
+    return [
+        damaged(folder, root, f"has no {NAME}, so what the run logged on the way there is missing")
+        for folder in sorted(root.rglob("checkpoint-*"))
+        if folder.is_dir() and not (folder / NAME).exists()
+        if folder.name[len("checkpoint-") :].isdecimal()
+        if int(folder.name[len("checkpoint-") :]) > reached.get(folder.parent, 0)
+    ]
 
 
 def _farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
@@ -64,13 +78,31 @@ def _farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, lis
         except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
             notes.append(damaged(file, root, f"cannot be read, so it is left out; is it cut off? ({error})"))
             continue
-        if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
-            notes.append(damaged(file, root, "left out: it has no list 'log_history'"))
+        if wrong := _wrong(state):
+            notes.append(damaged(file, root, f"left out: {wrong}"))
         else:
-            states.append(state | {"file": file.name})
+            states.append(state)
     if not states:
         return None, notes
     return max(states, key=lambda state: (state.get("global_step") or 0, len(state["log_history"]))), notes
+
+
+def _wrong(state: Any) -> str | None:
+    """Return what keeps a state from being read."""
+    if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
+        return "it has no list 'log_history'"
+    if not _counts(state.get("global_step") or 0):
+        return f"its 'global_step' is {str(state['global_step'])[:60]!r}; accepted: a number"
+    for entry in state["log_history"]:
+        if not isinstance(entry, dict) or "step" not in entry:
+            return f"an entry of 'log_history' has no step: {str(entry)[:60]}"
+        if not _counts(entry["step"]):
+            return f"an entry of 'log_history' has the step {str(entry['step'])[:60]!r}; accepted: a number"
+    return None
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _about(state: dict[str, Any]) -> dict[str, Any]:
@@ -78,12 +110,10 @@ def _about(state: dict[str, Any]) -> dict[str, Any]:
     return {"total_steps": steps} if isinstance(steps, int) and steps > 0 else {}
 
 
-def _rows(history: list[dict[str, Any]], file: str) -> list[dict[str, Any]]:
+def _rows(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one row for each step: the Trainer logs training and evaluation apart."""
-    rows: dict[int, dict[str, Any]] = {}
+    rows: dict[float, dict[str, Any]] = {}
     for entry in history:
-        if not isinstance(entry, dict) or "step" not in entry:
-            raise RunsError(f"{file}: an entry of 'log_history' has no step: {str(entry)[:60]}")
         row = rows.setdefault(entry["step"], {"step": entry["step"]})
         for name, value in entry.items():
             kept = RENAMED.get(name, name)

@@ -51,7 +51,7 @@ def read_wandb(path: Path) -> Log:
     root = path if path.is_dir() else path.parent
     # "latest-run" is a link to one of the others.
     files = [path] if path.is_file() else sorted({file.resolve() for file in path.rglob(PATTERN)})
-    runs, keys, found = [], [], []
+    runs, keys, found = [], [], _without_file(path) if path.is_dir() else []
     for file in files:
         run, key, notes = _read(file, root.resolve() if path.is_dir() else root, protocol)
         found += notes
@@ -65,6 +65,15 @@ def read_wandb(path: Path) -> Log:
     return gather(named, path.name, found)
 
 
+def _without_file(root: Path) -> list[Finding]:
+    """Say which folders of runs have no .wandb file."""
+    return [
+        damaged(folder, root, f"has no {PATTERN} file, so this run is missing")
+        for folder in sorted([*root.rglob("run-*"), *root.rglob("offline-run-*")])
+        if (folder / "files").is_dir() and not folder.is_symlink() and not any(folder.glob(PATTERN))
+    ]
+
+
 def _read(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Finding]]:
     rows: list[dict[str, Any]] = []
     about: dict[str, Any] = {}
@@ -72,8 +81,7 @@ def _read(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Find
     notes, ended = [], False
     try:
         for data in records(file):
-            record = protocol.Record()
-            record.ParseFromString(data)
+            record = _parsed(protocol, data)
             kind = record.WhichOneof("record_type")
             if kind == "run":
                 key, name = record.run.run_id or key, record.run.display_name or name
@@ -90,13 +98,26 @@ def _read(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Find
     return RunLog(name, [row for row in rows if len(row) > 2], plain(about)), key, notes
 
 
+def _parsed(protocol: Any, data: bytes) -> Any:
+    record = protocol.Record()
+    try:
+        record.ParseFromString(data)
+    except need("google.protobuf.message", "wandb", "the files of Weights & Biases").DecodeError as error:
+        raise Damage("one of its records cannot be read") from error
+    return record
+
+
 def _values(items: Any) -> dict[str, Any]:
     """Return what a record holds by name; nested names are joined by slashes."""
     read = {}
     for item in items:
         name = item.key or "/".join(item.nested_key)
-        if not name.startswith("_wandb"):
+        if name.startswith("_wandb"):
+            continue
+        try:
             read[name] = json.loads(item.value_json)
+        except json.JSONDecodeError as error:
+            raise Damage(f"its {name!r} is {item.value_json[:40]!r} in one record, which is not JSON") from error
     return read
 
 
