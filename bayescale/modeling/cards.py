@@ -179,6 +179,13 @@ def _extended(content: dict[str, Any], where: str, depth: int = 0) -> dict[str, 
     if depth > 5:
         raise CardError(f"model card {where}: extends: the cards extend one another in a circle.")
     name = str(content["extends"])
+    bare, added = split_name(name)
+    if added:
+        end = "".join(added)
+        raise CardError(
+            f"model card {where}: extends: a card extends another as it stands, so {bare!r} and not {name!r}; {end} is "
+            "added where the card is named, at the end of its name."
+        )
     try:
         path = Path(where).parent / name if name.endswith(".toml") else _path(name, name)
     except CardError as error:

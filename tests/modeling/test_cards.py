@@ -148,6 +148,11 @@ def test_a_file_that_is_not_toml(write):
         ),
         (r"^spread .*$", 'spread = "wide"', ["pooling.spread: must be a prior", "HalfNormal"]),
         (r"^law +=.*$", 'law = "chinchilla"\nx = "tokens"', ["x: the law 'chinchilla' takes params, tokens"]),
+        (
+            r"^law +=.*$",
+            'extends = "chinchilla+design"',
+            ["'chinchilla' and not 'chinchilla+design'", "+design is added"],
+        ),
         (r"^law +=.*$", 'extends = "chinchila"', ["no model 'chinchila'", "Did you mean 'chinchilla'?"]),
     ],
 )
