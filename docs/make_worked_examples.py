@@ -109,7 +109,7 @@ def datablations() -> str:
         "Seeds apart from lack of fit: Muennighoff et al. 2023",
         "Runs of one epoch, some of them repeated with other seeds. The plain card knows one scatter; `+design` knows "
         "that replicates share their law's error and differ by their seed.",
-        runs, {"extends": card.name}, fit, told,
+        runs, None, fit, told,
         "The seeds' own scatter is a fraction of a percent; most of what a plain fit calls noise is the law's error.",
     )  # fmt: skip
 
@@ -176,14 +176,14 @@ def _alike(wide: pd.DataFrame, names: list[str]) -> float:
 
 
 def _section(
-    title: str, about: str, runs: xr.Dataset, content: dict[str, Any], fit: xr.DataTree, told: str, last: str
+    title: str, about: str, runs: xr.Dataset, content: dict[str, Any] | None, fit: xr.DataTree, told: str, last: str
 ) -> str:
     card = card_of(fit)
     families = len(set(runs["family"].values)) if "family" in runs.coords else 1
-    lines = [
-        f"## {title}", about, f"Card `{card.name}`, {runs.sizes['run']} rows, {families} families:",
-        f"```toml\n{_toml(content)}\n```", f"*{bs.verdict(fit).sentence}*", told, last,
-    ]  # fmt: skip
+    counted = "one family" if families == 1 else f"{families} families"
+    used = f"Card `{card.name}`, {runs.sizes['run']} rows, {counted}"
+    used = f"{used}:\n\n```toml\n{_toml(content)}\n```" if content else f"{used}."
+    lines = [f"## {title}", about, used, f"*{bs.verdict(fit).sentence}*", told, last]
     odd = [found.message for found in bs.findings(runs) if found.level != "info"]
     shared = [found.message for found in sharing_findings(runs, card.errors)]
     if said := [*odd, *shared, *dependence_warnings(bs.dependence(fit))]:

@@ -1,9 +1,13 @@
 """docs/worked-examples.md says what its rows cannot tell, and what it says of them is computed."""
 
+import re
+import tomllib
+
 import numpy as np
 import pandas as pd
 import pytest
 
+import bayescale as bs
 from docs import make_worked_examples as examples
 
 PAGE = examples.PAGE.read_text(encoding="utf-8")
@@ -19,6 +23,11 @@ def test_the_page_says_what_rows_share_and_cannot_tell():
     assert "bands are too narrow" in porian
     assert "bands are too narrow" in gadre
     assert "correlate by 0.86" in gadre
+
+
+def test_every_card_on_the_page_is_accepted():
+    cards = [bs.make_card(tomllib.loads(card)) for card in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
+    assert [card.pooling["default"][:7] for card in cards] == ["partial", "partial"]
 
 
 def test_what_two_sets_have_in_common_is_found_beside_a_cubic_surface():
