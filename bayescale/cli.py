@@ -34,6 +34,7 @@ from bayescale.report import check_writable, run_study, terminal_summary, write_
 from bayescale.runs import human_number
 from bayescale.terminal import WARNING, band, by_family, err, out, print_answer, print_table, sampling_bar, steps
 from bayescale.trust import dependence_warnings, grade_alone
+from bayescale.trust.grade import was_put_in
 
 INTERRUPTED, REFUSED = 130, 2
 MODEL, AGAINST = "chinchilla", "kaplan"
@@ -173,21 +174,26 @@ def _split(a: argparse.Namespace) -> None:
 
 
 def _irreducible(a: argparse.Namespace) -> None:
-    answer = bs.irreducible_loss(fit_of(a), family=a.family, allow_unconverged=a.allow_unconverged)
-    rows = []
+    fit = fit_of(a)
+    answer = bs.irreducible_loss(fit, family=a.family, allow_unconverged=a.allow_unconverged)
+    rows, grades = [], []
     for family, one in by_family(answer, a.asked_of):
         low, middle, high = band(one["irreducible_loss"])
-        rows.append((family, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", f"{float(one['lowest_seen']):.4g}"))
+        if not was_put_in(one):
+            grades.append(grade_alone(fit, one))
+        letter = "" if was_put_in(one) else grades[-1].letter
+        rows.append((family, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", f"{float(one['lowest_seen']):.4g}", letter))
     for name, label in (("population", "population"), ("new_family", "a new family")):
         if name in answer:
             low, middle, high = band(answer[name])
-            rows.append((label, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", ""))
+            rows.append((label, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", "", ""))
+    worst = f"\nGrade {max(grades, key=lambda g: g.letter).sentence}." if grades else ""
     print_answer(
         f"irreducible loss ({answer.attrs['loss_unit']}), model {answer.attrs['model']}",
-        ["family", "median", "95% band", "lowest loss seen"],
+        ["family", "median", "95% band", "lowest loss seen", "grade"],
         rows,
         answer,
-        answer.attrs["warning"] or "The runs identify it: most of the prior's spread is gone.",
+        (answer.attrs["warning"] or "The runs identify it: most of the prior's spread is gone.") + worst,
     )
 
 

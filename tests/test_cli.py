@@ -222,6 +222,7 @@ def test_fit_then_every_question_from_the_file(tmp_path, capsys):
         (["extrapolate", fit, "--params", "1B", "--tokens", "20B"], "20B"),
         (["split", fit, "--compute", "1e18", "1e19"], "N_opt ~ C^"),
         (["irreducible", fit], "lowest loss seen"),
+        (["irreducible", fit], "no compute reaches it"),
     ):
         assert main(words) == 0
         assert substance in capsys.readouterr().out

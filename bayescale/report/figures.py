@@ -9,7 +9,7 @@ from bayescale.answers import KNOWS_OUTLIERS, card_of, outlier_runs
 from bayescale.inference import prior_to_posterior
 from bayescale.modeling.identify import LEARNED
 from bayescale.report.figures_stack import stack_check_plates, stack_plates
-from bayescale.report.numbers import Numbers, every_fit
+from bayescale.report.numbers import Numbers
 from bayescale.report.panels import Drawer, Panel, Plate, panel
 from bayescale.report.study import Study
 from bayescale.runs.numbers import scientific
@@ -33,17 +33,24 @@ def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:
 
 
 def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
-    q = n["question"]
-    model, against, at = q["model"], q["against"], scientific(q["compute_flop"])
+    at = scientific(n["question"]["compute_flop"])
     drawer = Drawer(study.families)
-    each, families, left_out = drawer.each, drawer.families, drawer.left_out
     if study.stack is not None:
         yield from stack_plates(study, study.stack, drawer, at)
     else:
         yield _plain_loss(study, drawer, at)
+    if study.fits:
+        yield from _plain_plates(study, n, drawer, at)
+    yield from _check_plates(study, n, drawer)
+
+
+def _plain_plates(study: Study, n: Numbers, drawer: Drawer, at: str) -> Iterator[Plate]:
+    """Yield the figures of the second and the third answer: of the plain forms that may be quoted."""
+    each, families, left_out = drawer.each, drawer.families, drawer.left_out
+    by = " and by ".join(study.fits)
     yield Plate(
         "backtest",
-        f"The largest runs, predicted by {model} and by {against} from the smaller ones",
+        f"The largest runs, predicted by {by} from the smaller ones",
         "The same kind of prediction by one form alone, where the outcome is known. Nine points in ten should lie "
         "within their 90% band. Where they do not, that form is too sure of itself. Zero is the predicted loss; below "
         "it, the run did better. The shaded runs lie about as far out as the test is named for; the others are nearer.",
@@ -70,7 +77,7 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         each(
             "isoflop",
             f"loss against parameters at a few budgets up to {at} FLOP",
-            lambda ax, f: plots.plot_isoflop(study.isoflop[model], study.runs, family=f, ax=ax),
+            lambda ax, f: plots.plot_isoflop(study.isoflop[study.model], study.runs, family=f, ax=ax),
         ),
         left_out,
     )
@@ -85,7 +92,7 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
             f"dots are the runs. {look}",
             each(
                 f"frontier_{quantity}",
-                f"compute-optimal {quantity} against compute for {model} and {against}",
+                f"compute-optimal {quantity} against compute by {by}",
                 lambda ax, f, quantity=quantity: plots.plot_frontier(  # type: ignore[misc]
                     study.split, study.runs, quantity=quantity, family=f, ax=ax
                 ),
@@ -108,30 +115,8 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
             ),
             left_out,
         )
-    yield Plate(
-        "forms",
-        f"{against.capitalize()} against {model.capitalize()}: where they lead",
-        "Each form at its own recommended split. They agree where there are runs, or should; look at how far they "
-        "are apart at the right edge.",
-        each(
-            "forms",
-            f"predicted loss by {model} and by {against} against compute",
-            lambda ax, f: plots.plot_forms(study.path, study.runs, family=f, ax=ax),
-        ),
-        left_out,
-    )
-    yield Plate(
-        "loo",
-        f"{against.capitalize()} against {model.capitalize()}: run by run",
-        "Each point is a run that was left out and predicted by both forms. A lead that rests on two or three runs "
-        "is weak; a lead that changes sign at the right edge speaks about larger runs.",
-        each(
-            "loo_by_run",
-            f"difference in log density of each left-out run between {model} and {against}",
-            lambda ax, f: plots.plot_loo_by_run(study.loo, study.runs, models=(model, against), family=f, ax=ax),
-        ),
-        left_out,
-    )
+    if study.loo is not None:
+        yield from _held_plates(study, study.loo, drawer)
     yield Plate(
         "residuals",
         "What the form leaves over",
@@ -154,18 +139,45 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
     )
     if plate := outlier_plate(study):
         yield plate
+
+
+def _held_plates(study: Study, loo: xr.Dataset, drawer: Drawer) -> Iterator[Plate]:
+    """Yield the figures of one plain form held against the other."""
+    model, against, each, left_out = study.model, study.against, drawer.each, drawer.left_out
+    yield Plate(
+        "forms",
+        f"{against.capitalize()} against {model.capitalize()}: where they lead",
+        "Each form at its own recommended split. They agree where there are runs, or should; look at how far they "
+        "are apart at the right edge.",
+        each(
+            "forms",
+            f"predicted loss by {model} and by {against} against compute",
+            lambda ax, f: plots.plot_forms(study.path, study.runs, family=f, ax=ax),
+        ),
+        left_out,
+    )
+    yield Plate(
+        "loo",
+        f"{against.capitalize()} against {model.capitalize()}: run by run",
+        "Each point is a run that was left out and predicted by both forms. A lead that rests on two or three runs "
+        "is weak; a lead that changes sign at the right edge speaks about larger runs.",
+        each(
+            "loo_by_run",
+            f"difference in log density of each left-out run between {model} and {against}",
+            lambda ax, f: plots.plot_loo_by_run(loo, study.runs, models=(model, against), family=f, ax=ax),
+        ),
+        left_out,
+    )
+
+
+def _check_plates(study: Study, n: Numbers, drawer: Drawer) -> Iterator[Plate]:
+    """Yield the figures of what all of it hangs on."""
     if study.stack is not None:
         yield from stack_check_plates(study.stack, drawer)
     if n["identifiability"]:
         yield identified_plate(study, n, drawer)
-    yield Plate(
-        "learned",
-        "What the runs taught",
-        "Each parameter's prior and posterior, relative to the prior's median, with the posterior median on the right. "
-        "Magenta: less than half of the prior's spread is gone, so the number is mostly what was put in.",
-        tuple(_learned(study, name, family, named) for name in study.fits for family, named in families),
-        left_out,
-    )
+    if study.fits:
+        yield _learned_plate(study, drawer)
     yield Plate(
         "diagnostics",
         "Did the sampler do its work?",
@@ -173,8 +185,19 @@ def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
         "chain: chains that agree are level.",
         (
             *(one for name, fit in study.fits.items() for one in (_checks(name, fit), _ranks(name, fit))),
-            *(_checks(name, fit) for name, fit in every_fit(study).items() if name not in study.fits),
+            *(_checks(name, fit) for name, fit in study.every_fit.items() if name not in study.fits),
         ),
+    )
+
+
+def _learned_plate(study: Study, drawer: Drawer) -> Plate:
+    return Plate(
+        "learned",
+        "What the runs taught",
+        "Each parameter's prior and posterior, relative to the prior's median, with the posterior median on the right. "
+        "Magenta: less than half of the prior's spread is gone, so the number is mostly what was put in.",
+        tuple(_learned(study, name, family, named) for name in study.fits for family, named in drawer.families),
+        drawer.left_out,
     )
 
 
@@ -208,7 +231,7 @@ def identified_plate(study: Study, n: Numbers, drawer: Drawer) -> Plate:
         (name, family, named)
         for name, one in found.items()
         for family, named in drawer.families
-        if one["least_learned"][family] < LEARNED and family in one["ridge"]
+        if name in study.fits and one["least_learned"][family] < LEARNED and family in one["ridge"]
     ]
     look = (
         " Below, the two parameters that most make up each such line, together: along the ridge that the blue contours "

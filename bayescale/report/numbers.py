@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 import bayescale
-from bayescale.answers import bands, card_of, families_of, law_of, reference_of, seen
+from bayescale.answers import bands, card_of, families_of, law_of, parse_compute, reference_of, seen
 from bayescale.compare import FACTORS, FORECAST, HEADLINE, score
 from bayescale.inference import verdict
 from bayescale.modeling import identified, ridge_of, unidentified
@@ -22,6 +22,7 @@ from bayescale.report.numbers_stack import (
 )
 from bayescale.report.study import PLAIN_FACTORS, Study
 from bayescale.trust import Grade, dependence, dependence_warnings, grade
+from bayescale.trust.grade import was_put_in
 from bayescale.trust.record import ABOUT, about, record_of, worst_of
 
 # LOO differences below 4 are small whatever their error (Sivula et al. 2020, arXiv 2008.10296); two errors are clear.
@@ -41,9 +42,8 @@ def collect_numbers(study: Study) -> Numbers:
     dict
         Strict JSON: what is not a number is None.
     """
-    first = study.fits[study.model]
-    compute = float(study.far[study.model]["compute"].values[0])
-    smallest, largest = seen(first)["compute"]
+    smallest, largest = seen(next(iter(study.every_fit.values())))["compute"]
+    compute = parse_compute(study.at, largest)
     question = {
         "at": study.at,
         "compute_flop": compute,
@@ -71,7 +71,8 @@ def collect_numbers(study: Study) -> Numbers:
         "question": question,
         "forecast": stack_numbers(study),
         "identifiability": {name: _identifiability(found, study.families) for name, found in study.design.items()},
-        "convergence": {name: _convergence(fit) for name, fit in every_fit(study).items()},
+        "convergence": {name: _convergence(fit) for name, fit in study.every_fit.items()},
+        "not_quoted": study.not_quoted,
         "extrapolation": {name: _extrapolation(study, name) for name in study.fits},
         "backtest": {name: _backtest(name, held, question) for name, held in study.held.items()},
         "forms": _forms(study),
@@ -81,11 +82,6 @@ def collect_numbers(study: Study) -> Numbers:
         "provenance": _provenance(study),
     }
     return dict(_strict(found))
-
-
-def every_fit(study: Study) -> dict[str, xr.DataTree]:
-    """Return the posteriors of a report: the two plain models, then the forms that were stacked."""
-    return study.fits | {k: fit for k, fit in (study.stack.fits if study.stack else {}).items() if k not in study.fits}
 
 
 def _strict(value: Any) -> Any:
@@ -214,7 +210,10 @@ def _score(held: xr.Dataset) -> Numbers:
 
 
 def _forms(study: Study) -> Numbers:
+    """Hold one plain form against the other; nothing is held where both may not be quoted."""
     loo = study.loo
+    if loo is None:
+        return {"loo": None, "largest_left_out": {}, "largest_left_out_better": None, "agree": None}
     columns = ("elpd_loo", "se", "elpd_diff", "dse", "p_loo", "weight", "bad_k", "refitted")
     table: list[Numbers] = [
         {"model": str(name)} | {c: float(loo[c].sel(model=name)) for c in columns} for name in loo["model"].values
@@ -276,6 +275,11 @@ def _floor(study: Study, model: str) -> Numbers:
             "identified": bool(one["identified"]) if "identified" in one else None,
             "learned": float(one["learned"]) if "learned" in one else None,
         }
+        if not was_put_in(one):
+            named = family if "family" in answer.dims else None
+            held, leans = study.held.get(model), study.leans.get(model)
+            found["grade"] = graded(grade(answer, held, leans, family=named))
+            found["bands_failed"] = held is not None and record_of(held, np.inf, named).verdict == "failed"
         if "prior" in one:
             found["prior"] = _prior(one["prior"])
         if (truth := study.truth.get(family)) is not None:
@@ -301,14 +305,14 @@ def _prior(draws: xr.DataArray) -> Numbers:
 
 def _provenance(study: Study) -> Numbers:
     attrs = study.runs.attrs
-    first = study.fits[study.model].attrs
-    fits = every_fit(study)
+    fits = study.every_fit
+    first = next(iter(fits.values())).attrs
     settings = {name: json.loads(fit.attrs["settings"]) for name, fit in fits.items()}
     return {
         "source": attrs.get("source", ""),
         "licence": attrs.get("licence", ""),
         "sha256": attrs.get("sha256", first.get("sha256", "")),
-        "seed": settings[study.model].get("seed"),
+        "seed": next(iter(settings.values())).get("seed"),
         "settings": settings,
         "versions": json.loads(first["versions"]),
         "cards": {name: card_of(fit).model_dump(mode="json") for name, fit in fits.items()},

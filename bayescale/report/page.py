@@ -11,7 +11,7 @@ from bayescale.report.figures import Plate
 from bayescale.report.numbers import Numbers
 from bayescale.report.numbers_stack import PARTS
 from bayescale.report.tables_stack import losses, sensitivity_table, stack_tables, table
-from bayescale.report.words import Answer
+from bayescale.report.words import Answer, series
 from bayescale.runs import human_number
 from bayescale.runs.numbers import scientific
 
@@ -44,12 +44,19 @@ def render_page(numbers: Numbers, answers: list[Answer], plates: list[Plate]) ->
     environment.filters["base64"] = lambda png: base64.b64encode(png).decode()
     return environment.get_template(TEMPLATE).render(
         n=numbers,
+        held=_held(numbers),
         answers=answers,
         plates=plates,
         tables=list(_tables(numbers)),
         facts=list(_facts(numbers)),
         cards={name: card_text(card) for name, card in numbers["provenance"]["cards"].items()},
     )
+
+
+def _held(n: Numbers) -> str:
+    if n["not_quoted"]:
+        return f"{series([name.capitalize() for name in n['not_quoted']])} may not be quoted"
+    return f"{n['question']['model'].capitalize()} held against {n['question']['against'].capitalize()}"
 
 
 def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
@@ -88,10 +95,10 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
     )
     yield table(
         f"Irreducible loss ({unit})",
-        "form|family|median|50%|80%|95%|prior 95%|lowest loss seen|prior's spread removed|known",
+        "form|family|grade|median|50%|80%|95%|prior 95%|lowest loss seen|prior's spread removed|known",
         [
             [
-                *(model, family, *losses(f)),
+                *(model, family, f["grade"]["letter"] if "grade" in f else "", *losses(f)),
                 _range(f["prior"]["bands"]["95"]) if "prior" in f else "",
                 f"{f['lowest_seen']:.4f}",
                 "" if f["learned"] is None else f"{100 * max(f['learned'], 0):.0f}%",
@@ -112,7 +119,7 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
                 f"{r['weight']:.2f}",
                 *(f"{r[k]:.0f}" for k in ("bad_k", "refitted")),
             ]
-            for r in n["forms"]["loo"]["table"]
+            for r in (n["forms"]["loo"] or {"table": []})["table"]
         ],
     )
     yield table(

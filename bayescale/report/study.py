@@ -11,7 +11,7 @@ import xarray as xr
 from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split, parse_compute, seen
 from bayescale.compare import FORECAST, backtest, check_question, compare, forms_for
 from bayescale.errors import BayescaleError, QuestionError, UnconvergedError
-from bayescale.inference import fit, require_quotable
+from bayescale.inference import fit, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import Card, identifiability, load_card, unidentified
 from bayescale.report.stack import Stack, stack_forms
@@ -27,7 +27,7 @@ SIZES_EACH_WAY, REACH = 10, 25.0
 
 @dataclass(frozen=True)
 class Study:
-    """The results of one report; mappings are by plain model, the first of the two first.
+    """The results of one report; mappings are by plain model, of those that may be quoted the first first.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class Study:
         ``budget`` are the optima.
     floor : dict of str to xarray.Dataset
         `irreducible_loss`.
-    loo : xarray.Dataset
-        `compare`.
+    loo : xarray.Dataset or None
+        `compare`; None where there are not two to compare.
     held : dict of str to xarray.Dataset
         `backtest`; under ``"forecast"`` that of the stacked forms, where there are any.
     truth : dict of str to float
@@ -62,6 +62,8 @@ class Study:
         The headline: several forms, one answer. None where no form could be fitted.
     not_stacked : str
         Why not, then.
+    not_quoted : dict of str to str
+        The plain models whose chains did not agree, each with what the diagnostics say; nothing else is told of them.
     """
 
     runs: xr.Dataset
@@ -72,28 +74,34 @@ class Study:
     split: dict[str, xr.Dataset]
     isoflop: dict[str, xr.Dataset]
     floor: dict[str, xr.Dataset]
-    loo: xr.Dataset
+    loo: xr.Dataset | None
     held: dict[str, xr.Dataset]
     truth: dict[str, float]
     design: dict[str, xr.Dataset] = field(default_factory=dict)
     leans: dict[str, xr.Dataset] = field(default_factory=dict)
     stack: Stack | None = None
     not_stacked: str = ""
+    not_quoted: dict[str, str] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
-        """The first of the two plain models."""
-        return next(iter(self.fits))
+        """The first of the two plain models: one that may be quoted, where either may."""
+        return [*self.fits, *self.not_quoted][0]
 
     @property
     def against(self) -> str:
         """The plain model that it is held against."""
-        return list(self.fits)[1]
+        return [*self.fits, *self.not_quoted][1]
+
+    @property
+    def every_fit(self) -> dict[str, xr.DataTree]:
+        """The posteriors that are quoted: of the plain models, then of the forms that were stacked."""
+        return self.fits | (self.stack.fits if self.stack else {}) | self.fits
 
     @property
     def families(self) -> list[str]:
         """Families by name; one unnamed where the runs have none."""
-        return families_of(self.fits[self.model])
+        return families_of(next(iter(self.every_fit.values())))
 
     def truth_of(self, family: str | None) -> float | None:
         """Return the known entropy rate of a family, of the only one for None, where there is one."""
@@ -130,6 +138,14 @@ def run_study(
     Returns
     -------
     Study
+        Without what hangs on a plain model whose chains do not agree.
+
+    Raises
+    ------
+    QuestionError
+        If the models or the forms cannot answer a report's questions.
+    UnconvergedError
+        If nothing may be quoted: neither plain model nor any form.
     """
     say = progress or (lambda line: None)
     target = parse_compute(at, float(runs["compute"].max()))
@@ -158,11 +174,15 @@ def run_study(
     for name, found in design.items():
         for sentence in unidentified(found):
             say(f"warning: {name}: {sentence}")
-    fits = {}
+    fits, not_quoted = {}, {}
     for name, card in cards.items():
         say(f"{name}: compiling and sampling")
-        fits[name] = fit(runs, card, seed=seed)
-        _require_plain(fits[name], at)
+        tree = fit(runs, card, seed=seed)
+        if (judged := verdict(tree)).passed:
+            fits[name] = tree
+        else:
+            not_quoted[name] = judged.sentence
+            say(f"warning: {name} may not be quoted: {judged.sentence}")
     say("answering the three questions")
     far = {name: extrapolate(tree, at, seed=seed) for name, tree in fits.items()}
     grid = np.geomspace(float(runs["compute"].min()), target, FRONTIER_POINTS)
@@ -175,28 +195,23 @@ def run_study(
     isoflop = {name: isoflop_curves(tree, target, seed) for name, tree in fits.items()}
     floor = {name: irreducible_loss(tree) for name, tree in fits.items()}
     leans = {name: prior_sensitivity(tree, compute=at) for name, tree in fits.items()}
-    say("leaving one run out at a time")
-    loo = compare(fits, seed=seed, progress=progress)
-    held = {name: backtest(runs, card, PLAIN_FACTORS, seed=seed, progress=progress) for name, card in cards.items()}
+    loo = None
+    if not not_quoted:
+        say("leaving one run out at a time")
+        loo = compare(fits, seed=seed, progress=progress)
+    held = {name: backtest(runs, cards[name], PLAIN_FACTORS, seed=seed, progress=progress) for name in fits}
     stack, why = None, ""
     try:
         stack = stack_forms(runs, {"compute": at}, at=at, grid=grid, forms=forms, seed=seed, say=say)
         held = {FORECAST: stack.held} | held
     except BayescaleError as error:  # the plain models answer alone, and the report says so
         why = str(error)
+        if not fits:
+            raise UnconvergedError("\n".join([f"{k}: {v}" for k, v in not_quoted.items()] + [why])) from None
     truth = json.loads(runs.attrs.get("truth", "{}"))
-    return Study(runs, at, fits, far, path, split, isoflop, floor, loo, held, truth, design, leans, stack, why)
-
-
-def _require_plain(fit: xr.DataTree, at: str) -> None:
-    """Refuse a plain form that may not be quoted, with the way to the answer that does without it."""
-    try:
-        require_quotable(fit, None)
-    except UnconvergedError as error:
-        raise UnconvergedError(
-            f"{error}\nAnswers 2 and 3 of a report need both plain forms; --model and --against take others. Answer 1 "
-            f"needs neither: bayescale forecast RUNS --compute {at}."
-        ) from None
+    return Study(
+        runs, at, fits, far, path, split, isoflop, floor, loo, held, truth, design, leans, stack, why, not_quoted
+    )
 
 
 def isoflop_curves(fit: xr.DataTree, target: float, seed: int = SEED) -> xr.Dataset:

@@ -77,7 +77,7 @@ def _far_lines(n: Numbers) -> list[str]:
         f = n["extrapolation"][model][family]
         size = f"N = {human_number(f['params'])}, D = {human_number(f['tokens'])}"
         lines.append(f"   {start}{band_text(f['loss'])} at {size}; grade {f['grade']['letter']}")
-    if len(n["families"]) <= LISTED_SPLITS:
+    if len(n["families"]) <= LISTED_SPLITS and against in n["extrapolation"]:
         other = ", ".join(
             f"{start}{band_text(n['extrapolation'][against][family]['loss'])}".replace("95%: ", "")
             for family, start in _families(n)
@@ -102,14 +102,16 @@ def _held_line(n: Numbers, model: str) -> str:
 
 def _form_lines(n: Numbers) -> list[str]:
     q, loo, ahead = n["question"], n["forms"]["loo"], farthest_test(n)
-    tests = f"   LOO: {loo['better']} by {_with_error(loo)}"
-    if ahead:
-        tests += f"; largest runs left out ({ahead[0]}x): {ahead[1]['better']} by {_with_error(ahead[1])}"
-    lines = [f"2. {verdict_on_form(n)}", tests]
-    for family, start in _families(n, LISTED_SPLITS):
+    lines = [f"2. {verdict_on_form(n)}"]
+    if loo:
+        tests = f"   LOO: {loo['better']} by {_with_error(loo)}"
+        if ahead:
+            tests += f"; largest runs left out ({ahead[0]}x): {ahead[1]['better']} by {_with_error(ahead[1])}"
+        lines.append(tests)
+    for family, start in _families(n, LISTED_SPLITS) if n["extrapolation"] else ():
         each = []
-        for model in (q["model"], q["against"]):
-            found = n["extrapolation"][model][family]
+        for model, by in n["extrapolation"].items():
+            found = by[family]
             best, letter = found["optimal"], found["optimal_grade"]["letter"]
             size, slope = best["params"]["median"], best["exponent_params"]["median"]
             each.append(f"{human_number(size, 2)} by {model} (C^{slope:.2f}; grade {letter})")
@@ -123,17 +125,18 @@ def _with_error(test: Numbers) -> str:
 
 
 def _floor_lines(n: Numbers) -> list[str]:
-    q = n["question"]
-    shown = next((m for m in (q["model"], q["against"]) if n["irreducible_loss"][m]["a_parameter"]), None)
+    shown = next((m for m, found in n["irreducible_loss"].items() if found["a_parameter"]), None)
     if shown is None:
-        return ["3. Irreducible loss: both forms put it at zero by assumption."]
+        why = "no form that has one may be quoted" if n["not_quoted"] else "both forms put it at zero by assumption"
+        return [f"3. Irreducible loss: {why}."]
     lines = [f"3. Irreducible loss by {shown}, {n['units']['loss']}{_more(n)}:"]
     for family, start in _families(n):
         f = n["irreducible_loss"][shown]["families"][family]
+        letter = f"; grade {f['grade']['letter']}" if "grade" in f else ""
         doubt = ", NOT identified: mostly the prior" if f["identified"] is False else ""
         known = f"; known: {f['truth']:.4g}, {'inside' if f['truth_inside_95'] else 'OUTSIDE'}" if "truth" in f else ""
         below = ", ABOVE the forecast of 1: the forms disagree" if family in forecast_below(n, shown) else ""
-        lines.append(f"   {start}{band_text(f)}{doubt}{below}{known}")
+        lines.append(f"   {start}{band_text(f)}{letter}{doubt}{below}{known}")
     return lines
 
 
@@ -143,15 +146,21 @@ def _converged_lines(n: Numbers) -> list[str]:
     bad = [name for name, one in found.items() if not one["passed"]]
     if bad:
         return [f"   NOT CONVERGED: {', '.join(bad)}."]
-    plain = [n["question"]["model"], n["question"]["against"]]
+    plain = list(n["extrapolation"])
     forms = [name for name in found if name not in plain]
-    quoted = f"   Converged: {len(plain)} plain fits ({_rhat_text(n, plain)})"
+    fits = f"{len(plain)} plain fit{'s' * (len(plain) > 1)} ({_rhat_text(n, plain)})" if plain else "no plain fit"
+    quoted = f"   Converged: {fits}"
+    if n["not_quoted"]:
+        quoted += f". NOT CONVERGED, and not quoted: {', '.join(n['not_quoted'])}"
     if not forms:
         return [f"{quoted}."]
     left = left_out(n)
     without = f"; left out: {', '.join(left)}" if left else ""
     stacked = f"{len(forms)} stacked form{'s' * (len(forms) > 1)} ({_rhat_text(n, forms)})"
-    return [f"{quoted}; {stacked},", f"   whose predictions are held to the first limit{without}."]
+    held = f"whose predictions are held to the first limit{without}."
+    if n["not_quoted"]:
+        return [f"{quoted}.", f"   Converged: {stacked},", f"   {held}"]
+    return [f"{quoted}; {stacked},", f"   {held}"]
 
 
 def _rhat_text(n: Numbers, names: list[str]) -> str:

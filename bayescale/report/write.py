@@ -11,7 +11,7 @@ from typing import Any
 from bayescale.errors import OutputError
 from bayescale.inference import save_fit
 from bayescale.report.figures import draw_figures
-from bayescale.report.numbers import Numbers, collect_numbers, every_fit
+from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.page import render_page
 from bayescale.report.study import Study
 from bayescale.report.words import three_answers
@@ -53,7 +53,7 @@ def write_report(study: Study, out: str | Path = "report") -> Path:
         (made / FIGURES).mkdir()
         for panel in (panel for plate in plates for panel in plate.panels):
             (made / FIGURES / panel.file).write_bytes(panel.png)
-        for name, fit in every_fit(study).items():
+        for name, fit in study.every_fit.items():
             save_fit(fit, made / f"{name}.nc")
         text = json.dumps(answers_dict(numbers, answers), indent=2, allow_nan=False, ensure_ascii=False)
         (made / ANSWERS).write_text(text + "\n", encoding="utf-8")

@@ -14,6 +14,7 @@ from bayescale.trust.sensitivity import prior_sensitivity
 
 # Decades of compute beyond the largest run: one is a step that people take, two is what the backtests were made for.
 NEAR, FAR = 1.0, 2.05
+FLOOR = "irreducible_loss"
 # A family whose runs end so many decades below the largest of all is told how far its own end.
 FARTHER = 0.05
 # Share of the variance of all that the forms say, each as it is, that lies between them.
@@ -57,10 +58,12 @@ def grade(
 ) -> Grade:
     """Grade an extrapolated number: convergence, distance, backtest on these runs, agreement of forms, priors.
 
+    An irreducible loss lies farther than any compute: its distance is poor, and the farthest test is the nearest to it.
+
     Parameters
     ----------
     answer : xarray.Dataset
-        From `forecast`, `extrapolate` or `optimal_split`.
+        From `forecast`, `extrapolate`, `optimal_split` or `irreducible_loss`.
     held : xarray.Dataset, optional
         From `backtest` of the same model on the same runs; without it the number is untested. Of several families
         the one that is asked about is judged, or each by its own, and the worst decides.
@@ -89,18 +92,22 @@ def grade(
     >>> grade(far).letter
     'C'
     """
-    if "decades_beyond" not in answer.coords or not _graded(answer):
+    name = _graded(answer)
+    if not name or (name != FLOOR and "decades_beyond" not in answer.coords):
         raise QuestionError(
-            "a grade is of an extrapolated number: give what forecast, extrapolate or optimal_split returned."
+            "a grade is of an extrapolated number: give what forecast, extrapolate, optimal_split or irreducible_loss "
+            "returned."
         )
-    one = answer.isel(point=point)
+    if was_put_in(answer):
+        raise QuestionError(f"this irreducible loss was not learned, so it has no grade: {answer.attrs['warning']}")
+    one = answer.isel(point=point, missing_dims="ignore")
     if "family" in one.dims:
         if family is None:
             raise QuestionError(f"say which family: {', '.join(map(str, one['family'].values))}.")
         one = one.sel(family=family)
     # A family's own runs may end long before the largest of all.
     own = "family_decades_beyond" in one.coords
-    beyond = float(np.max(one["family_decades_beyond" if own else "decades_beyond"].values))
+    beyond = np.inf if name == FLOOR else one["family_decades_beyond" if own else "decades_beyond"].values.max()
     parts = tuple(_parts(one, beyond, held, sensitivity, family))
     levels = [part.level for part in parts]
     poor, fair = levels.count("poor"), levels.count("fair")
@@ -118,13 +125,23 @@ def _parts(
     yield _distance(one, beyond)
     yield _backtest(beyond, held, family)
     yield _agreement(one)
-    yield _priors(sensitivity, family, _graded(one))
+    if "identified" in one and not bool(one["identified"]):
+        yield Part("priors", "poor", "the runs do not identify it: most of its band is the prior's")
+    else:
+        yield _priors(sensitivity, family, _graded(one))
 
 
 def _graded(answer: xr.Dataset) -> str:
-    """Return the name of the number that a grade is of: what is expected there, or the best N; empty for others."""
+    """Return the name of the number that a grade is of: what is expected, the best N, the floor; empty for others."""
     expected = [str(name) for name in answer.data_vars if str(name).startswith("expected_")]
-    return expected[0] if expected else "params" if "tokens_per_param" in answer.data_vars else ""
+    if expected:
+        return expected[0]
+    return "params" if "tokens_per_param" in answer.data_vars else FLOOR if FLOOR in answer.data_vars else ""
+
+
+def was_put_in(answer: xr.Dataset) -> bool:
+    """Return whether an answer is an irreducible loss that the law or the card holds, whatever the runs say."""
+    return _graded(answer) == FLOOR and bool((answer[FLOOR] == answer[FLOOR][{"chain": 0, "draw": 0}]).all())
 
 
 def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grade:
@@ -135,7 +152,7 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
     fit : xarray.DataTree
         The posterior.
     answer : xarray.Dataset
-        What `extrapolate` or `optimal_split` said of it, of one family at most.
+        What `extrapolate`, `optimal_split` or `irreducible_loss` said of it, of one family at most.
     point : int
         Which of the answer's points.
 
@@ -159,7 +176,7 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
     name, sensitivity = _graded(answer), None
     # The posterior of a family that was not seen has no runs to hold against the priors.
     if name and "log_likelihood" in fit:
-        here = answer[name].isel(point=point)
+        here = answer[name].isel(point=point, missing_dims="ignore")
         # A number is graded although nobody can say how far it leans: the grade then says that.
         with contextlib.suppress(BayescaleError):
             sensitivity = prior_sensitivity(fit, {name: here}, allow_unconverged=True)
@@ -179,6 +196,8 @@ def _convergence(one: xr.Dataset) -> Part:
 
 
 def _distance(one: xr.Dataset, beyond: float) -> Part:
+    if np.isinf(beyond):
+        return Part("distance", "poor", "no compute reaches it")
     what = f"it lies {beyond:.1f} decades of {one.attrs.get('distance_in', 'compute')} beyond the largest run"
     what += " of its family" if beyond > float(np.max(one["decades_beyond"].values)) + FARTHER else ""
     if beyond <= NEAR:

@@ -43,7 +43,7 @@ def record_of(held: xr.Dataset, beyond: float, family: str | None = None) -> Rec
     held : xarray.Dataset
         From `backtest`.
     beyond : float
-        How far the question lies beyond the runs, in decades.
+        How far the question lies beyond the runs, in decades; infinite where no run can reach it.
     family : str, optional
         Whose question it is: judged by its own runs, if enough of them are far out, else by those of all families.
 
@@ -54,7 +54,7 @@ def record_of(held: xr.Dataset, beyond: float, family: str | None = None) -> Rec
     if not held.sizes["held_out"]:
         return Record("untested", "fair", "such bands could not be tested on these runs")
     reach = np.log10(held["factor"].values)
-    best = float(reach[np.abs(reach - beyond).argmin()])
+    best = float(reach[np.abs(reach - min(beyond, reach.max())).argmin()])
     factor = float(held["factor"].values[reach == best][0])
     every = held.isel(held_out=held["factor"].values == factor)
     whose = ""

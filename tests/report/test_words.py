@@ -235,6 +235,22 @@ def test_a_floor_that_the_runs_do_not_identify_is_warned_of():
     assert "mostly the prior says so" in answer.headline[0]
 
 
+def test_a_floor_carries_its_letter_and_what_it_is_made_of(family_study):
+    study = pinned_study()
+    answer = words(study)["irreducible_loss"]
+    assert answer.headline[0].endswith("with 95% credibility. Grade C.")
+    assert "no compute reaches it" in dict(answer.points)["Grade"]
+    assert (
+        "about 100x out on these runs 90% bands held 19 of 20; farther out is untested" in dict(answer.points)["Grade"]
+    )
+    failed = words(family_study)["irreducible_loss"]
+    assert all(line.endswith("Grade D.") for line in failed.headline)
+    assert any("its bands did not hold" in warning for warning in failed.warnings)
+    assert "; grade D" in terminal_summary(family_study).split("3. Irreducible")[1]
+    (table,) = [one for one in _tables(collect_numbers(study)) if one["title"].startswith("Irreducible loss")]
+    assert dict(zip(table["head"], table["rows"][0], strict=True))["grade"] == "C"
+
+
 def test_a_forecast_below_the_floor_is_warned_of(study):
     n = collect_numbers(study)
     assert "goes below this floor" not in text(words(study)["irreducible_loss"])

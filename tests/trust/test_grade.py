@@ -171,5 +171,43 @@ def test_a_split_is_graded_by_what_its_best_size_leans_on():
 def test_only_an_extrapolated_number_has_a_grade():
     with pytest.raises(QuestionError, match="extrapolated number"):
         grade(far().drop_vars("expected_loss"))
-    with pytest.raises(QuestionError, match="forecast, extrapolate or"):
+    with pytest.raises(QuestionError, match="forecast, extrapolate, optimal_split or irreducible_loss"):
         grade(xr.Dataset({"loss": ("point", [1.0])}))
+
+
+def floor(identified=True, families=None, spread=0.1):
+    """An irreducible loss as far as a grade looks at it: draws, and whether the runs identify it."""
+    draws = 1.8 + spread * np.linspace(-1, 1, 20).reshape(2, 10)
+    out = xr.Dataset({"irreducible_loss": (("chain", "draw"), draws), "identified": identified})
+    out.attrs = {"verdict": "converged", "warning": "zero by assumption, whatever the runs say."}
+    return out.expand_dims(family=families) if families else out
+
+
+def test_a_floor_lies_beyond_any_compute_and_is_judged_by_the_farthest_test():
+    held = xr.concat([backtested(2, 20), backtested(19, 20, factor=100.0)], "held_out", data_vars="minimal")
+    of_floor = leaning(False).assign_coords(quantity=("answer", ["irreducible_loss"]))
+    found = grade(floor(), held, of_floor)
+    assert levels(found) == {
+        "convergence": "good", "distance": "poor", "backtest": "fair", "agreement": "fair", "priors": "good"
+    }  # fmt: skip
+    assert found.letter == "C"
+    assert "no compute reaches it" in found.sentence
+    assert "19 of 20; farther out is untested" in found.sentence
+    assert grade(floor(), backtested(2, 20), of_floor).letter == "D"
+
+
+def test_a_floor_that_is_mostly_the_priors_is_a_d():
+    found = grade(floor(identified=False))
+    assert levels(found)["priors"] == "poor"
+    assert found.letter == "D"
+
+
+def test_a_floor_of_a_family_is_asked_by_its_name():
+    with pytest.raises(QuestionError, match="say which family: a, b"):
+        grade(floor(families=["a", "b"]))
+    assert grade(floor(families=["a", "b"]), family="b").letter == "C"
+
+
+def test_a_floor_that_was_put_in_has_no_grade():
+    with pytest.raises(QuestionError, match="was not learned, so it has no grade: zero by assumption"):
+        grade(floor(spread=0.0))

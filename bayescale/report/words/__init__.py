@@ -19,6 +19,7 @@ from bayescale.report.words.phrases import (
     judgement,
     nearest_test,
     place_text,
+    series,
     short_names,
     verdict_on_form,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "nearest_test",
     "place_text",
     "record_text",
+    "series",
     "short_names",
     "stacked_answer",
     "three_answers",

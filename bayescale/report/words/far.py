@@ -28,7 +28,7 @@ def far_answer(n: Numbers) -> Answer:
     """Return the loss at larger compute, with what must be read beside it."""
     q, unit = n["question"], n["units"]["loss"]
     model, against = q["model"], q["against"]
-    found, other = n["extrapolation"][model], n["extrapolation"][against]
+    found, other = n["extrapolation"][model], n["extrapolation"].get(against, {})
     times = f"{q['times_largest_run']:.3g}x"
     headline = tuple(
         f"{named(n, name)}{'At' if len(found) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} and "
@@ -46,11 +46,14 @@ def far_answer(n: Numbers) -> Answer:
         Point("What makes the width", listed(n, {name: shares_text(f["shares"]) for name, f in found.items()}) + "."),
         Point(
             "What is not in it",
-            f"that the form may be wrong. {against.capitalize()}'s form, at its own split, "
+            f"that the form may be wrong. {against.capitalize()}'s form"
             + (
-                "says something else: see above."
+                " may not be quoted: answer 2."
+                if not other
+                else ", at its own split, says something else: see above."
                 if _apart(n, model, against)
-                else f"says {listed(n, {name: band_text(f['loss']) for name, f in other.items()})}, which agrees."
+                else ", at its own split, says "
+                f"{listed(n, {name: band_text(f['loss']) for name, f in other.items()})}, which agrees."
             ),
         ),
     )
@@ -133,6 +136,8 @@ def _far_warnings(n: Numbers, model: str, against: str) -> list[str]:
 
 def _apart(n: Numbers, model: str, against: str) -> list[str]:
     """Return the families for which the two forms' 95% bands do not overlap."""
+    if against not in n["extrapolation"]:
+        return []
     apart = []
     for name in n["families"]:
         low, high = n["extrapolation"][model][name]["loss"]["bands"]["95"]

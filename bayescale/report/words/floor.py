@@ -6,18 +6,18 @@ from bayescale.report.words.phrases import (
     Point,
     band_text,
     between_text,
-    judgement,
     leaning,
     listed,
     named,
+    not_quoted_text,
     sureness_of,
 )
 
 
 def floor_answer(n: Numbers) -> Answer:
     """Return the irreducible loss, held against the truth where that is known."""
-    q, unit = n["question"], n["units"]["loss"]
-    forms = (q["model"], q["against"])
+    unit = n["units"]["loss"]
+    forms = list(n["irreducible_loss"])
     shown = next((m for m in forms if n["irreducible_loss"][m]["a_parameter"]), None)
     none = [
         f"{m.capitalize()}'s form has no floor: by assumption, not by the data, its loss falls to zero."
@@ -28,9 +28,13 @@ def floor_answer(n: Numbers) -> Answer:
         return Answer(
             "irreducible_loss",
             "How low can it go?",
-            ("Not answered: both forms put the floor at zero by assumption.",),
-            (),
-            (Point("Why", " ".join(none)),),
+            (
+                "Not answered: no form that has a floor may be quoted."
+                if n["not_quoted"]
+                else "Not answered: both forms put the floor at zero by assumption.",
+            ),
+            tuple(not_quoted_text(n)),
+            (Point("Why", " ".join(none)),) if none else (),
             sureness_of(n, *forms),
         )
     found = n["irreducible_loss"][shown]
@@ -38,9 +42,12 @@ def floor_answer(n: Numbers) -> Answer:
     headline = [
         f"{named(n, name)}{'The' if len(families) == 1 else 'the'} loss can go as low as {between_text(f, unit)}"
         f"{'; mostly the prior says so, not the runs' if f['identified'] is False else ''}."
+        + (f" Grade {f['grade']['letter']}." if "grade" in f else "")
         for name, f in families.items()
     ]
+    graded = {name: f["grade"]["sentence"] for name, f in families.items() if "grade" in f}
     points = [
+        *([Point("Grade", listed(n, graded, ":") + ".")] if graded else []),
         Point(
             "What it is",
             f"the loss with unlimited parameters and tokens by {shown}'s form: the median and the 95% band.",
@@ -76,7 +83,7 @@ def floor_answer(n: Numbers) -> Answer:
             + listed(n, {f: between_text(n["forecast"]["families"][f]["expected_loss"], unit) for f in below})
             + f". They do not agree that the loss levels off where {shown} says; do not plan with this floor alone."
         )
-    if judgement(n, shown) == "failed":
+    if any(f.get("bands_failed") for f in families.values()):
         warnings.append(
             f"This band rests on {shown}'s form holding all the way down, and its bands did not hold on the largest "
             "of your runs. The true floor may well lie outside."

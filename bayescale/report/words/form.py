@@ -7,6 +7,7 @@ from bayescale.report.words.phrases import (
     farthest_test,
     judgement,
     leaning,
+    not_quoted_text,
     sureness_of,
     verdict_on_form,
 )
@@ -20,29 +21,39 @@ def form_answer(n: Numbers) -> Answer:
     """Return which form the two tests support, and the split by each."""
     q = n["question"]
     model, against = q["model"], q["against"]
-    failed = all(judgement(n, name) == "failed" for name in (model, against))
+    shown = list(n["extrapolation"])
+    failed = len(shown) == 2 and all(judgement(n, name) == "failed" for name in shown)
     return Answer(
         "form",
         f"{against.capitalize()} or {model.capitalize()}: which form do the runs support?",
         (verdict_on_form(n),),
         ("Neither form's bands held on the largest runs: the better of the two is not thereby good.",)
         if failed
-        else (),
+        else tuple(not_quoted_text(n)),
         (
-            Point("Leaving out one run (LOO)", _loo_text(n)),
-            Point("Leaving out the largest", _ahead_text(n)),
-            Point("Which test answers what", _which_text(n)),
+            *_tests(n),
             *(
                 Point(f"The split{'' if len(n['families']) == 1 else ', ' + f}", _split_text(n, f))
                 for f in n["families"]
+                if shown
             ),
             *(
                 Point(f"{point.about}, {name}", point.text)
-                for name in (model, against)
+                for name in shown
                 for point in leaning(n["prior_sensitivity"].get(name, []), "params")
             ),
         ),
-        sureness_of(n, model, against),
+        sureness_of(n, *shown),
+    )
+
+
+def _tests(n: Numbers) -> tuple[Point, ...]:
+    if n["not_quoted"]:
+        return (Point("What could be held instead", "another pair of forms, by --model and --against."),)
+    return (
+        Point("Leaving out one run (LOO)", _loo_text(n)),
+        Point("Leaving out the largest", _ahead_text(n)),
+        Point("Which test answers what", _which_text(n)),
     )
 
 
@@ -98,7 +109,7 @@ def _which_text(n: Numbers) -> str:
 
 def _split_text(n: Numbers, family: str) -> str:
     q = n["question"]
-    best = {m: n["extrapolation"][m][family]["optimal"] for m in (q["model"], q["against"])}
+    best = {model: by[family]["optimal"] for model, by in n["extrapolation"].items()}
     each = []
     for model, found in best.items():
         a, params = found["exponent_params"], found["params"]
@@ -110,6 +121,8 @@ def _split_text(n: Numbers, family: str) -> str:
             f"{human_number(found['tokens_per_param']['median'])} tokens per parameter. "
             f"Grade {n['extrapolation'][model][family]['optimal_grade']['sentence']}."
         )
+    if len(best) < 2:
+        return each[0]
     first, second = (found["params"]["median"] for found in best.values())
     ratio = max(first / second, second / first)
     if ratio < SAME_SIZE:

@@ -83,6 +83,9 @@ def place_text(n: Numbers) -> str:
 
 def verdict_on_form(n: Numbers) -> str:
     """Say in one sentence which form the two tests support."""
+    if n["not_quoted"]:
+        whose = series([f"{name.capitalize()}'s" for name in n["not_quoted"]])
+        return f"Not answered: what these runs say of {whose} form may not be quoted."
     loo, ahead = n["forms"]["loo"], farthest_test(n)
     inside = loo["better"].capitalize() if loo["clear"] else None
     if ahead is None:
@@ -100,6 +103,16 @@ def verdict_on_form(n: Numbers) -> str:
     if beyond:
         return f"{beyond} predicts runs {factor}x out better; among runs like these neither form is clearly ahead."
     return "These runs do not tell the two forms apart."
+
+
+def not_quoted_text(n: Numbers) -> list[str]:
+    """Say of each plain form that may not be quoted why, and what of the design may be the reason."""
+    out = []
+    for name, sentence in n["not_quoted"].items():
+        design = n["identifiability"].get(name)
+        cause = "" if design is None or design["identified"] else f" {' '.join(design['sentences'])}"
+        out.append(f"{name.capitalize()} is left out: what its chains say may not be quoted. {sentence}{cause}")
+    return out
 
 
 def farthest_test(n: Numbers) -> tuple[str, Numbers] | None:
@@ -178,6 +191,8 @@ def named(n: Numbers, family: str) -> str:
 
 def sureness_of(n: Numbers, *models: str) -> tuple[Point, ...]:
     """Return how sure an answer is: convergence, distance from the data, and the record of such bands."""
+    if not models:
+        return (Point("Distance", distance_text(n)),)
     several = len(models) > 1
     converged = " ".join(f"{m.capitalize() + ': ' if several else ''}{n['convergence'][m]['sentence']}" for m in models)
     record = " ".join(f"{m.capitalize() + ': ' if several else ''}{coverage_text(n, m)}" for m in models)

@@ -113,6 +113,7 @@ def _plain_text(n: Numbers) -> str:
         test = nearest_test(n, model)
         record = f"; such bands held {held_text(*test)}" if test else "; untested"
         texts.append(f"{model}, without a drift and at its own split, would say {said} (95%){record}")
+    texts += [f"{name} may not be quoted: answer 2" for name in n["not_quoted"]]
     return ". ".join(text[0].upper() + text[1:] for text in texts) + "."
 
 
