@@ -179,9 +179,9 @@ def _irreducible(a: argparse.Namespace) -> None:
     rows, grades = [], []
     for family, one in by_family(answer, a.asked_of):
         low, middle, high = band(one["irreducible_loss"])
-        if not was_put_in(one):
-            grades.append(grade_alone(fit, one))
-        letter = "" if was_put_in(one) else grades[-1].letter
+        mine = [] if was_put_in(one) else [grade_alone(fit, one)]
+        grades += mine
+        letter = "".join(grade.letter for grade in mine)
         rows.append((family, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", f"{float(one['lowest_seen']):.4g}", letter))
     for name, label in (("population", "population"), ("new_family", "a new family")):
         if name in answer:

@@ -210,7 +210,7 @@ def _score(held: xr.Dataset) -> Numbers:
 
 
 def _forms(study: Study) -> Numbers:
-    """Hold one plain form against the other; nothing is held where both may not be quoted."""
+    """Hold one plain form against the other; that takes two that may be quoted."""
     loo = study.loo
     if loo is None:
         return {"loo": None, "largest_left_out": {}, "largest_left_out_better": None, "agree": None}

@@ -67,7 +67,7 @@ def _tables(n: Numbers) -> Iterator[dict[str, Any]]:
     far = [(model, family, f) for model, by in n["extrapolation"].items() for family, f in by.items()]
     parts = {part: title for part, title in PARTS.items() if any(part in f["shares"] for _, _, f in far)}
     yield table(
-        f"By the two plain forms, each as if it were right: loss at {q['times_largest_run']:.3g}x the largest run, "
+        f"By the plain forms, each as if it were right: loss at {q['times_largest_run']:.3g}x the largest run, "
         f"{target}",
         f"form|family|grade|N (parameters)|D (tokens)|loss ({unit})|50%|80%|95%|{'|'.join(parts.values())}"
         "|decades beyond",

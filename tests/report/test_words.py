@@ -138,7 +138,7 @@ def test_what_makes_the_width_of_a_plain_form_is_told_in_full(plain):
         f"{100 * shares['errors']:.0f}% errors that runs share"
         in dict(words(shared)["extrapolation"].points)["What makes the width"]
     )
-    found = next(one for one in _tables(n) if one["title"].startswith("By the two plain forms"))
+    found = next(one for one in _tables(n) if one["title"].startswith("By the plain forms"))
     place = found["head"].index("shared errors")
     assert [row[place] for row in found["rows"]] == [f"{100 * shares['errors']:.0f}%", "0%"]
     assert "shared errors" not in next(iter(_tables(collect_numbers(plain))))["head"]
