@@ -12,8 +12,6 @@ from importlib.metadata import version as _version
 
 from bayescale.answers import (
     annealed,
-    approaches,
-    approaches_table,
     best_epochs,
     better,
     bigger_or_longer,
@@ -27,13 +25,10 @@ from bayescale.answers import (
     extrapolate,
     fastest_and_cheapest,
     finish,
-    irreducible_by_domain,
     irreducible_loss,
-    isoflop_fit,
     kaplan_crossing,
     known_models,
     known_models_table,
-    ladder,
     loss_of_compute,
     loss_of_tokens,
     non_embedding_frontier,
@@ -48,8 +43,11 @@ from bayescale.answers import (
     undertuned_runs,
     value_of_epochs,
 )
-from bayescale.compare import backtest, compare, forecast, score, shrinkage
+from bayescale.approaches import approaches, approaches_table, isoflop_fit, ladder
+from bayescale.cards import Card, list_cards, load_card, make_card
+from bayescale.design import identifiability, prior_predictive, unidentified
 from bayescale.errors import BayescaleError
+from bayescale.forms import backtest, compare, forecast, score, shrinkage
 from bayescale.inference import (
     Verdict,
     fit,
@@ -62,17 +60,9 @@ from bayescale.inference import (
     verdict,
 )
 from bayescale.laws import LAWS, Law, Parameter, get_law, law
-from bayescale.modeling import (
-    Card,
-    build_model,
-    identifiability,
-    laws_for,
-    list_cards,
-    load_card,
-    make_card,
-    prior_predictive,
-    unidentified,
-)
+from bayescale.modeling import build_model, laws_for
+from bayescale.papers import irreducible_by_domain
+from bayescale.papers.tables import published_law, published_table
 from bayescale.runs import (
     Filters,
     describe_curves,
@@ -89,7 +79,6 @@ from bayescale.runs import (
     run_segments,
     shipped_logs,
 )
-from bayescale.tables import published_law, published_table
 from bayescale.trust import calibrate, check_predictive, dependence, grade, influence, prior_sensitivity
 
 __version__ = _version("bayescale")

@@ -13,9 +13,10 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
+from bayescale.cards import Card
 from bayescale.inference import COUNTED, log_likelihood, save_fit
 from bayescale.inference.store import load_fit
-from bayescale.modeling import Card, model_data
+from bayescale.modeling import model_data
 from bayescale.report.card_text import card_text
 from benchmarks.sets import open_sets
 

@@ -18,10 +18,11 @@ from scipy import optimize, stats
 from scipy.special import expit, logit, logsumexp
 
 import bayescale as bs
-from bayescale.compare.rehearse import cut
+from bayescale.cards import Card
 from bayescale.errors import DesignError
+from bayescale.forms.rehearse import cut
 from bayescale.inference import COUNTED, log_likelihood
-from bayescale.modeling import Card, model_data
+from bayescale.modeling import model_data
 from benchmarks.sets import open_sets
 
 TABLE = Path(__file__).parent / "learned_priors.csv"

@@ -8,8 +8,8 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.compare import held_out, rehearse, shipped_forms
-from bayescale.modeling import Card, load_card
+from bayescale.cards import Card, load_card
+from bayescale.forms import held_out, rehearse, shipped_forms
 from benchmarks.curves import Curve, rmsle
 from benchmarks.ours import EQUAL, FORECAST, KEPT
 

@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.compare import held_out, rehearse, shipped_forms
+from bayescale.forms import held_out, rehearse, shipped_forms
 from benchmarks.scores import PROB
 
 # Draws of every form at every cut-off take an hour and more: they are kept, and a run that was stopped goes on.

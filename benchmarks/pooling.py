@@ -12,10 +12,10 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.compare.shrinkage import POOLINGS
+from bayescale.cards.files import pooled_as
+from bayescale.forms.shrinkage import POOLINGS
 from bayescale.inference import log_likelihood
 from bayescale.modeling import model_data
-from bayescale.modeling.cards import pooled_as
 from benchmarks.page import table
 from benchmarks.sets import open_sets
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.compare import crps
+from bayescale.forms import crps
 
 PROB = 0.9
 

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.modeling.curve import alike, for_card
+from bayescale.layers.curve import alike, for_card
 from benchmarks.simulated_runs import PRIORS, drawn, farther
 
 SIZES, RATIOS, CHECKPOINTS, EVERY = 6, (5.0, 20.0, 80.0), 40, 3

@@ -13,10 +13,10 @@ import matplotlib.pyplot as plt
 from PIL import Image
 
 import bayescale as bs
+from bayescale.cards import Card
+from bayescale.design.prior_predictive import TYPICAL_LOSS, prior_predictive
 from bayescale.laws import Law, scale_of
 from bayescale.laws.scales import ANY
-from bayescale.modeling import Card
-from bayescale.modeling.prior_predictive import TYPICAL_LOSS, prior_predictive
 from bayescale.plots.prior_predictive import plot_prior_predictive
 from bayescale.plots.style import style
 

@@ -16,7 +16,7 @@ import xarray as xr
 import bayescale as bs
 from bayescale.answers import card_of
 from bayescale.report.card_text import toml_value
-from bayescale.runs.sharing import sharing_findings
+from bayescale.runs.checks.sharing import sharing_findings
 from bayescale.trust import dependence_warnings
 from benchmarks import sets
 from benchmarks.page import table

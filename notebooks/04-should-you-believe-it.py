@@ -19,7 +19,7 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale import plots
-from bayescale.compare import forms_for, held_out, rehearse
+from bayescale.forms import forms_for, held_out, rehearse
 
 runs = bs.load_shipped("tinylm")
 print(bs.describe_runs(runs))

@@ -8,8 +8,8 @@ from pinned import PASSED
 import bayescale as bs
 from bayescale.inference import log_likelihood
 from bayescale.inference.sampling import _provenance
+from bayescale.layers.curve import for_card
 from bayescale.modeling import model_data
-from bayescale.modeling.curve import for_card
 
 RUNS, END, PEAK = 14, 20e9, 0.95
 LAW = {"E": 1.7, "A": 400.0, "B": 410.0, "alpha": 0.34, "beta": 0.28}

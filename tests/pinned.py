@@ -11,8 +11,8 @@ import xarray as xr
 import bayescale as bs
 from bayescale.inference import Check, Verdict
 from bayescale.inference.sampling import _provenance
+from bayescale.layers.noise import observed_name
 from bayescale.modeling import model_data
-from bayescale.modeling.noise import observed_name
 
 # Hoffmann et al. 2022, eq. 10 as printed; the same from the paper's TeX comment, unrounded; Besiroglu et al. 2024.
 ROUNDED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}

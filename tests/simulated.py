@@ -5,9 +5,9 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
+from bayescale.cards import Card
 from bayescale.laws import SCALES
-from bayescale.modeling import Card
-from bayescale.modeling.noise import NOISES, draw_response
+from bayescale.layers.noise import NOISES, draw_response
 
 # Where runs lie in practice, for what is measured relative to a reference run.
 RANGES = {

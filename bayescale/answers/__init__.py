@@ -1,12 +1,10 @@
 """From a posterior to answers: each an xarray.Dataset with its draws."""
 
-from bayescale.answers.approaches import agreement, approaches, approaches_table, envelope_fit, isoflop_fit, ladder
 from bayescale.answers.batch import critical_batch, time_and_compute
 from bayescale.answers.crossing import crossing, kaplan_crossing
 from bayescale.answers.deadline import cost_of_deadline, fastest_and_cheapest
 from bayescale.answers.differences import differences
 from bayescale.answers.dimension import data_dimension
-from bayescale.answers.domains import irreducible_by_domain, irreducible_by_image, loss_by_domain
 from bayescale.answers.embeddings import non_embedding_frontier, to_non_embedding, to_total
 from bayescale.answers.extrapolate import extrapolate
 from bayescale.answers.finish import annealed, finish
@@ -31,7 +29,6 @@ from bayescale.answers.posterior import (
     seen,
     theta_of,
 )
-from bayescale.answers.power_of import PowerOf, power_with_errors
 from bayescale.answers.reducible import reducible_loss
 from bayescale.answers.repeats import best_epochs, value_of_epochs
 from bayescale.answers.split import optimal_split
@@ -43,11 +40,7 @@ from bayescale.answers.within import compute_to_within
 __all__ = [
     "BANDS",
     "KNOWS_OUTLIERS",
-    "PowerOf",
-    "agreement",
     "annealed",
-    "approaches",
-    "approaches_table",
     "bands",
     "best_epochs",
     "better",
@@ -63,24 +56,18 @@ __all__ = [
     "crossing",
     "data_dimension",
     "differences",
-    "envelope_fit",
     "expected_loss",
     "extrapolate",
     "families_of",
     "fastest_and_cheapest",
     "finish",
     "frontier_exponent",
-    "irreducible_by_domain",
-    "irreducible_by_image",
     "irreducible_loss",
-    "isoflop_fit",
     "kaplan_crossing",
     "known_models",
     "known_models_table",
-    "ladder",
     "law_of",
     "law_theta",
-    "loss_by_domain",
     "loss_of_compute",
     "loss_of_tokens",
     "loss_unit",
@@ -90,7 +77,6 @@ __all__ = [
     "optimal_split",
     "outlier_runs",
     "parse_compute",
-    "power_with_errors",
     "reducible_loss",
     "reference_of",
     "seen",

@@ -10,7 +10,7 @@ from bayescale.answers.posterior import DRAW_DIMS, POINT, seen
 from bayescale.errors import QuestionError
 from bayescale.laws.critical_batch import b_crit, examples_at, steps_at
 from bayescale.laws.kaplan_theory import FLOP_PER_PARAM_TOKEN, compute_to_reach
-from bayescale.runs import human_number
+from bayescale.numbers import human_number
 
 LAW = "kaplan-steps"
 OF_BATCH = ("B_star", "alpha_B")

@@ -8,7 +8,6 @@ import xarray as xr
 
 from bayescale.answers.pairing import paired
 from bayescale.answers.posterior import DRAW_DIMS, POINT, answer_attrs, cost_of, law_of, law_theta, reference_of, seen
-from bayescale.answers.power_of import FARTHEST, NEAREST, PowerOf, crossing_of_powers
 from bayescale.answers.probability import probability
 from bayescale.answers.split import optimal_split
 from bayescale.answers.summary import bands
@@ -17,8 +16,9 @@ from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.laws import Law
-from bayescale.runs import human_number
-from bayescale.tables import PF_DAY, published_law
+from bayescale.numbers import human_number
+from bayescale.papers.power_of import FARTHEST, NEAREST, PowerOf, crossing_of_powers
+from bayescale.papers.tables import PF_DAY, published_law
 
 QUESTION = "where L(C) and L(D) cross"
 SAMPLE, AT_COMPUTE, QUANTITY = "sample", "at_compute", "quantity"
@@ -105,8 +105,8 @@ def crossing(
     Examples
     --------
     >>> from bayescale.answers.crossing import crossing
-    >>> from bayescale.answers.power_of import PowerOf
-    >>> from bayescale.tables import PF_DAY
+    >>> from bayescale.papers.power_of import PowerOf
+    >>> from bayescale.papers.tables import PF_DAY
     >>> of_compute, of_tokens = PowerOf(3.1e8 * PF_DAY, 1.0, -0.050), PowerOf(5.4e13, 1.0, -0.095)
     >>> found = crossing(of_compute, of_tokens, PowerOf(PF_DAY, 2e10, 0.27))
     >>> round(float(found["loss"].squeeze()), 2)

@@ -7,9 +7,9 @@ import xarray as xr
 from bayescale.answers.posterior import DRAW_DIMS, answer_attrs, card_of, law_of
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import require_quotable
-from bayescale.modeling.groups import FAMILY
-from bayescale.modeling.pooling import named, support_of
-from bayescale.runs.schema import label_text
+from bayescale.layers.groups import FAMILY
+from bayescale.layers.pooling import named, support_of
+from bayescale.runs.reading.schema import label_text
 
 
 def differences(

@@ -31,9 +31,9 @@ from bayescale.answers.split import optimal_split
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.modeling.drift import respond
-from bayescale.modeling.noise import NOISES, draw_response, no_error
-from bayescale.modeling.shared_errors import new_errors
+from bayescale.layers.drift import respond
+from bayescale.layers.noise import NOISES, draw_response, no_error
+from bayescale.layers.shared_errors import new_errors
 
 
 def extrapolate(

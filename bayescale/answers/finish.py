@@ -20,8 +20,8 @@ from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.inference.unseen import NAME as NEW_FAMILY
-from bayescale.modeling.along import Course, course, flat, of_curve
-from bayescale.modeling.curve import (
+from bayescale.layers.along import Course, course, flat, of_curve
+from bayescale.layers.curve import (
     HEAT,
     OF_RUN,
     binned,
@@ -32,8 +32,8 @@ from bayescale.modeling.curve import (
     last_checkpoints,
     named_runs,
 )
-from bayescale.runs import human_number, parse_number
-from bayescale.runs.segments import CHECKPOINT
+from bayescale.numbers import human_number, parse_number
+from bayescale.runs.curves.segments import CHECKPOINT
 
 PROB, PROBS = 0.9, (0.01, 0.999)
 UNKNOWN = "unknown"

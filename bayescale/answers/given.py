@@ -22,7 +22,7 @@ from bayescale.costs import SIX_ND, CostModel
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.laws import LAWS, SCALES, Law, get_law, scale_of
-from bayescale.runs import parse_number
+from bayescale.numbers import parse_number
 
 Source = xr.DataTree | Mapping[str, Any]
 CONSTANTS = "given constants"

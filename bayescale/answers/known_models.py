@@ -21,8 +21,8 @@ from bayescale.answers.summary import bands
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import require_quotable
-from bayescale.runs import parse_number
-from bayescale.tables import published_table
+from bayescale.numbers import parse_number
+from bayescale.papers.tables import published_table
 
 FORM, MODEL = "form", "model"
 NEEDED, OPTIONAL = ("name", "params", "tokens"), ("source", "note")

@@ -25,7 +25,7 @@ from bayescale.answers.summary import bands
 from bayescale.costs import CostModel
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
-from bayescale.runs import human_number
+from bayescale.numbers import human_number
 
 # Half the step of a central difference in the log of N or D: its error is 1e-9 of the slope, that of rounding less.
 STEP = 1e-4

@@ -23,7 +23,7 @@ from bayescale.answers.summary import bands
 from bayescale.answers.unlimited import unlimited_loss
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
-from bayescale.runs import human_number
+from bayescale.numbers import human_number
 
 FACTOR = "factor"
 # From 0.6 to 2.2 times the best size Kaplan et al. 2020 found at most 20% more compute.

@@ -7,7 +7,7 @@ from bayescale.answers.posterior import DRAW_DIMS, card_of, law_of, respond_at_r
 from bayescale.answers.undertuned import NOISE, undertuned_runs
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable, runs_of
-from bayescale.modeling.noise import known_of, total_scale
+from bayescale.layers.noise import known_of, total_scale
 
 HEAVY = "StudentT"
 KNOWS_OUTLIERS = (HEAVY, NOISE)

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescale.cards import Card
 from bayescale.costs import CostModel, cost_model
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import by_run, runs_of
 from bayescale.laws import SCALES, Law, scale_of
-from bayescale.modeling import Card
-from bayescale.modeling.curve import logged_in
-from bayescale.modeling.drift import Span, respond, sampled_names
-from bayescale.modeling.shared_errors import groups_in
-from bayescale.runs import parse_number
+from bayescale.layers.curve import logged_in
+from bayescale.layers.drift import Span, respond, sampled_names
+from bayescale.layers.shared_errors import groups_in
+from bayescale.numbers import parse_number
 
 DRAW_DIMS = ("chain", "draw")
 POINT = "point"

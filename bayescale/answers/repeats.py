@@ -11,7 +11,7 @@ from bayescale.answers.posterior import DRAW_DIMS, POINT, same_length
 from bayescale.errors import QuestionError
 from bayescale.laws.base import Quantity
 from bayescale.laws.repeats import effective
-from bayescale.runs import human_number
+from bayescale.numbers import human_number
 
 LAW, COUNT = "repeats", "epochs"
 NEEDED = ("E", "A", "B", "alpha", "beta", "R_D", "R_N")

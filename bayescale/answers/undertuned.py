@@ -7,7 +7,7 @@ from scipy.special import expit
 from bayescale.answers.posterior import DRAW_DIMS, card_of, law_of, respond_at_runs
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable, runs_of
-from bayescale.modeling.noise import known_of, undertuned_log_odds
+from bayescale.layers.noise import known_of, undertuned_log_odds
 
 NOISE = "Undertuned"
 LIKELY = 0.5  # runs more likely undertuned than not are named

@@ -29,7 +29,7 @@ from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.laws import Law
 from bayescale.laws.base import Quantity, Theta
-from bayescale.tables import published_table
+from bayescale.papers.tables import published_table
 
 EPS = (0.1, 0.05, 0.02, 0.01)
 GROWTH = (4.0, 4.5, 5.0)

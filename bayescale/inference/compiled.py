@@ -15,10 +15,11 @@ import pymc as pm
 import xarray as xr
 from pytensor.compile.mode import get_mode
 
+from bayescale.cards import Card
 from bayescale.errors import SamplingError
-from bayescale.modeling import Card, build_model, model_data
+from bayescale.layers.shared_errors import name_shared
+from bayescale.modeling import build_model, model_data
 from bayescale.modeling.build import ModelData
-from bayescale.modeling.shared_errors import name_shared
 
 MAX_COMPILED = 16
 # For draws from a model: compiling for speed would take longer than they do, and not every machine has a BLAS to link.

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import QuestionError, UnconvergedError
-from bayescale.modeling.pooling import CHOLESKY
+from bayescale.layers.pooling import CHOLESKY
 
 
 @dataclass(frozen=True)

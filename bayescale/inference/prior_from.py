@@ -8,15 +8,15 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from bayescale.cards import Card
+from bayescale.cards.card import sd_name
+from bayescale.cards.files import make_card
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.inference.unseen import new_family
-from bayescale.modeling import Card
-from bayescale.modeling.card import sd_name
-from bayescale.modeling.cards import make_card
-from bayescale.modeling.groups import FAMILY
-from bayescale.modeling.pooling import support_of
+from bayescale.layers.groups import FAMILY
+from bayescale.layers.pooling import support_of
 
 DIGITS = 4
 

@@ -11,18 +11,19 @@ import numpy as np
 import pymc as pm
 import xarray as xr
 
+from bayescale.cards import Card, load_card
 from bayescale.inference.compiled import Compiled, compile_for, compile_once, name_families, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
-from bayescale.modeling import Card, check_design, load_card
-from bayescale.modeling.along import log_density_along
+from bayescale.layers.along import log_density_along
+from bayescale.layers.curve import for_card, is_binned, last_rows, logged_in
+from bayescale.layers.drift import STEP, respond, sampled_names, with_steps_beyond
+from bayescale.layers.noise import known_of, log_density, observed_name
+from bayescale.layers.pooling import CHOLESKY
+from bayescale.layers.shared_errors import error_name, groups_in, label_groups
+from bayescale.modeling import check_design
 from bayescale.modeling.build import ModelData
-from bayescale.modeling.curve import for_card, is_binned, last_rows, logged_in
-from bayescale.modeling.drift import STEP, respond, sampled_names, with_steps_beyond
-from bayescale.modeling.noise import known_of, log_density, observed_name
-from bayescale.modeling.pooling import CHOLESKY
-from bayescale.modeling.shared_errors import error_name, groups_in, label_groups
 from bayescale.runs import content_hash
-from bayescale.runs.rounding import LOSS_STEP
+from bayescale.runs.checks.rounding import LOSS_STEP
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescale.cards import Card
 from bayescale.errors import DesignError, QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.modeling import Card
-from bayescale.modeling.drift import STEP
-from bayescale.modeling.groups import FAMILY, Term, along_slope
-from bayescale.modeling.pooling import apart, named, support_of
-from bayescale.modeling.shared_errors import error_name
-from bayescale.runs.schema import label_text
+from bayescale.layers.drift import STEP
+from bayescale.layers.groups import FAMILY, Term, along_slope
+from bayescale.layers.pooling import apart, named, support_of
+from bayescale.layers.shared_errors import error_name
+from bayescale.runs.reading.schema import label_text
 
 NAME = "a new family"
 PARTIAL = "partial(corpus)"

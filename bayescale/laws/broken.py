@@ -9,7 +9,17 @@ last break, E is what remains with unlimited x; where it does not, E is no more 
 from collections.abc import Mapping
 from typing import Any
 
-from bayescale.laws.base import DECADE, IRREDUCIBLE, E_floor, Law, Parameter, Quantity, Reference, Theta, softplus
+from bayescale.laws.base import (
+    DECADE,
+    IRREDUCIBLE,
+    E_floor,
+    Law,
+    Parameter,
+    Quantity,
+    Reference,
+    Theta,
+    softplus,
+)
 from bayescale.laws.power import FROM_X
 
 ORDINALS = ("first", "second", "third")

@@ -76,7 +76,7 @@ def law(
     """
 
     def declare(mean: Callable[[Any, Mapping[str, Quantity], Theta], Quantity]) -> Law:
-        from bayescale.laws import LAWS  # the list of shipped laws is made from this package's modules
+        from bayescale.laws import LAWS
 
         if mean.__name__ in LAWS:
             raise CardError(f"law {mean.__name__!r}: a shipped law has that name; give your function another.")

@@ -9,16 +9,16 @@ import pymc as pm
 import pytensor.tensor as pt
 import xarray as xr
 
+from bayescale.cards.card import Card
 from bayescale.laws import symbols
-from bayescale.modeling.card import Card
-from bayescale.modeling.card_tables import Prior
-from bayescale.modeling.curve import curve_arrays, for_card, likelihood_along
+from bayescale.layers.curve import curve_arrays, for_card, likelihood_along
+from bayescale.layers.drift import CELL, SIDE, STEP, Spans, drift_arrays, spans_of
+from bayescale.layers.groups import FAMILY, Group, groups_of
+from bayescale.layers.noise import NOISES, known_of, observed_name
+from bayescale.layers.pooling import family_map, group_coords, group_effects, of_name, pooled, slope_arrays
+from bayescale.layers.shared_errors import Sharing, add_errors, error_arrays, group_dim, sharing_of
 from bayescale.modeling.design import check_design
-from bayescale.modeling.drift import CELL, SIDE, STEP, Spans, drift_arrays, spans_of
-from bayescale.modeling.groups import FAMILY, Group, groups_of
-from bayescale.modeling.noise import NOISES, known_of, observed_name
-from bayescale.modeling.pooling import family_map, group_coords, group_effects, of_name, pooled, slope_arrays
-from bayescale.modeling.shared_errors import Sharing, add_errors, error_arrays, group_dim, sharing_of
+from bayescale.priors import Prior
 
 # Prefix of what the law reads, so that no symbol can be taken for a parameter.
 INPUT = "input_"

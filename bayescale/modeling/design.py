@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayescale.cards.card import Card
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.laws import LAWS, Law, scale_of
-from bayescale.modeling.card import Card
-from bayescale.modeling.curve import OF_RUN, binned, is_binned, refuse_mismatch
-from bayescale.modeling.noise import NOISES
+from bayescale.layers.curve import OF_RUN, binned, is_binned, refuse_mismatch
+from bayescale.layers.noise import NOISES
 
 
 def laws_for(runs: xr.Dataset) -> list[str]:

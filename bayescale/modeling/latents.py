@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bayescale.modeling.card import Card
-from bayescale.modeling.drift import Spans, basis, below_top, decades_below
-from bayescale.modeling.groups import FAMILY, Group, Term, along_slope
-from bayescale.modeling.shared_errors import Sharing, own_error
+from bayescale.cards.card import Card
+from bayescale.layers.drift import Spans, basis, below_top, decades_below
+from bayescale.layers.groups import FAMILY, Group, Term, along_slope
+from bayescale.layers.shared_errors import Sharing, own_error
 
 Array = NDArray[Any]
 

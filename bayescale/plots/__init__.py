@@ -2,8 +2,10 @@
 
 from bayescale.plots.approaches import plot_agreement, plot_best_sizes, plot_exponents, plot_ladder, plot_profiles
 from bayescale.plots.backtest import plot_backtest, plot_backtest_coverage, plot_backtest_scores
+from bayescale.plots.between_forms import plot_between_forms
+from bayescale.plots.bigger_or_longer import plot_bigger_or_longer
+from bayescale.plots.calibration import plot_calibration
 from bayescale.plots.checks import plot_coverage, plot_left_out_runs, plot_loo_pit
-from bayescale.plots.coupled import plot_between_forms
 from bayescale.plots.critical_batch import plot_critical_batch
 from bayescale.plots.crossing import plot_crossing
 from bayescale.plots.diagnostics import plot_diagnostics, plot_ranks
@@ -16,15 +18,13 @@ from bayescale.plots.influence import plot_influence, plot_pareto_k
 from bayescale.plots.irreducible import plot_irreducible
 from bayescale.plots.isoflop import plot_isoflop
 from bayescale.plots.known_models import plot_known_models
-from bayescale.plots.learned import plot_prior_posterior
 from bayescale.plots.loo import plot_loo_by_run
 from bayescale.plots.loss import plot_forms, plot_loss_against_compute
-from bayescale.plots.marginal import plot_bigger_or_longer
 from bayescale.plots.off_optimal import plot_convergence_gap, plot_off_optimal
 from bayescale.plots.outliers import plot_outliers
 from bayescale.plots.pareto import plot_pareto
+from bayescale.plots.prior_posterior import plot_prior_posterior
 from bayescale.plots.prior_predictive import plot_prior_predictive
-from bayescale.plots.ranks import plot_calibration
 from bayescale.plots.residuals import plot_residuals
 from bayescale.plots.ridge import plot_ridge
 from bayescale.plots.sensitivity import plot_moved_by_priors, plot_prior_sensitivity

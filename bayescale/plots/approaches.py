@@ -5,10 +5,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.answers import bands
-from bayescale.answers.approaches import published_beside
+from bayescale.approaches import published_beside
+from bayescale.numbers import scientific
 from bayescale.plots.parts import axes, legend_on_top, loss_label
 from bayescale.plots.style import BAND_ALPHA, FIRST, FORM_COLOURS, INK, MUTED, SECOND, compute_axis, log_axis
-from bayescale.runs.numbers import scientific
 
 TITLES = {
     "envelope": "1: envelope",
@@ -121,10 +121,10 @@ def plot_profiles(curves: xr.Dataset, *, ax: Axes | None = None) -> Axes:
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.approaches import isoflop_fit, profile_curves
+    >>> from bayescale.approaches import isoflop_fit, profile_curves
     >>> from bayescale.plots.approaches import plot_profiles
-    >>> from bayescale.runs.budgets import profiles_of_curves
-    >>> from bayescale.runs.curves import curves_of_runs
+    >>> from bayescale.runs.checks.budgets import profiles_of_curves
+    >>> from bayescale.runs.curves.envelope import curves_of_runs
     >>> runs = bs.load_shipped("tinylm")
     >>> english = curves_of_runs(runs.isel(run=runs["family"].values == "english"))
     >>> plot_profiles(profile_curves(isoflop_fit(profiles_of_curves(english), seed=1))).get_xlabel()

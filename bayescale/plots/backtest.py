@@ -9,9 +9,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy.stats import binomtest
 
-from bayescale.compare import score as score_of
-from bayescale.compare.largest_out import STEP
 from bayescale.errors import QuestionError, did_you_mean
+from bayescale.forms import score as score_of
+from bayescale.forms.backtest import STEP
 from bayescale.plots.parts import axes, held_of_family, legend_on_top, note
 from bayescale.plots.style import FAINT, FIRST, FORM_COLOURS, INK, MISSED, MUTED
 

@@ -26,7 +26,7 @@ def plot_domains(floors: xr.Dataset, *, ax: Axes | None = None) -> Axes:
 
     Examples
     --------
-    >>> from bayescale.answers.domains import irreducible_by_domain
+    >>> from bayescale.papers.domains import irreducible_by_domain
     >>> from bayescale.plots.domains import plot_domains
     >>> plot_domains(irreducible_by_domain()).get_xlabel()
     'irreducible loss (nats/token)'

@@ -7,9 +7,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from bayescale.numbers import human_number
 from bayescale.plots.parts import axes, draw_bands, loss_label, of_family
 from bayescale.plots.style import FIRST, MUTED, SECOND, log_axis
-from bayescale.runs.numbers import human_number
 
 Quantity = Literal["worth", "loss"]
 

@@ -5,8 +5,16 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.answers import bands
-from bayescale.modeling.card import DRIFTING
-from bayescale.plots.parts import axes, draw_bands, legend_on_top, loss_label, mark_data_end, of_family, runs_of_family
+from bayescale.cards.card import DRIFTING
+from bayescale.plots.parts import (
+    axes,
+    draw_bands,
+    legend_on_top,
+    loss_label,
+    mark_data_end,
+    of_family,
+    runs_of_family,
+)
 from bayescale.plots.style import FIRST, INK, KNOWN, MISSED, MUTED, SECOND, compute_axis, loss_text
 
 # Of the forms; the first colour is that of all of them together.

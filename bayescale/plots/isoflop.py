@@ -5,9 +5,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.answers import bands
+from bayescale.numbers import scientific
 from bayescale.plots.parts import axes, legend_on_top, loss_label, of_family, runs_of_family
 from bayescale.plots.style import BAND_ALPHA, FIRST, INK, log_axis
-from bayescale.runs.numbers import scientific
 
 # A run belongs to a budget where its compute is within this factor of it.
 NEAR = 1.5

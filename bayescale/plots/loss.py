@@ -7,6 +7,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bayescale.answers import bands
+from bayescale.numbers import human_number
 from bayescale.plots.parts import (
     axes,
     draw_bands,
@@ -17,8 +18,17 @@ from bayescale.plots.parts import (
     of_family,
     runs_of_family,
 )
-from bayescale.plots.style import FIRST, FORM_COLOURS, INK, KNOWN, MUTED, RUN_COLOURS, SECOND, compute_axis, loss_text
-from bayescale.runs.numbers import human_number
+from bayescale.plots.style import (
+    FIRST,
+    FORM_COLOURS,
+    INK,
+    KNOWN,
+    MUTED,
+    RUN_COLOURS,
+    SECOND,
+    compute_axis,
+    loss_text,
+)
 
 
 def plot_loss_against_compute(

@@ -5,9 +5,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
+from bayescale.numbers import human_number
 from bayescale.plots.parts import axes, draw_bands, legend_on_top, mark_data_end, of_family
 from bayescale.plots.style import FIRST, FORM_COLOURS, MUTED, compute_axis
-from bayescale.runs import human_number
 
 TOP = 2.0  # extra compute beyond which the curve is not followed: three times the optimal
 TOLERATED = 0.2  # the extra compute of which Kaplan et al. 2020 say from which to which size it suffices

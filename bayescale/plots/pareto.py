@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from bayescale.answers import BANDS, bands
+from bayescale.numbers import human_number
 from bayescale.plots.parts import axes, of_family
 from bayescale.plots.style import BAND_ALPHA, FIRST, INK, MISSED, MUTED, SECOND, compute_axis, log_axis
-from bayescale.runs.numbers import human_number
 
 HOUR, DAY = 3600, 86400
 DURATIONS = {60: "1 min", 600: "10 min", HOUR: "1 h", 3 * HOUR: "3 h", 8 * HOUR: "8 h", DAY: "1 day", 3 * DAY: "3 days",

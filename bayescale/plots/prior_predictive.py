@@ -49,7 +49,7 @@ def plot_prior_predictive(
 
     Examples
     --------
-    >>> from bayescale.modeling.prior_predictive import prior_predictive
+    >>> from bayescale.design.prior_predictive import prior_predictive
     >>> from bayescale.plots.prior_predictive import plot_prior_predictive
     >>> [ax.get_xlabel() for ax in plot_prior_predictive(prior_predictive("chinchilla"))]
     ['model size N (parameters)', 'training tokens D']

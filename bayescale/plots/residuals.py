@@ -10,10 +10,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from bayescale.answers import bands, law_of
 from bayescale.answers.posterior import respond_at
 from bayescale.inference import runs_of
-from bayescale.modeling.curve import logged_in
+from bayescale.layers.curve import logged_in
+from bayescale.numbers import human_number
 from bayescale.plots.parts import axes, legend_on_top, loss_label, runs_of_family
 from bayescale.plots.style import FIRST, MUTED, RUN_COLOURS, compute_axis
-from bayescale.runs.numbers import human_number
 
 
 def plot_residuals(

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bayescale.runs.numbers import human_number
+from bayescale.numbers import human_number
 
 # Okabe and Ito's colours, darkened a little for thin lines on white; told apart with every common colour blindness.
 FIRST = "#0a5c9e"

@@ -1,10 +1,10 @@
 """The report: the three answers first, then what they rest on."""
 
 from bayescale.report.numbers import collect_numbers
-from bayescale.report.study import Study, run_study
 from bayescale.report.terminal import terminal_summary
 from bayescale.report.words import Answer, three_answers
 from bayescale.report.write import check_writable, write_report
+from bayescale.studies.study import Study, run_study
 
 __all__ = [
     "Answer",

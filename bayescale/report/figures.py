@@ -6,13 +6,13 @@ import xarray as xr
 
 from bayescale import plots
 from bayescale.answers import KNOWS_OUTLIERS, card_of, outlier_runs
+from bayescale.design.identify import LEARNED
 from bayescale.inference import prior_to_posterior
-from bayescale.modeling.identify import LEARNED
+from bayescale.numbers import scientific
 from bayescale.report.figures_stack import stack_check_plates, stack_plates
 from bayescale.report.numbers import Numbers
 from bayescale.report.panels import Drawer, Panel, Plate, panel
-from bayescale.report.study import Study
-from bayescale.runs.numbers import scientific
+from bayescale.studies.study import Study
 
 
 def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:

@@ -6,13 +6,13 @@ import numpy as np
 import xarray as xr
 
 from bayescale import plots
-from bayescale.compare import FORECAST
+from bayescale.forms import FORECAST
 from bayescale.plots.checks import plot_coverage, plot_loo_pit
 from bayescale.plots.influence import plot_influence, plot_pareto_k
 from bayescale.plots.sensitivity import plot_moved_by_priors, plot_prior_sensitivity
 from bayescale.report.panels import Drawer, Plate, panel
-from bayescale.report.stack import Stack
-from bayescale.report.study import PLAIN_FACTORS, Study
+from bayescale.studies.stack import Stack
+from bayescale.studies.study import PLAIN_FACTORS, Study
 
 
 def stack_plates(study: Study, stack: Stack, drawer: Drawer, at: str) -> Iterator[Plate]:

@@ -8,9 +8,9 @@ import xarray as xr
 
 import bayescale
 from bayescale.answers import bands, card_of, families_of, law_of, parse_compute, reference_of, seen
-from bayescale.compare import FACTORS, FORECAST, HEADLINE, score
+from bayescale.design import identified, ridge_of, unidentified
+from bayescale.forms import FACTORS, FORECAST, HEADLINE, score
 from bayescale.inference import verdict
-from bayescale.modeling import identified, ridge_of, unidentified
 from bayescale.report.numbers_stack import (
     Numbers,
     banded,
@@ -20,7 +20,7 @@ from bayescale.report.numbers_stack import (
     shares_of,
     stack_numbers,
 )
-from bayescale.report.study import PLAIN_FACTORS, Study
+from bayescale.studies.study import PLAIN_FACTORS, Study
 from bayescale.trust import Grade, dependence, dependence_warnings, grade
 from bayescale.trust.grade import was_put_in
 from bayescale.trust.record import ABOUT, about, record_of, worst_of

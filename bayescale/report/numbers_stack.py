@@ -5,8 +5,8 @@ from typing import Any
 import xarray as xr
 
 from bayescale.answers import bands
-from bayescale.report.stack import Stack
-from bayescale.report.study import Study
+from bayescale.studies.stack import Stack
+from bayescale.studies.study import Study
 from bayescale.trust import Grade, most_influential
 
 Numbers = dict[str, Any]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from bayescale.numbers import human_number
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.numbers_stack import PARTS
 from bayescale.report.words import by_weight
-from bayescale.runs import human_number
 
 
 def table(title: str, head: str, rows: list[list[str]]) -> dict[str, Any]:

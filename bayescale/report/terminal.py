@@ -1,8 +1,8 @@
 """The three answers in a dozen lines, for a terminal."""
 
-from bayescale.compare import FORECAST
+from bayescale.forms import FORECAST
+from bayescale.numbers import human_number
 from bayescale.report.numbers import Numbers, collect_numbers
-from bayescale.report.study import Study
 from bayescale.report.words import (
     alone_text,
     band_text,
@@ -17,7 +17,7 @@ from bayescale.report.words import (
     record_text,
     verdict_on_form,
 )
-from bayescale.runs import human_number
+from bayescale.studies.study import Study
 
 WIDTH = 100
 # Families that are listed: in the first and the last answer, and where each takes a line more.

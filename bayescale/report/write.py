@@ -13,8 +13,8 @@ from bayescale.inference import save_fit
 from bayescale.report.figures import draw_figures
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.page import render_page
-from bayescale.report.study import Study
 from bayescale.report.words import three_answers
+from bayescale.studies.study import Study
 
 PAGE, ANSWERS, FIGURES = "index.html", "answers.json", "figures"
 

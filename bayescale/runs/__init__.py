@@ -1,14 +1,14 @@
 """Run logs in, one validated Dataset out."""
 
-from bayescale.runs.budgets import isoflop_profiles
-from bayescale.runs.checkpoints import final_runs, read_curves
-from bayescale.runs.describe import describe_runs
-from bayescale.runs.describe_curves import describe_curves
-from bayescale.runs.filters import Filters, filter_curves, left_out
-from bayescale.runs.finding import Finding, findings
-from bayescale.runs.numbers import human_number, parse_number
+from bayescale.numbers import human_number, parse_number
+from bayescale.runs.checks.budgets import isoflop_profiles
+from bayescale.runs.curves.checkpoints import final_runs, read_curves
+from bayescale.runs.curves.describe import describe_curves
+from bayescale.runs.curves.filters import Filters, filter_curves, left_out
+from bayescale.runs.curves.segments import Segments, run_segments
 from bayescale.runs.read import content_hash, read_runs
-from bayescale.runs.segments import Segments, run_segments
+from bayescale.runs.reading.describe import describe_runs
+from bayescale.runs.reading.finding import Finding, findings
 from bayescale.runs.shipped import load_shipped, load_shipped_curves, shipped_logs
 
 __all__ = [

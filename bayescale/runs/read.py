@@ -14,17 +14,17 @@ import xarray as xr
 
 from bayescale.costs import CostModel, cost_model
 from bayescale.errors import RunsError
-from bayescale.runs.aliases import match_columns, squash
-from bayescale.runs.check import Suspicious, check_runs
-from bayescale.runs.columns import COLUMNS, LABELS, QUANTITIES, RESPONSES, SIZES
-from bayescale.runs.derive import derive
-from bayescale.runs.finding import Finding, pack_findings, rows_text
-from bayescale.runs.groups import groups_told, with_groups, with_labels
-from bayescale.runs.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
-from bayescale.runs.rounding import LOSS_STEP, rounding_findings, rounding_step
-from bayescale.runs.schema import validate
-from bayescale.runs.table import Table, load_table
-from bayescale.runs.units import Card, Units, read_card, refuse_impossible_loss, settle_units
+from bayescale.runs.checks.check import Suspicious, check_runs
+from bayescale.runs.checks.rounding import LOSS_STEP, rounding_findings, rounding_step
+from bayescale.runs.reading.aliases import match_columns, squash
+from bayescale.runs.reading.columns import COLUMNS, LABELS, QUANTITIES, RESPONSES, SIZES
+from bayescale.runs.reading.derive import derive
+from bayescale.runs.reading.families import groups_told, with_groups, with_labels
+from bayescale.runs.reading.finding import Finding, pack_findings, rows_text
+from bayescale.runs.reading.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
+from bayescale.runs.reading.schema import validate
+from bayescale.runs.reading.table import Table, load_table
+from bayescale.runs.reading.units import Card, Units, read_card, refuse_impossible_loss, settle_units
 
 VARIABLES = {name: about for name, about in COLUMNS.items() if name not in LABELS}
 DECLARING = ("loss_unit", "params_convention", "convention")

@@ -7,9 +7,9 @@ from typing import Any
 import xarray as xr
 
 from bayescale.errors import RunsError, did_you_mean
-from bayescale.runs.checkpoints import read_curves
+from bayescale.runs.curves.checkpoints import read_curves
 from bayescale.runs.read import read_runs
-from bayescale.runs.units import read_card
+from bayescale.runs.reading.units import read_card
 from bayescale.shipped_files import shipped_path
 
 

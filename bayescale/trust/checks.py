@@ -10,10 +10,10 @@ from bayescale.answers.posterior import DRAW_DIMS, respond_at, spans_of
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.modeling.curve import logged_in
-from bayescale.modeling.noise import NOISES, draw_response, known_of
-from bayescale.modeling.shared_errors import groups_in
-from bayescale.trust.parts import about_runs, leave_one_out, reweighted_quantiles
+from bayescale.layers.curve import logged_in
+from bayescale.layers.noise import NOISES, draw_response, known_of
+from bayescale.layers.shared_errors import groups_in
+from bayescale.trust.headline import about_runs, leave_one_out, reweighted_quantiles
 
 PROBS = (0.5, 0.8, 0.9, 0.95)
 HEADLINE = 0.9

@@ -6,11 +6,11 @@ from scipy import stats
 
 from bayescale.answers import card_of, law_of
 from bayescale.answers.posterior import DRAW_DIMS, respond_at_runs
+from bayescale.cards import Card
+from bayescale.cards.card import ADDITIONS
 from bayescale.inference import require_quotable, runs_of
-from bayescale.modeling import Card
-from bayescale.modeling.card import ADDITIONS
-from bayescale.modeling.noise import NOISES
-from bayescale.runs.sharing import ALONE, BUDGET, DESIGN, label_names, shared_labels
+from bayescale.layers.noise import NOISES
+from bayescale.runs.checks.sharing import ALONE, BUDGET, DESIGN, label_names, shared_labels
 
 # Fewer groups than this say little of how groups differ.
 FEWEST = 4

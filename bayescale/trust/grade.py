@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayescale.compare.rehearse import OF_CUT
 from bayescale.errors import BayescaleError, QuestionError
+from bayescale.forms.rehearse import OF_CUT
 from bayescale.trust.record import Level, record_of, worst_of
 from bayescale.trust.sensitivity import prior_sensitivity
 

@@ -12,8 +12,8 @@ from bayescale.answers.posterior import DRAW_DIMS
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.runs.numbers import human_number
-from bayescale.trust.parts import about_runs, headline, leave_one_out, reweighted_quantiles
+from bayescale.numbers import human_number
+from bayescale.trust.headline import about_runs, headline, leave_one_out, reweighted_quantiles
 
 BAND = {"lower": 0.05, "median": 0.5, "upper": 0.95}
 TOP = 5

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from bayescale.compare import HEADLINE, score
+from bayescale.forms import HEADLINE, score
 
 Level = Literal["good", "fair", "poor"]
 LEVELS: tuple[Level, ...] = ("good", "fair", "poor")

@@ -14,19 +14,19 @@ import pymc as pm
 import xarray as xr
 from pymc.pytensorf import find_rng_nodes, reseed_rngs
 
+from bayescale.cards import Card, load_card
+from bayescale.design.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
 from bayescale.errors import BayescaleError, DesignError, SamplingError
 from bayescale.inference.compiled import DRAWN_ONCE, Compiled, compile_for, name_families, sample
 from bayescale.inference.sampling import log_likelihood
 from bayescale.laws import scale_of
-from bayescale.modeling import Card, load_card
+from bayescale.layers.drift import with_steps_beyond
+from bayescale.layers.noise import NOISES, observed_name
+from bayescale.layers.pooling import CHOLESKY
+from bayescale.layers.shared_errors import label_groups
 from bayescale.modeling.build import ModelData
-from bayescale.modeling.drift import with_steps_beyond
-from bayescale.modeling.noise import NOISES, observed_name
-from bayescale.modeling.pooling import CHOLESKY
-from bayescale.modeling.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
-from bayescale.modeling.shared_errors import label_groups
 from bayescale.runs import read_runs
-from bayescale.runs.sharing import BUDGET, DESIGN
+from bayescale.runs.checks.sharing import BUDGET, DESIGN
 
 SIMULATIONS, RUNS = 200, 40
 CHAINS, TUNE, KEPT = 2, 400, 100

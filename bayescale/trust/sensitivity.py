@@ -11,11 +11,11 @@ from bayescale.answers import card_of, law_of
 from bayescale.answers.posterior import DRAW_DIMS
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable, runs_of
+from bayescale.layers.pooling import of_name
 from bayescale.modeling import model_data
-from bayescale.modeling.card_tables import Prior
-from bayescale.modeling.pooling import of_name
-from bayescale.runs.numbers import human_number
-from bayescale.trust.parts import headline, reweighted_quantiles
+from bayescale.numbers import human_number
+from bayescale.priors import Prior
+from bayescale.trust.headline import headline, reweighted_quantiles
 
 # The rule of thumb of Kallioinen et al. 2024, from which on a sensitivity is worth a look.
 THRESHOLD = 0.05

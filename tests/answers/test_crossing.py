@@ -7,9 +7,9 @@ from simulated import simulated_from
 
 import bayescale as bs
 from bayescale.answers.crossing import crossing, first_crossing, kaplan_crossing
-from bayescale.answers.power_of import PowerOf, crossing_of_powers, power_with_errors
 from bayescale.errors import QuestionError, UnconvergedError
-from bayescale.tables import PF_DAY
+from bayescale.papers.power_of import PowerOf, crossing_of_powers, power_with_errors
+from bayescale.papers.tables import PF_DAY
 
 # Kaplan et al. 2020: L(C_min) of eq. 1.3, L(D) of eq. 1.2, D_opt and N_opt of Table 6.
 L_OF_C = {"x_c": 3.1e8 * PF_DAY, "alpha": 0.050}

@@ -5,7 +5,13 @@ import xarray as xr
 from pinned import FAILED, pinned_fit
 
 import bayescale as bs
-from bayescale.answers.repeats import best_epochs, fresh_epochs, last_worthwhile_epoch, value_of_epochs, worth_of_epoch
+from bayescale.answers.repeats import (
+    best_epochs,
+    fresh_epochs,
+    last_worthwhile_epoch,
+    value_of_epochs,
+    worth_of_epoch,
+)
 from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.laws import get_law
 

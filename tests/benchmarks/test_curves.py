@@ -7,9 +7,9 @@ import xarray as xr
 from scipy import stats
 from scipy.special import logsumexp
 
-from bayescale.compare import shipped_forms
-from bayescale.compare.rehearse import cut
-from bayescale.modeling import load_card
+from bayescale.cards import load_card
+from bayescale.forms import shipped_forms
+from bayescale.forms.rehearse import cut
 from benchmarks import our_curves
 from benchmarks.curves import Curve, curves, gaussian_log_score, point_forecast, rmsle
 from benchmarks.results import CURVES

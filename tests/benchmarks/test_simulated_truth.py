@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import bayescale as bs
-from bayescale.runs.sharing import shared_labels
+from bayescale.runs.checks.sharing import shared_labels
 from benchmarks import simulated_curves, simulated_runs, simulated_truth
 
 

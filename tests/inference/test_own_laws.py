@@ -5,7 +5,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import DesignError
-from bayescale.report import run_study
+from bayescale.studies import run_study
 
 PRIORS = {
     "E": {"dist": "Beta", "a": 4, "b": 2, "of": "min(loss)"},

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from bayescale.laws import get_law
-from bayescale.runs.schedule import learning_rate_areas
+from bayescale.runs.curves.schedule import learning_rate_areas
 
 LAW = get_law("annealing")
 PAPER = {"L0": 2.6, "A": 0.5, "alpha": 0.5, "C": 0.4}  # made up: no published fit is at hand

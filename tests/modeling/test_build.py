@@ -8,9 +8,10 @@ from scipy.special import expit
 from simulated import families_from, simulated_from
 
 import bayescale as bs
+from bayescale.cards import Card, load_card
 from bayescale.errors import DesignError
-from bayescale.modeling import Card, build_model, check_design, family_names, load_card, model_data
-from bayescale.modeling.noise import observed_name
+from bayescale.layers.noise import observed_name
+from bayescale.modeling import build_model, check_design, family_names, model_data
 
 PY = Mode("py", None)  # nothing is compiled
 

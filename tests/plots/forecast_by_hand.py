@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from bayescale.compare.largest_out import PROBS
+from bayescale.forms.backtest import PROBS
 
 # Name: weight before, weight now, exponent of its loss in compute beyond the floor, and its spread a decade out.
 FORMS = {

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import xarray as xr
-from answers.test_approaches import line_fit, made_up_answer
+from approaches.test_approaches import line_fit, made_up_answer
 from matplotlib.figure import Figure
 
 from bayescale import plots
-from bayescale.answers.approaches import profile_curves
+from bayescale.approaches import profile_curves
 from bayescale.plots.approaches import plot_agreement, plot_best_sizes, plot_exponents, plot_ladder, plot_profiles
 
 

@@ -4,8 +4,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import bayescale as bs
+from bayescale.design.prior_predictive import prior_predictive
 from bayescale.errors import QuestionError
-from bayescale.modeling.prior_predictive import prior_predictive
 from bayescale.plots.prior_predictive import SINGLE_DRAWS, plot_prior_predictive
 
 

@@ -3,9 +3,9 @@ from matplotlib.figure import Figure
 from pinned import BESIROGLU, KAPLAN, ROUNDED, pinned_fit
 
 from bayescale import plots
-from bayescale.answers.domains import irreducible_by_domain
 from bayescale.answers.known_models import known_models
 from bayescale.errors import QuestionError
+from bayescale.papers.domains import irreducible_by_domain
 from bayescale.plots.domains import plot_domains
 from bayescale.plots.known_models import plot_known_models
 

@@ -8,10 +8,10 @@ import xarray as xr
 from pinned import BESIROGLU, KAPLAN, pinned_fit
 
 import bayescale as bs
-from bayescale.compare.largest_out import PROBS
-from bayescale.report import Study
-from bayescale.report.stack import Stack, _checked
-from bayescale.report.study import isoflop_curves
+from bayescale.forms.backtest import PROBS
+from bayescale.studies import Study
+from bayescale.studies.stack import Stack, _checked
+from bayescale.studies.study import isoflop_curves
 from bayescale.trust import grade, prior_sensitivity
 
 POINTS = 4

@@ -12,7 +12,8 @@ from report.pinned_study import pinned_study, study_that_held, study_that_missed
 
 import bayescale as bs
 from bayescale.errors import BayescaleError, UnconvergedError
-from bayescale.report import collect_numbers, run_study, terminal_summary, three_answers, write_report
+from bayescale.report import collect_numbers, terminal_summary, three_answers, write_report
+from bayescale.studies import run_study
 
 SENTENCE = "Not converged: R-hat of alpha_N is 1.528 (limit 1.01): the chains do not agree."
 BY_MODEL = ("fits", "far", "path", "split", "isoflop", "floor", "held", "leans")
@@ -104,7 +105,7 @@ def test_a_ladder_of_one_ratio_gets_its_report():
 
 
 def test_nothing_that_may_be_quoted_is_an_error_that_names_all(monkeypatch):
-    module = sys.modules["bayescale.report.study"]
+    module = sys.modules["bayescale.studies.study"]
     failed = pinned_fit(verdict=FAILED)
 
     def refuse(*args, **options):

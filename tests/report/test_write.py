@@ -116,7 +116,7 @@ def test_how_it_was_made_names_the_card_the_seed_the_versions_and_the_hash(page,
 def test_the_card_on_the_page_is_the_card(family_study):
     import tomllib
 
-    from bayescale.modeling.card import parse_card
+    from bayescale.cards.card import parse_card
     from bayescale.report import collect_numbers
     from bayescale.report.card_text import card_text
 

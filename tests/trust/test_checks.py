@@ -14,8 +14,8 @@ import bayescale as bs
 from bayescale.answers import expected_loss
 from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.inference.sampling import log_likelihood
+from bayescale.layers.drift import CELL, SIDE, STEP, with_steps_beyond
 from bayescale.modeling import model_data
-from bayescale.modeling.drift import CELL, SIDE, STEP, with_steps_beyond
 from bayescale.trust.checks import FEWEST, check_predictive, replicate
 
 SIGMA = 0.02

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from modeling.test_shared_errors import budgeted
+from layers.test_shared_errors import budgeted
 from scipy import stats
 
 import bayescale as bs
-from bayescale.modeling.cards import with_added
-from bayescale.runs.sharing import shared_labels
+from bayescale.cards.files import with_added
+from bayescale.runs.checks.sharing import shared_labels
 from bayescale.trust.dependence import _told, dependence, dependence_warnings, intraclass
 
 

@@ -4,10 +4,10 @@ import xarray as xr
 from scipy import stats
 
 import bayescale as bs
+from bayescale.design.prior_predictive import TYPICAL_LOSS
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.inference.compiled import Compiled
 from bayescale.modeling import model_data
-from bayescale.modeling.prior_predictive import TYPICAL_LOSS
 from bayescale.trust import sbc
 from bayescale.trust.ranks import MASSES, band, calibration_table, rank_ecdf
 from bayescale.trust.sbc import FIT, KEPT, calibrate, designed_runs

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from bayescale.report.numbers import Numbers, collect_numbers
-from bayescale.report.study import Study
 from bayescale.report.words.far import far_answer
 from bayescale.report.words.floor import floor_answer, forecast_below
 from bayescale.report.words.form import form_answer
@@ -24,6 +23,7 @@ from bayescale.report.words.phrases import (
     verdict_on_form,
 )
 from bayescale.report.words.stacked import alone_text, grade_text, left_out, record_text, stacked_answer
+from bayescale.studies.study import Study
 
 
 def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:

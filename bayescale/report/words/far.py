@@ -2,6 +2,7 @@
 
 import math
 
+from bayescale.numbers import human_number
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.phrases import (
@@ -21,7 +22,6 @@ from bayescale.report.words.phrases import (
     shares_text,
     sureness_of,
 )
-from bayescale.runs import human_number
 
 
 def far_answer(n: Numbers) -> Answer:

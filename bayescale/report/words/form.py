@@ -1,5 +1,6 @@
 """The second answer in words: which form do the runs support, and what does that do to the split?"""
 
+from bayescale.numbers import human_number
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.phrases import (
     Answer,
@@ -11,7 +12,6 @@ from bayescale.report.words.phrases import (
     sureness_of,
     verdict_on_form,
 )
-from bayescale.runs import human_number
 
 # A factor in N below which the two splits count as the same.
 SAME_SIZE = 1.25

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from bayescale.modeling.card import DRIFTING
+from bayescale.cards.card import DRIFTING
+from bayescale.numbers import scientific
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import Numbers
-from bayescale.runs.numbers import scientific
 
 # Decades of compute: nearer than the first is within the data; longer than the tests by the second is untested.
 WITHIN, LONGER = 0.05, 0.3

@@ -2,8 +2,9 @@
 
 import math
 
-from bayescale.compare import FORECAST
+from bayescale.forms import FORECAST
 from bayescale.inference import COUNTED, QUOTED
+from bayescale.numbers import human_number
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.far import far_question, narrower
@@ -26,7 +27,6 @@ from bayescale.report.words.phrases import (
     shares_text,
     short_names,
 )
-from bayescale.runs import human_number
 from bayescale.trust.grade import COLLAPSED
 
 # What the parts of a grade are called on the page.

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from bayescale.errors import RunsError, did_you_mean
-from bayescale.runs.finding import Finding
-from bayescale.runs.table import load_table
+from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.table import load_table
 from bayescale.runs.trackers import mlflow, tensorboard, trainer_state, wandb
 from bayescale.runs.trackers.log import Log
 from bayescale.runs.trackers.mlflow import read_mlflow

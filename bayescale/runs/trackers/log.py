@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import RunsError
-from bayescale.runs.curve_columns import of_whole_run
-from bayescale.runs.finding import Finding
-from bayescale.runs.table import Table
+from bayescale.runs.curves.columns import of_whole_run
+from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.table import Table
 
 
 class Point(NamedTuple):

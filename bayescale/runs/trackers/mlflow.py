@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bayescale.errors import RunsError
-from bayescale.runs.finding import Finding
+from bayescale.runs.reading.finding import Finding
 from bayescale.runs.trackers.log import (
     Log,
     Point,

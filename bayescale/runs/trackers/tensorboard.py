@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from bayescale.runs.finding import Finding
+from bayescale.runs.reading.finding import Finding
 from bayescale.runs.trackers.log import Log, Point, RunLog, damaged, gather, name_under, need, quiet, rows_of_series
 
 PATTERN = "*tfevents*"

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bayescale.runs.finding import Finding
+from bayescale.runs.reading.finding import Finding
 from bayescale.runs.trackers.log import Log, RunLog, damaged, gather, name_under
 
 NAME = "trainer_state.json"

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.runs.finding import Finding
-from bayescale.runs.table import Table
+from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.table import Table
 from bayescale.runs.trackers.log import Log, RunLog, damaged, gather, need, plain, tell_apart
 
 PATTERN = "run-*.wandb"

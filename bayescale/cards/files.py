@@ -1,0 +1,240 @@
+"""Model cards in files: found by name or path, completed from the card that they extend and from the defaults."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from bayescale.cards.card import ADDITIONS, Card, parse_card, split_name
+from bayescale.errors import BayescaleError, CardError, did_you_mean
+from bayescale.laws import law_by_name
+from bayescale.shipped_files import shipped_path
+
+DEFAULTS = "defaults"
+
+
+def list_cards() -> list[str]:
+    """Return the names of the shipped cards.
+
+    Returns
+    -------
+    list of str
+        What `load_card` takes, in alphabetical order; each may be followed by ``"+drift"`` and the like.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> "chinchilla" in bs.list_cards()
+    True
+    """
+    return sorted(path.stem for path in shipped_path("models").glob("*.toml") if path.stem != DEFAULTS)
+
+
+def load_card(model: "str | Path | Card") -> Card:
+    """Return the card of that name, or the one in that TOML file.
+
+    Parameters
+    ----------
+    model : str, path or Card
+        A shipped card's name; the path of a card of your own, ending in ``.toml``; either with a column after a colon
+        for a law in one variable, such as ``"power:tokens"``; any of them with ``"+drift"`` at its end for the same
+        card with a discrepancy, ``"+curve"`` for learning curves, ``"+budget"`` or ``"+design"`` for errors that runs
+        of one IsoFLOP budget or of one design share, or several of these; or a card.
+
+    Returns
+    -------
+    Card
+        Checked, and completed from the card that it extends and from the defaults; a card that was given, as it is.
+
+    Raises
+    ------
+    CardError
+        If there is no such card, or a name or value in it is not accepted.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.load_card("chinchilla").law
+    'chinchilla'
+    >>> bs.load_card("power:tokens").x
+    'tokens'
+    >>> bs.load_card("chinchilla+drift").discrepancy.kind
+    'drift'
+    >>> list(bs.load_card("chinchilla+drift+budget").errors)
+    ['budget', 'lean']
+    >>> bs.load_card("chinchilla+curve").noise.family
+    'Normal'
+    """
+    if isinstance(model, Card):
+        return model
+    base, added = split_name(str(model))
+    name, _, column = base.partition(":")
+    path = _path(name, name)
+    card = make_card(_content(path), path.stem, str(path))
+    card = card.on(column) if column else card
+    for end in added:
+        card = with_added(card, end)
+    return card
+
+
+def with_added(card: Card, end: str) -> Card:
+    """Return the card with what that end of a name adds, as it is shipped; a card that has its own stays as it is."""
+    table, *keys = ADDITIONS[end]
+    content = card.model_dump(mode="json", exclude={"name"})
+    shipped, mine = _defaults()[table], content[table]
+    if mine and all(key in mine for key in keys):
+        return card
+    content[table] = (mine or {}) | {key: shipped[key] for key in keys} if keys else shipped
+    if table == "curve":  # a card's noise is that of finished runs
+        content["noise"] = _defaults()["noise"]["checkpoint"]
+    if content["discrepancy"] and content["curve"]:  # and so is how it grows
+        content["discrepancy"] = content["discrepancy"] | {"sigma_growth": None}
+    if content["discrepancy"] and content["noise"].get("sigma_growth"):
+        content["discrepancy"] = content["discrepancy"] | {"sigma_growth": content["noise"].pop("sigma_growth")}
+    name = card.name + end
+    return parse_card(content, name, name)
+
+
+def pooled_as(card: Card, pooling: str) -> Card:
+    """Return the card with every parameter of its law pooled over families in one way: none, partial, complete."""
+    content = card.model_dump(mode="json", exclude={"name"})
+    how = {"default": pooling} | ({"spread": _defaults()["pooling"]["spread"]} if pooling == "partial" else {})
+    how |= {name: content["pooling"][name] for name in ("spread", *card.noise.priors) if name in content["pooling"]}
+    name = f"{card.name}, {pooling} pooling"
+    return parse_card(content | {"pooling": how}, name, name)
+
+
+def _defaults() -> dict[str, Any]:
+    return _content(shipped_path("models") / f"{DEFAULTS}.toml")
+
+
+def make_card(content: dict[str, Any], name: str = "card", where: str | None = None) -> Card:
+    """Check a card given as a dict, with the tables of a TOML card as its keys.
+
+    Parameters
+    ----------
+    content : dict
+        As in a TOML card: ``law``, ``title``, ``priors`` ...; ``extends`` names the card that it changes.
+    name : str
+        The card's name.
+    where : str, optional
+        Where it stands, for messages; files that it names are sought beside that place.
+
+    Returns
+    -------
+    Card
+        Completed from the card that it extends and from the defaults.
+
+    Raises
+    ------
+    CardError
+        If a name or value in it is not accepted.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> bs.make_card({"extends": "chinchilla", "priors": {"alpha": {"dist": "Fixed", "value": 0.34}}}).fixed
+    {'alpha': 0.34}
+    """
+    where = where or name
+    content = _extended(content, where)
+    law = content.get("law")
+    own = _own_law(law, Path(where).parent)
+    content = content | ({"law": own} if own else {})
+    content = content | {"title": content.get("title", name)}
+    return parse_card(_with_defaults(content), name, where)
+
+
+def _path(name: str, asked: str) -> Path:
+    path = Path(name)
+    if path.suffix == ".toml":
+        return path
+    if name not in list_cards():
+        card, plus, end = name.partition("+")
+        if plus and card.partition(":")[0] in list_cards():
+            raise CardError(
+                f"there is nothing to add to a model as {plus + end!r}.{did_you_mean(plus + end, ADDITIONS)} "
+                f"Accepted: {', '.join(ADDITIONS)}."
+            )
+        meant = did_you_mean(name, list_cards()) or f" Shipped models: {', '.join(list_cards())}."
+        raise CardError(
+            f"there is no model {asked!r}.{meant} `bayescale models` lists them all; a card of your own is a path that "
+            "ends in .toml."
+        )
+    return shipped_path("models") / f"{name}.toml"
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise CardError(f"model card {path}: cannot be read ({error.strerror}).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CardError(f"model card {path}: not valid TOML: {error}.") from None
+
+
+def _extended(content: dict[str, Any], where: str, depth: int = 0) -> dict[str, Any]:
+    """Return the content over that of the card it extends: priors and pooling by parameter, anything else whole."""
+    if "extends" not in content:
+        return content
+    if depth > 5:
+        raise CardError(f"model card {where}: extends: the cards extend one another in a circle.")
+    name = str(content["extends"])
+    bare, added = split_name(name)
+    if added:
+        end = "".join(added)
+        raise CardError(
+            f"model card {where}: extends: a card extends another as it stands, so {bare!r} and not {name!r}; {end} is "
+            "added where the card is named, at the end of its name."
+        )
+    try:
+        path = Path(where).parent / name if name.endswith(".toml") else _path(name, name)
+    except CardError as error:
+        raise CardError(f"model card {where}: extends: {error}") from None
+    base = _extended(_content(path), str(path), depth + 1)
+    merged = base | {key: value for key, value in content.items() if key != "extends"}
+    for table in ("priors", "pooling"):
+        if table in base or table in content:
+            merged[table] = base.get(table, {}) | content.get(table, {})
+    return merged
+
+
+def _own_law(law: Any, folder: Path) -> str | None:
+    """Return a law of the user's own file by its full path: a card says where it is relative to itself."""
+    if not isinstance(law, str) or ".py:" not in law:
+        return None
+    file, _, function = law.rpartition(":")
+    return f"{(folder / file).resolve()}:{function}"
+
+
+def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    defaults, law = _defaults(), content.get("law")
+    try:
+        response = law_by_name(law).response if isinstance(law, str) else (law or {}).get("response", "loss")
+    except (BayescaleError, ValueError, AttributeError):
+        response = "loss"  # an unknown law is refused, with its reason, where the card is checked
+    noise = defaults["noise"]["loss" if response == "loss" else "share"]
+    if content.get("curve", "none") != "none":
+        noise = defaults["noise"]["checkpoint"]
+        del defaults["discrepancy"]["sigma_growth"]
+    shipped = {"noise": noise} | content | {"pooling": _pooling(content.get("pooling"), defaults)}
+    return shipped | _table("discrepancy", "drift", content, defaults) | _table("curve", "curve", content, defaults)
+
+
+def _pooling(given: Any, defaults: dict[str, Any]) -> Any:
+    """Return how a card pools: as is shipped where it says nothing; else its own, with the shipped priors it lacks."""
+    if not isinstance(given, dict):
+        return defaults["pooling"] if given is None else given
+    said = " ".join(str(how) for how in given.values())
+    effect = "effect" if "effect(" in said else "slope("
+    shipped = {"spread": ("partial", defaults["pooling"]["spread"]), "effect": (effect, defaults["effect"])}
+    return {name: prior for name, (word, prior) in shipped.items() if word in said} | given
+
+
+def _table(name: str, word: str, content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return a table that a card may do without: none, the shipped one by its word, or its own over the shipped one."""
+    given = content.get(name, "none")
+    if given == "none":
+        return {name: None}
+    if given == word:
+        return {name: defaults[name]}
+    return {name: defaults[name] | given} if isinstance(given, dict) else {}

@@ -1,0 +1,154 @@
+"""What runs cannot tell of a law, in sentences, with the runs that would help."""
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.design.further_runs import SYMBOLS
+from bayescale.design.identify import LEARNED
+from bayescale.laws import scale_of
+from bayescale.numbers import human_number
+
+# A parameter belongs to the direction that is learned least from this part of it on; its parts' squares sum to one.
+PART = 0.3
+# Further runs that teach this much more than others are worth more compute; that teach less than this are no help.
+AS_GOOD, NO_HELP = 0.05, 0.1
+# Families that are told of in full.
+SHOWN = 3
+
+
+def unidentified(found: xr.Dataset) -> list[str]:
+    """Say which parameters these runs cannot tell, what can be traded for what, and which runs would help most.
+
+    Parameters
+    ----------
+    found : xarray.Dataset
+        `identifiability`.
+
+    Returns
+    -------
+    list of str
+        A sentence or three for each family of which less than half of some combination would be learned; empty where
+        there is none.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.design.identify import identifiability
+    >>> from bayescale.design.unidentified import unidentified
+    >>> unidentified(identifiability(bs.load_shipped("tinylm"), "chinchilla"))
+    []
+    """
+    if "family" not in found.dims:
+        return [_sentences(found, "These")] if _weak(found) else []
+    families = [found.sel(family=name).dropna("further", how="all") for name in found["family"].values]
+    weak = sorted((one for one in families if _weak(one)), key=lambda one: float(one["direction_learned"]))
+    said = [f"family {one['family'].item()!r}: {_sentences(one, 'these')}" for one in weak[:SHOWN]]
+    if rest := [f"{one['family'].item()} ({_percent(one['direction_learned'])})" for one in weak[SHOWN:]]:
+        said.append(f"Of {len(rest)} more families less than half is learned of some combination: {', '.join(rest)}.")
+    return said
+
+
+def identified(found: xr.Dataset) -> str:
+    """Say that these runs identify the law, and how much would be learned where least is.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.design.unidentified import identified
+    >>> identified(bs.identifiability(bs.load_shipped("tinylm"), "chinchilla")).partition(":")[0]
+    'These runs tell its parameters apart'
+    """
+    least = _percent(found["direction_learned"].min())
+    return f"These runs tell its parameters apart: {least} of the prior's spread or more would go along every line."
+
+
+def ridge_of(found: xr.Dataset) -> tuple[str, str]:
+    """Return the two parameters of one family that most make up the combination which would be learned least.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.design.identify import identifiability
+    >>> from bayescale.design.unidentified import ridge_of
+    >>> ridge_of(identifiability(bs.load_shipped("tinylm"), "chinchilla").sel(family="english"))
+    ('E', 'alpha')
+    """
+    order = np.argsort(-np.abs(found["direction"].values), kind="stable")[:2]
+    first, second = (str(name) for name in found["parameter"].values[np.sort(order)])
+    return first, second
+
+
+def _weak(one: xr.Dataset) -> bool:
+    return bool(one["direction_learned"] < LEARNED)
+
+
+def _sentences(one: xr.Dataset, these: str) -> str:
+    parts = one["direction"].to_series().sort_values(key=lambda part: -abs(part))
+    parts = parts[np.abs(parts) >= PART]
+    return " ".join(filter(None, (_traded(one, parts, these), _little_learned(one, parts), _help(one))))
+
+
+def _traded(one: xr.Dataset, parts: pd.Series, these: str) -> str:
+    """Say what can be traded for what without the runs' noticing."""
+    spread = f"{_percent(one['direction_learned'])} of the prior's spread"
+    if len(parts) == 1:
+        return f"{these} runs say little of {parts.index[0]}: they would remove {spread}."
+    rest = [f"a {'higher' if part > 0 else 'lower'} {name}" for name, part in parts.iloc[1:].items()]
+    return (
+        f"{these} runs cannot tell {_listed(parts.index)} apart: a higher {parts.index[0]} with {_listed(rest)} fits "
+        f"them nearly as well, and they would remove {spread} along that line."
+    )
+
+
+def _little_learned(one: xr.Dataset, parts: pd.Series) -> str:
+    few = {name: value for name, value in one["learned"].to_series().items() if value < LEARNED}
+    if len(parts) == 1 and set(few) <= set(parts.index):
+        return ""
+    said = _listed(f"{name} ({_percent(value)})" for name, value in few.items())
+    return f"Less than half of the prior's spread would go for {said}." if few else ""
+
+
+def _help(one: xr.Dataset) -> str:
+    """Name the cheapest further runs among those that teach about as much as the best."""
+    if not one.sizes["further"]:
+        return ""
+    learned, factor = one["direction_learned_with"], one["compute_factor"]
+    as_good = np.flatnonzero(learned >= learned.max() - AS_GOOD)
+    best = one.isel(further=as_good[np.argmin(factor.fillna(np.inf).values[as_good])])
+    runs = f"{best.sizes['added']} runs {best['further'].item()} ({_places(best)})"
+    cost = float(best["compute_factor"])
+    dear = f", up to {cost:.2g}x the compute of the largest run" if cost > 1.05 and "compute" not in runs else ""
+    reached = _percent(best["direction_learned_with"])
+    if float(best["direction_learned_with"]) < float(one["direction_learned"]) + NO_HELP:
+        return f"Few further runs would not change that: of those tried, {runs} do most, to {reached}."
+    return f"What would help: {runs}{dear}, which would make it {reached}."
+
+
+def _places(best: xr.Dataset) -> str:
+    """Write where further runs lie: ``N = 20M, D = 1B to 20B``."""
+    said = []
+    for name in best["input"].values:
+        values, scale = best["place"].sel(input=name).values, scale_of(str(name))
+        ends = [_number(value) for value in (values.min(), values.max())]
+        label = SYMBOLS.get(scale.name, scale.name)
+        said.append(f"{label} = {ends[0]}" if ends[0] == ends[1] else f"{label} = {ends[0]} to {ends[1]}")
+    return ", ".join(said)
+
+
+def _number(value: float) -> str:
+    return human_number(value, 2) if value >= 1000 else f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
+def _percent(share: xr.DataArray | float) -> str:
+    """Write a share in whole percent, rounded down: what is under half must not read as half."""
+    return f"{math.floor(100 * max(float(share), 0))}%"
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Write ``a, b and c``; nothing for none."""
+    *first, last = list(words) or [""]
+    return f"{', '.join(first)} and {last}" if first else last

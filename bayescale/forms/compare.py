@@ -1,0 +1,171 @@
+"""Which form do these runs support, by leaving out one run at a time?"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+from bayescale.answers import card_of
+from bayescale.errors import QuestionError
+from bayescale.inference import ends_of, log_likelihood, require_quotable, runs_of
+from bayescale.inference import fit as sample_fit
+from bayescale.inference.sampling import SEED
+from bayescale.layers.curve import OF_RUN
+from bayescale.modeling import model_data
+
+# One refit for each bad run is exact; past this many it costs more than ten refits of nine tenths.
+MAX_REFITS = 10
+FOLDS = 10
+
+
+def compare(
+    fits: Mapping[str, xr.DataTree],
+    *,
+    refit: bool = True,
+    seed: int = SEED,
+    progress: Callable[[str], None] | None = None,
+) -> xr.Dataset:
+    """Compare forms on the same runs by PSIS-LOO, exact where Pareto k says that PSIS fails.
+
+    Parameters
+    ----------
+    fits : mapping of str to xarray.DataTree
+        Posteriors of different cards on the same runs.
+    refit : bool
+        Refit without each run whose Pareto k is too high (or in ten folds, where more than ten are).
+    seed : int
+        Seed of the refits.
+    progress : callable, optional
+        Called with a line before a model is refitted.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims ``model``, best first: ``elpd_loo`` and ``se`` (log density of log loss, summed), ``elpd_diff`` and
+        ``dse`` against the best, ``p_loo``, stacking ``weight``, ``bad_k`` (runs over the threshold) and ``refitted``;
+        and by ``run``: ``elpd_i`` and ``pareto_k``.
+
+    Raises
+    ------
+    QuestionError
+        If the fits are of different runs or different responses, or there are fewer than two.
+    UnconvergedError
+        If one of them may not be quoted.
+
+    References
+    ----------
+    Vehtari, Gelman and Gabry 2017, arXiv 1507.04544; Yao et al. 2018, arXiv 1704.02030 (stacking).
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> runs = bs.load_shipped("tinylm")
+    >>> table = bs.compare({m: bs.fit(runs, model=m, seed=1) for m in ("chinchilla", "kaplan")}, refit=False)
+    >>> sorted(table["model"].values.tolist())
+    ['chinchilla', 'kaplan']
+    """
+    _check_comparable(fits)
+    order = ends_of(next(iter(fits.values())))["run"]
+    scored, bad, exact = {}, {}, {}
+    for name, fit in fits.items():
+        with warnings.catch_warnings():
+            # Pareto k is shown, and what it condemns is refitted.
+            warnings.filterwarnings("ignore", message="Estimated shape parameter")
+            scored[name], bad[name], exact[name] = _leave_one_out(
+                name, _in_order(fit, order), refit, seed, progress or (lambda line: None)
+            )
+    # az.compare refuses to mix estimators, and warns of Pareto k that were just refitted: all it needs is pointwise.
+    table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")
+    names = list(table.index)
+    columns = {"elpd_loo": "elpd", "se": "se", "elpd_diff": "elpd_diff", "dse": "dse", "p_loo": "p", "weight": "weight"}
+    out = xr.Dataset(
+        {new: ("model", table[old].to_numpy(dtype=float)) for new, old in columns.items()}, coords={"model": names}
+    )
+    out["bad_k"] = ("model", [bad[n] for n in names])
+    out["refitted"] = ("model", [exact[n] for n in names])
+    out["elpd_i"] = xr.concat([scored[n].elpd_i for n in names], dim="model", coords="minimal", compat="override")
+    out["pareto_k"] = xr.concat([scored[n].pareto_k for n in names], dim="model", coords="minimal", compat="override")
+    first = next(iter(fits.values()))
+    return out.assign_attrs(
+        response=first.attrs["response"], runs_sha256=first.attrs.get("sha256", ""), runs=first.attrs["runs"]
+    )
+
+
+def _in_order(fit: xr.DataTree, order: xr.DataArray) -> xr.DataTree:
+    """Return the posterior with the densities of its runs in that order."""
+    density = fit["log_likelihood"].to_dataset().sel(run=order.values)
+    return fit.assign(log_likelihood=xr.DataTree(density))
+
+
+def _leave_one_out(
+    name: str, fit: xr.DataTree, refit: bool, seed: int, say: Callable[[str], None]
+) -> tuple[Any, int, int]:
+    """Return the score, the number of runs whose Pareto k is too high, and how many were refitted for it."""
+    loo = az.loo(fit, var_name=fit.attrs["response"], pointwise=True)
+    bad = int((loo.pareto_k > loo.good_k).sum())
+    if not (refit and bad):
+        return loo, bad, 0
+    say(f"{name}: {bad} runs with a high Pareto k, refitting {min(bad, FOLDS)} times")
+    wrapper, pareto_k = _Refit(fit, seed), loo.pareto_k
+    if bad <= MAX_REFITS:
+        loo, exact = az.reloo(wrapper, loo_orig=loo, var_name=fit.attrs["response"]), bad
+    else:
+        loo = az.loo_kfold(fit, wrapper, k=FOLDS, var_name=fit.attrs["response"], pointwise=True, seed=seed)
+        exact = int(fit.attrs["runs"])
+    loo.pareto_k = pareto_k
+    return loo, bad, exact
+
+
+def _as_loo(loo: Any) -> Any:
+    loo.warning = False
+    return loo
+
+
+def _check_comparable(fits: Mapping[str, xr.DataTree]) -> None:
+    if len(fits) < 2:
+        raise QuestionError("a comparison takes at least two fits.")
+    for attr, what in (
+        ("sha256", "different runs"),
+        ("response", "different responses"),
+        ("loss_unit", "losses in different units"),
+    ):
+        values = {name: fit.attrs.get(attr, "") for name, fit in fits.items()}
+        if len(set(values.values())) > 1:
+            listed = ", ".join(f"{name} ({str(value)[:12]})" for name, value in values.items())
+            raise QuestionError(
+                f"these fits are of {what} and cannot be compared: {listed}. Fit each card to the same runs."
+            )
+    for fit in fits.values():
+        require_quotable(fit, None)
+
+
+class _Refit(az.SamplingWrapper):
+    """How ArviZ refits a posterior without some of its runs."""
+
+    def __init__(self, fit: xr.DataTree, seed: int) -> None:
+        super().__init__(model=card_of(fit), idata_orig=fit)
+        self.runs, self.names, self.seed = runs_of(fit), fit["log_likelihood"].to_dataset()["run"].values, seed
+
+    def sel_observations(self, idx: Any) -> tuple[xr.Dataset, xr.Dataset]:
+        """Return (kept, left out)."""
+        # A run of learning curves is several rows.
+        of = self.runs[OF_RUN] if OF_RUN in self.runs.coords else self.runs["run"]
+        out = np.isin(of.values, self.names[np.asarray(idx)])
+        return self.runs.isel(run=~out), self.runs.isel(run=out)
+
+    def sample(self, modified_observed_data: xr.Dataset) -> xr.DataTree:
+        """Fit the kept runs; the density of one run needs no more than the first try gives."""
+        return sample_fit(modified_observed_data, self.model, seed=self.seed, prior_draws=0, tries=1)
+
+    def get_inference_data(self, fitted_model: xr.DataTree) -> xr.DataTree:
+        """Return the fit as it is."""
+        return fitted_model
+
+    def log_likelihood__i(self, excluded_obs: xr.Dataset, idata__i: xr.DataTree) -> xr.DataArray:
+        """Return the log density of the runs left out."""
+        card, posterior = self.model, idata__i["posterior"].to_dataset()
+        data = model_data(card, runs_of(idata__i))
+        return log_likelihood(card, posterior, excluded_obs, data)[idata__i.attrs["response"]]

@@ -1,0 +1,333 @@
+"""How low will the loss be there, if nobody knows the form? Several forms, one answer."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import arviz as az
+import numpy as np
+import xarray as xr
+
+from bayescale.answers import bands, complete_inputs, extrapolate, law_of, optimal_split, parse_compute
+from bayescale.answers.posterior import same_length, scale_points
+from bayescale.cards import Card
+from bayescale.costs import SIX_ND
+from bayescale.errors import BayescaleError, QuestionError, UnconvergedError, did_you_mean
+from bayescale.forms.forms_for import Forms, forms_for
+from bayescale.forms.rehearse import CURVE_LADDER, LADDER, Say, identifiable, is_curve, not_rehearsed, rehearse
+from bayescale.forms.weights import chosen_form, drawn_together, form_weights, mixed
+from bayescale.inference import COUNTED, QUOTED, fit, verdict
+from bayescale.inference.sampling import SEED
+from bayescale.laws import SCALES
+from bayescale.modeling import family_names
+
+# A rehearsal this far short of the question still is one; farther ones cost fits and are seldom possible.
+REHEARSALS = tuple(factor for factor in LADDER if factor <= 100)
+CURVE_REHEARSALS = tuple(factor for factor in CURVE_LADDER if factor <= 100)
+DRAWS, TUNE, TRIES = 500, 1000, 2
+Fits = dict[str, xr.DataTree]
+
+
+def forecast(
+    runs: xr.Dataset,
+    compute: Any = None,
+    *,
+    params: Any = None,
+    tokens: Any = None,
+    at: Mapping[str, Any] | None = None,
+    family: str | None = None,
+    models: "Forms | Iterable[str | Path | Card] | str | Path | Card | None" = None,
+    seed: int = SEED,
+    fits: Fits | None = None,
+    rehearsed: xr.Dataset | None = None,
+    progress: Say | None = None,
+) -> xr.Dataset:
+    """Return the loss at larger compute by several forms that may be wrong, weighted by how well they predict.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs, dims ``run``; or learning curves, for forms with a curve.
+    compute : str, float or list of either, optional
+        FLOP, or a multiple of the largest run such as ``"100x"``. Alone, the run is taken at one split, the median of
+        the forms' recommended N by their weights, so that all are asked about the same run.
+    params, tokens : float or list, optional
+        N and D of the runs in question; both, or one and ``compute``.
+    at : mapping of str, optional
+        Anything else that the forms take, as in `extrapolate`: on a curve in examples, ``{"examples": "2x"}``.
+    family : str, optional
+        One family; by default all of them, on the dimension ``family``.
+    models : mapping of str to float, or iterable of str, path or Card, or one of them, optional
+        The forms, with what each is worth before it has predicted a run, or all worth the same. By default those of
+        ``models/defaults.toml``: coupled, Chinchilla, over-training, Kaplan and Farseer, each with a drift; where the
+        runs have no N and D, forms in the one quantity that they differ by: broken, power law over a floor, shifted.
+    seed : int
+        Seed of the fits, of the run noise and of the mixing.
+    fits, rehearsed : optional
+        Posteriors of all runs by form (`forecast_fits`), and what the forms said in `rehearse`: to ask again without
+        sampling again.
+    progress : callable, optional
+        Called with a line for each fit.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``expected_loss``, without the scatter of runs, and ``loss``, that of one new run, dims ``(chain, draw, point[,
+        family])``: each draw is that of one form, moved a part of the way to what all say. ``form_expected_loss`` and
+        ``form_loss`` are what each form says alone, dims ``(form, chain, draw, point[, family])``; ``weight`` and
+        ``prior_weight``, dims ``form``, and ``score``, dims ``(form, rehearsal)``, how the weights came about.
+        ``share_form``, ``share_parameters``, ``share_drift``, ``share_noise`` and, where a form's card has them,
+        ``share_errors`` (those that runs share): how the variance of log loss is made up, robustly; ``disagreement``,
+        what ``share_form`` would be had the forms not been moved together. Coords ``params``, ``tokens``, ``compute``,
+        ``decades_beyond`` and, of families, ``family_decades_beyond``. ``attrs["skipped"]`` lists forms and rehearsals
+        that could not be had, and why.
+
+    Raises
+    ------
+    UnconvergedError
+        If no form gave a posterior that may be quoted.
+    QuestionError, DesignError, CardError
+        If the question, the runs or a form is not understood.
+
+    Notes
+    -----
+    `form_weights` says how the weights are made. `backtest` does the same on the runs themselves, below a cut-off, and
+    counts how often the bands held.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> runs = bs.load_shipped("tinylm")
+    >>> far = bs.forecast(runs, compute="100x")                              # doctest: +SKIP
+    >>> far["loss"].dims                                                     # doctest: +SKIP
+    ('chain', 'draw', 'point', 'family')
+    """
+    cards, prior = forms_for(runs, models)
+    asked = check_question(runs, cards.values(), compute, params=params, tokens=tokens, at=at, family=family)
+    skipped: list[str] = []
+    if fits is None:
+        where = asked | {"at": at, "family": family}
+        fits = forecast_fits(runs, cards, where, seed=seed, skipped=skipped, progress=progress)
+    sound = {name: fit for name, fit in fits.items() if name in cards and verdict(fit).passed}
+    skipped += [f"{name}: {verdict(fit).sentence}" for name, fit in fits.items() if name in cards and name not in sound]
+    if not sound:
+        raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + "\n  ".join(skipped))
+    factors = _rehearsals(cards.values(), sound, asked, at, family)
+    if rehearsed is None:
+        rehearsed = rehearse(runs, [cards[name] for name in sound], factors, seed=seed, progress=progress)
+    rehearsed = rehearsed.isel(held_out=rehearsed["factor"].values <= max(factors))
+    skipped += not_rehearsed(rehearsed, factors)
+    prior = {name: prior[name] for name in sound}
+    if set(asked) == {"compute"}:
+        before = form_weights(prior, rehearsed, 1.0, _reach(runs, asked["compute"]))["weight"]
+        asked = _one_split(sound, before, asked["compute"], at, family)
+    said = {name: extrapolate(fit, **asked, at=at, family=family, seed=seed) for name, fit in sound.items()}
+    said = _sound(said, skipped)
+    prior = {name: prior[name] for name in said}
+    first = next(iter(said.values()))
+    weights = form_weights(prior, rehearsed, 1.0, float(first["decades_beyond"].max()))
+    return _mixture(said, weights, first, seed).assign_attrs(
+        first.attrs | {"model": "forecast", "forms": ", ".join(said), "skipped": "\n".join(dict.fromkeys(skipped))}
+    )
+
+
+def forecast_fits(
+    runs: xr.Dataset,
+    cards: Mapping[str, Card],
+    where: Mapping[str, Any] | None = None,
+    *,
+    seed: int = SEED,
+    skipped: list[str] | None = None,
+    progress: Say | None = None,
+) -> Fits:
+    """Return the posterior of every form on all runs; a form that cannot be fitted is noted and left out.
+
+    With the question (``where``, as `extrapolate` takes it), a form whose chains agree on its parameters but not yet on
+    the answer is sampled longer before it is left out of it.
+    """
+    fits = {}
+    for name, card in cards.items():
+        if progress:
+            progress(f"{name}: compiling and sampling")
+        try:
+            for first in range(1, TRIES + 1):
+                fits[name] = fit(
+                    runs, card, seed=seed, draws=DRAWS, tune=TUNE, prior_draws=0, tries=TRIES, first_try=first,
+                    limits=COUNTED,
+                )  # fmt: skip
+                if (
+                    where is None
+                    or json.loads(fits[name].attrs["settings"]).get("thin", 1) > 1
+                    or _says(fits[name], where)
+                ):
+                    break
+        except BayescaleError as error:
+            if skipped is None:
+                raise
+            skipped.append(f"{name}: {error}")
+    return fits
+
+
+def _says(fit: xr.DataTree, where: Mapping[str, Any]) -> bool:
+    """Return whether the chains agree on the answer; a form that has none to the question says so later."""
+    try:
+        return verdict(fit).passed and not _disagreement(extrapolate(fit, **where))
+    except QuestionError:
+        return True
+
+
+def check_question(
+    runs: xr.Dataset,
+    cards: Iterable[Card],
+    compute: Any = None,
+    *,
+    params: Any = None,
+    tokens: Any = None,
+    at: Mapping[str, Any] | None = None,
+    family: str | None = None,
+) -> dict[str, Any]:
+    """Return what of compute, params and tokens was given; refuse here what would be refused after minutes of fits.
+
+    Raises
+    ------
+    QuestionError
+        If a place is not understood, does not tell a form all that it takes, or there is no such family.
+    DesignError
+        If the runs can identify none of the forms.
+    """
+    given = {"compute": compute, "params": params, "tokens": tokens}
+    asked = {name: value for name, value in given.items() if value is not None}
+    if not asked and not at:
+        raise QuestionError("say where: compute, or two of params, tokens and compute; got none of them.")
+    if len(asked) == len(given):
+        raise QuestionError("say where with two of params, tokens and compute, not all three.")
+    known = family_names(runs)
+    if family is not None and family not in known:
+        raise QuestionError(
+            f"there is no family {family!r} in these runs.{did_you_mean(family, known)} Families: {', '.join(known)}."
+        )
+    ends = {name: (float(runs[name].min()), float(runs[name].max())) for name in SCALES if name in runs}
+    unfitted = xr.DataTree(xr.Dataset(attrs={"seen": json.dumps(ends)}))
+    points = same_length(
+        {name: scale_points(unfitted, value, name) for name, value in (asked | dict(at or {})).items()}
+    )
+    for card in identifiable(list(cards), runs, []):
+        law = card.get_law()
+        splits = law.has_split and "compute" in points and points.keys().isdisjoint({"params", "tokens", "step"})
+        complete_inputs(law, points | dict.fromkeys(("params", "tokens"), 1.0) if splits else points, SIX_ND)
+    return asked
+
+
+def _reach(runs: xr.Dataset, compute: Any) -> float:
+    """Return how many decades of compute the farthest question lies beyond the runs; 0 within them."""
+    largest = float(runs["compute"].max()) if "compute" in runs else None
+    entries = np.atleast_1d(np.asarray(compute, dtype=object)).ravel()
+    values = [parse_compute(entry, largest) for entry in entries]
+    return 0.0 if largest is None else max(0.0, float(np.log10(max(values) / largest)))
+
+
+def _one_split(
+    fits: Fits, weight: xr.DataArray, compute: Any, at: Mapping[str, Any] | None, family: str | None
+) -> dict[str, Any]:
+    """Return the N and C at which every form is asked: the weighted mean of the forms' medians of log N_opt."""
+    if not all(law_of(fit).has_split for fit in fits.values()):
+        return {"compute": compute}
+    splits, kept, why = [], [], ""
+    for name, one in fits.items():
+        try:
+            splits.append(optimal_split(one, compute, at=at, family=family))
+            kept.append(name)
+        except QuestionError as error:  # some forms have no best size far from the runs; they are asked at the others'
+            why = str(error)
+    if not splits:
+        raise QuestionError(why)
+    logs = [xr.ufuncs.log(split["params"]).median(("chain", "draw")).reset_coords(drop=True) for split in splits]
+    logs = [size.mean("family") if "family" in size.dims else size for size in logs]
+    middle = xr.concat(logs, dim="form").transpose("form", ...).values
+    size = np.exp(np.average(middle, axis=0, weights=weight.sel(form=kept).values))
+    return {"params": list(np.atleast_1d(size)), "compute": list(splits[0]["compute"].values)}
+
+
+def _rehearsals(
+    cards: Iterable[Card], fits: Fits, asked: Mapping[str, Any], at: Mapping[str, Any] | None, family: str | None
+) -> tuple[float, ...]:
+    """Return the cut-offs; on a curve, none farther than the question: a form of it may do well far on, ill nearby."""
+    if not is_curve(cards):
+        return REHEARSALS
+    far = extrapolate(next(iter(fits.values())), **asked, at=at, family=family)
+    longest = max(10 ** float(far["decades_beyond"].max()) * 1.05, CURVE_REHEARSALS[0])
+    return tuple(factor for factor in CURVE_REHEARSALS if factor <= longest)
+
+
+def _sound(said: Mapping[str, xr.Dataset], skipped: list[str]) -> dict[str, xr.Dataset]:
+    """Return what may be quoted: predictions whose own chains agree, by the limits of any number that is quoted."""
+    why = {name: _disagreement(far) for name, far in said.items()}
+    skipped += [f"{name}: {reason}" for name, reason in why.items() if reason]
+    sound = {name: far for name, far in said.items() if not why[name]}
+    if not sound:
+        raise UnconvergedError("no form gave a prediction that may be quoted:\n  " + "\n  ".join(skipped))
+    return sound
+
+
+def _disagreement(far: xr.Dataset) -> str:
+    """Return why a form's predictions may not be quoted, or nothing.
+
+    Far from the runs a floor and an exponent trade for one another and mix slowly; their predictions do not. A form is
+    kept or left out as a whole, so that the weights are of the same forms everywhere. What decides are the points
+    beyond the runs, or the farthest asked: within them the runs hold all forms to one place, and a chain that is slow
+    there must not cost a form its say about what is asked.
+    """
+    expected = next(far[key] for key in map(str, far) if key.startswith("expected_"))
+    beyond = far["decades_beyond"].values
+    expected = expected.isel(point=beyond >= min(beyond.max(), 1e-9))
+    rhat, ess = (np.asarray(check(expected)) for check in (az.rhat, az.ess))
+    if rhat.max() <= QUOTED.rhat and ess.min() >= QUOTED.ess:
+        return ""
+    return (
+        f"its predictions do not agree between chains (R-hat {rhat.max():.3f}, {ess.min():.0f} effective draws; limits "
+        f"{QUOTED.rhat} and {QUOTED.ess:g})."
+    )
+
+
+def _mixture(said: Mapping[str, xr.Dataset], weights: xr.Dataset, first: xr.Dataset, seed: int) -> xr.Dataset:
+    response = next(name.removeprefix("expected_") for name in map(str, first) if name.startswith("expected_"))
+    names = list(said)
+    stacked = {
+        name: xr.concat([said[form][name] for form in names], dim="form").assign_coords(form=names)
+        for name in (f"expected_{response}", response)
+    }
+    weight = weights["weight"]
+    near = {name: drawn_together(values, weight) for name, values in stacked.items()}
+    out = xr.Dataset(
+        {name: mixed(values, weight, seed).assign_attrs(first[name].attrs) for name, values in near.items()}
+    )
+    sizes = first.sizes
+    out = out.assign(chosen=chosen_form(weight, sizes["chain"], sizes["draw"], seed))
+    alone = {f"form_{name}": values for name, values in stacked.items()}
+    alone["disagreement"] = _shares(said, stacked, weight, response)["share_form"]
+    out = out.assign({**alone, **weights.data_vars, **_shares(said, near, weight, response)})
+    return out.assign_coords(weights.coords)
+
+
+def _shares(
+    said: Mapping[str, xr.Dataset], stacked: Mapping[str, xr.DataArray], weight: xr.DataArray, response: str
+) -> dict[str, xr.DataArray]:
+    """Split the squared width of the band: between the forms' medians, and within them as each form says."""
+    # As in `extrapolate`: a draw may be zero.
+    with np.errstate(divide="ignore"):
+        found = bands(xr.ufuncs.log(stacked[response]), [0.9])
+    within = ((found["upper"] - found["lower"]) ** 2).isel(prob=0, drop=True)
+    centre = (found["median"] * weight).sum("form")
+    # Of a normal the 90% band is 3.29 standard deviations wide: between and within are put on one scale.
+    between = 3.29**2 * ((found["median"] - centre) ** 2 * weight).sum("form")
+    parts = {"form": between}
+    errors = ("errors",) if any("share_errors" in one for one in said.values()) else ()
+    for part in ("parameters", "drift", *errors, "noise"):
+        of_form = [
+            one.get(f"share_{part}", xr.zeros_like(one["share_noise"])).reset_coords(drop=True) for one in said.values()
+        ]
+        share = xr.concat(of_form, dim="form").assign_coords(form=weight["form"])
+        parts[part] = (share * within * weight).sum("form")
+    total = sum(parts.values())
+    return {f"share_{part}": value / total for part, value in parts.items()}

@@ -1,0 +1,230 @@
+"""Leave the largest runs out and predict them from the smaller ones: what every form said, draw by draw."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.special import logsumexp
+
+from bayescale.answers import card_of, theta_of
+from bayescale.cards import Card, load_card
+from bayescale.errors import BayescaleError, DesignError
+from bayescale.inference import COUNTED, by_run, fit, log_likelihood, verdict
+from bayescale.inference.sampling import SEED
+from bayescale.layers.curve import for_card, last_checkpoints, logged_in
+from bayescale.layers.drift import respond
+from bayescale.layers.noise import draw_response, known_of
+from bayescale.modeling import check_design, model_data
+from bayescale.modeling.build import ModelData
+from bayescale.runs.curves.segments import CHECKPOINT, run_segments
+
+# Where the runs are cut: the largest lies this many times beyond the fitted ones. Half a decade apart, so that what one
+# cut-off predicts is the rehearsal of the next.
+LADDER = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
+# A curve in one quantity is often short, and asked about twice as much of it.
+CURVE_LADDER = (2.0, *LADDER)
+# Fewer runs, sizes or lengths than these are no rehearsal: what they cannot tell, the prior says.
+FEWEST_RUNS, FEWEST_SCALES, FEWEST_BEYOND = 8, 3, 2
+# A curve in one quantity is told by fewer, and its points beyond share one error: one tells what several do.
+FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE = 5, 1
+# A rehearsal needs bands, not third digits.
+DRAWS, TUNE, TRIES = 500, 800, 2
+
+Say = Callable[[str], None]
+# How a line of what was skipped begins where it is of one cut-off.
+OF_CUT = re.compile(r"([\d.e+]+)x[:,] ")
+
+
+def rehearse(
+    runs: xr.Dataset,
+    models: "Iterable[str | Path | Card]",
+    factors: Sequence[float] = LADDER,
+    *,
+    seed: int = SEED,
+    progress: Say | None = None,
+) -> xr.Dataset:
+    """Fit every form to the runs at C <= Cmax / factor, for each factor, and predict all larger runs.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs, dims ``run``; or learning curves for cards with a curve. Whole runs are then fitted or left out,
+        and what is predicted is the loss at the last checkpoint of those left out.
+    models : iterable of str, path or Card
+        The forms.
+    factors : sequence of float
+        How far the largest run lies beyond the fitted ones.
+    seed : int
+        Seed of the fits and of the run noise.
+    progress : callable, optional
+        Called with a line for each fit.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``predicted``, draws of each run's response, dims ``(form, chain, draw, held_out)``, and ``log_density``, its
+        log predictive density, dims ``(form, held_out)``; NaN where a form could not be fitted. Coords of ``held_out``:
+        ``factor``, ``run``, ``family``, the scales, ``fitted`` (runs that were fitted) and ``decades_beyond``; and the
+        response itself. ``attrs["skipped"]`` says what could not be done and why.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.forms import rehearse
+    >>> held = rehearse(bs.load_shipped("tinylm"), ["chinchilla"], [10])     # doctest: +SKIP
+    """
+    skipped: list[str] = []
+    cards = identifiable([load_card(model) for model in models], runs, skipped)
+    parts = []
+    for factor in factors:
+        try:
+            train, test = cut(runs, cards[0], factor)
+        except DesignError as error:
+            skipped.append(f"{factor:g}x: {error}")
+            continue
+        said = {}
+        for card in cards:
+            if progress:
+                progress(f"{card.name}: predicting the largest runs from those {factor:g}x smaller")
+            try:
+                said[card.name] = _predict(train, test, card, seed)
+            except BayescaleError as error:
+                skipped.append(f"{factor:g}x, {card.name}: {error}")
+        if said:
+            parts.append(_together([card.name for card in cards], said, train, test, factor, cards[0]))
+    response = cards[0].get_law().response
+    out = xr.concat(parts, dim="held_out", join="exact") if parts else _empty(cards, response)
+    measure = measure_of(cards[0], runs)
+    about = {"skipped": "\n".join(skipped), "response": response, "measure": measure}
+    return out.assign_attrs(about, largest=float(runs[measure].max()), loss_unit=runs.attrs.get("loss_unit", "1"))
+
+
+def not_rehearsed(rehearsed: xr.Dataset, factors: Sequence[float]) -> list[str]:
+    """Return what could not be rehearsed and why: of these cut-offs, and of forms at all of them."""
+    lines = [line for line in rehearsed.attrs["skipped"].split("\n") if line]
+    of_cut = [OF_CUT.match(line) for line in lines]
+    return [line for line, cut in zip(lines, of_cut, strict=True) if cut is None or float(cut[1]) in factors]
+
+
+def identifiable(cards: list[Card], runs: xr.Dataset, skipped: list[str]) -> list[Card]:
+    """Return the cards that all runs together can identify; note those that they cannot, and raise if none is left."""
+    found, refused = [], []
+    for card in cards:
+        try:
+            check_design(card, runs)
+            found.append(card)
+        except DesignError as error:
+            refused.append(error)
+            skipped.append(f"{card.name}: {error}")
+    if refused and not found:
+        raise refused[0]
+    return found
+
+
+def measure_of(card: Card, runs: xr.Dataset) -> str:
+    """Return the column by which runs are large: their compute, or the first quantity that the law takes."""
+    return "compute" if "compute" in runs else card.get_law().inputs[0]
+
+
+def rungs(cards: Iterable[Card]) -> tuple[float, ...]:
+    """Return the cut-offs that a report and a backtest rehearse: what one predicts is weighed by those below it."""
+    return CURVE_LADDER if is_curve(cards) else LADDER
+
+
+def is_curve(cards: Iterable[Card]) -> bool:
+    """Return whether all these forms are curves in one quantity."""
+    return all(len(card.get_law().inputs) == 1 for card in cards)
+
+
+def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return the runs at or under the largest over the factor, and those above, of families that have smaller runs.
+
+    Learning curves stay whole: to learn from, runs with all their checkpoints; to predict, the last ones of the others.
+
+    Raises
+    ------
+    DesignError
+        If too few runs are left on either side, or too few sizes to learn from.
+    """
+    curves = CHECKPOINT in runs.dims
+    ends = last_checkpoints(runs) if curves else runs
+    size = ends[measure_of(card, ends)]
+    # Rounding of C must not decide on which side the run at the cut falls.
+    limit = size.values.max() / factor * (1 + 1e-6)
+    train, test = ends.isel(run=size.values <= limit), ends.isel(run=size.values > limit)
+    if "family" in runs.coords:
+        test = test.isel(run=np.isin(test["family"].values, train["family"].values))
+    fewest, beyond = (FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE) if is_curve([card]) else (FEWEST_RUNS, FEWEST_BEYOND)
+    if train.sizes["run"] < fewest:
+        raise DesignError(f"{train.sizes['run']} runs are that small; it takes {fewest}.")
+    if curves:
+        train = runs.isel({CHECKPOINT: np.isin(runs["run"].values, train["run"].values)})
+    for name in card.get_law().inputs:
+        count = len(np.unique(train[name].values))
+        if name in ("params", "tokens") and count < FEWEST_SCALES:
+            raise DesignError(f"the runs that small have {count} values of {name}; it takes {FEWEST_SCALES}.")
+    if test.sizes["run"] < beyond:
+        raise DesignError(f"{test.sizes['run']} runs are larger; it takes {beyond}.")
+    return train, test
+
+
+def _predict(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.Dataset:
+    """Return the draws of the response of each test run and its log density, from a posterior that may be quoted."""
+    posterior = fit(train, card, seed=seed, prior_draws=0, draws=DRAWS, tune=TUNE, tries=TRIES, limits=COUNTED)
+    if not (found := verdict(posterior)).passed:
+        raise BayescaleError(found.sentence)
+    # Held-out runs are measured from the reference run of the runs that were fitted.
+    data, card = model_data(*for_card(card, train)), card_of(posterior)
+    density = next(iter(log_likelihood(card, posterior["posterior"].to_dataset(), test, data).data_vars.values()))
+    draws = density.sizes["chain"] * density.sizes["draw"]
+    log_density = logsumexp(density.values, axis=(0, 1)) - np.log(draws)
+    return xr.Dataset(
+        {
+            "predicted": (("chain", "draw", "held_out"), _predictive(posterior, card, test, data, seed).values),
+            "log_density": ("held_out", log_density),
+        }
+    )
+
+
+def _predictive(posterior: xr.DataTree, card: Card, test: xr.Dataset, data: ModelData, seed: int) -> xr.DataArray:
+    labels = test["family"] if "family" in test.coords else None
+    theta = by_run(theta_of(posterior), labels)
+    law, family = card.get_law(), card.noise.family
+    inputs = {name: test[name] for name in (*law.inputs, *data.spans)} | logged_in(test)
+    mean, theta = respond(card, theta, inputs, data.reference, data.spans)
+    mean = mean.transpose("chain", "draw", "run")
+    return draw_response(family, mean, theta, np.random.default_rng([seed, 2]), known_of(family, test, law.response))
+
+
+def _together(
+    names: list[str], said: dict[str, xr.Dataset], train: xr.Dataset, test: xr.Dataset, factor: float, card: Card
+) -> xr.Dataset:
+    like = next(iter(said.values()))
+    parts = [said.get(name, xr.full_like(like, np.nan)) for name in names]
+    size, count, law = test[measure_of(card, test)], test.sizes["run"], card.get_law()
+    fitted = len(run_segments(train).names) if CHECKPOINT in train.dims else train.sizes["run"]
+    wanted = ("run", *dict.fromkeys(("params", "tokens", "compute", *law.inputs)))
+    coords: dict[str, Any] = {name: ("held_out", test[name].values) for name in wanted if name in test} | {
+        "factor": ("held_out", np.full(count, factor)),
+        "fitted": ("held_out", np.full(count, fitted)),
+        "family": ("held_out", test["family"].values if "family" in test.coords else np.full(count, "all")),
+        "decades_beyond": ("held_out", np.log10(size.values / train[size.name].values.max())),
+    }
+    found = xr.concat(parts, dim="form").assign_coords(form=names, **coords)
+    return found.assign({law.response: ("held_out", test[law.response].values)})
+
+
+def _empty(cards: list[Card], response: str) -> xr.Dataset:
+    names = ("run", "params", "tokens", "compute", "factor", "fitted", "family", "decades_beyond")
+    flat = {name: ("held_out", np.array([], dtype=object if name in ("run", "family") else float)) for name in names}
+    return xr.Dataset(
+        {
+            "predicted": (("form", "chain", "draw", "held_out"), np.zeros((len(cards), 4, DRAWS, 0))),
+            "log_density": (("form", "held_out"), np.zeros((len(cards), 0))),
+            response: ("held_out", np.zeros(0)),
+        },
+        coords=flat | {"form": [card.name for card in cards]},
+    )

@@ -1,0 +1,72 @@
+"""What families lend one another: each family alone, all of them as one, and partial pooling between the two."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from bayescale.cards import Card, load_card
+from bayescale.cards.files import pooled_as
+from bayescale.errors import DesignError
+from bayescale.forms.rehearse import Say
+from bayescale.inference import ends_of, fit, verdict
+from bayescale.inference.sampling import SEED
+from bayescale.modeling import family_names
+
+POOLINGS = ("none", "partial", "complete")
+
+
+def shrinkage(
+    runs: xr.Dataset, model: "str | Path | Card" = "chinchilla", *, seed: int = SEED, progress: Say | None = None
+) -> xr.Dataset:
+    """Fit the same card with no pooling, partial and complete pooling over the families.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs with families.
+    model : str, path or Card
+        The card; its own pooling is replaced for every parameter of the law.
+    seed : int
+        Seed of the sampling.
+    progress : callable, optional
+        Called with a line at each fit.
+
+    Returns
+    -------
+    xarray.Dataset
+        Each parameter of the law, dims ``(pooling, family, chain, draw)``, and ``runs``, how many each family has.
+        ``attrs["verdicts"]`` says, a line each, whether the posteriors may be quoted.
+
+    Raises
+    ------
+    DesignError, CardError, SamplingError
+        If the runs have one family, there is no such card, or no chain could start.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> found = bs.shrinkage(bs.load_shipped("tinylm"))        # doctest: +SKIP
+    >>> found["alpha"].dims                                    # doctest: +SKIP
+    ('pooling', 'family', 'chain', 'draw')
+    """
+    card, families = load_card(model), family_names(runs)
+    if len(families) < 2:
+        which = f"all of {families[0]!r}" if "family" in runs.coords else "of no family"
+        raise DesignError(
+            f"{runs.attrs.get('source', 'the runs')}: pooling is over families, and these {runs.sizes['run']} runs are "
+            f"{which}. Say which columns tell families apart: family=[...] (on the command line: --family corpus)."
+        )
+    drawn, said = [], []
+    for pooling in POOLINGS:
+        if progress:
+            progress(f"{pooling} pooling: compiling and sampling")
+        one = fit(runs, pooled_as(card, pooling), seed=seed, prior_draws=0)
+        said.append(f"{pooling}: {verdict(one).sentence}")
+        posterior = one["posterior"].to_dataset()[list(card.get_law().parameter_names)]
+        every = xr.DataArray(np.ones(len(families)), dims="family", coords={"family": list(families)})
+        drawn.append((posterior * every).transpose("family", "chain", "draw"))
+    labels = ends_of(one)["family"].values
+    counts = [int((labels == name).sum()) for name in families]
+    out = xr.concat(drawn, xr.Variable("pooling", list(POOLINGS))).assign(runs=("family", counts))
+    return out.assign_attrs(model=card.name, verdicts="\n".join(said), loss_unit=runs.attrs.get("loss_unit", ""))

@@ -1,0 +1,1 @@
+"""What surrounds a law in a model: drift, shared errors, curve, pooling, noise."""

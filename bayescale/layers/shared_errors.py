@@ -1,0 +1,193 @@
+"""Errors that runs share: those of one IsoFLOP budget, design or label lie above or below their law together.
+
+``log L = log mu + e[group] + scatter``, with a normal effect for each group of two runs or more. Runs of a budget may
+also lean: their IsoFLOP profile is tilted about its middle, a slope in log10 N. A run that shares its group with no
+other, and any run not yet made, has an effect of its own: nothing tells it from the scatter, and it is added to that in
+quadrature, as of the middle of its own profile. What is expected of a run has none.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pymc as pm
+import xarray as xr
+
+from bayescale.cards.card import Card, sd_name
+from bayescale.errors import DesignError
+from bayescale.runs.checks.sharing import ALONE, BUDGET, DESIGN, LEAN, labels_of_asked, loading_of, shared_labels
+
+# A group of so many runs pins its effect, which is then sampled as it is; a smaller one in units of its spread.
+CENTRED_FROM = 8
+
+
+class Shared(NamedTuple):
+    """The runs' groups by one key: their names, which each run is in (-1: none), its share of the error."""
+
+    names: tuple[str, ...]
+    member: np.ndarray
+    loading: np.ndarray
+
+
+Sharing = Mapping[str, Shared]
+
+
+def error_name(key: str) -> str:
+    """Return the name of the effects: ``budget_error``."""
+    return f"{key}_error"
+
+
+def group_dim(key: str) -> str:
+    """Return the dimension of the effects, and the variable that says which group each run is in."""
+    return f"{key}_group"
+
+
+def loading_name(key: str) -> str:
+    """Return the variable that says how much of its group's error each run has."""
+    return f"{key}_loading"
+
+
+def error_meanings(card: Card) -> dict[str, str]:
+    """Return what each standard deviation between groups means, by its name."""
+    what = {
+        BUDGET: "the runs of one IsoFLOP budget",
+        DESIGN: "the runs of one design, which differ by their seed alone,",
+    }
+    said = {
+        sd_name(key): f"by how much {what.get(key, f'the runs of one {key}')} lie off the law together: 0.01 is 1%"
+        for key in card.errors
+    }
+    lean = {sd_name(LEAN): "by how much the IsoFLOP profile of a budget leans: log loss a decade of N"}
+    return said | {name: text for name, text in lean.items() if name in said}
+
+
+def label_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
+    """Return the runs with the group of each, by what the card's errors are shared over.
+
+    Raises
+    ------
+    DesignError
+        If no two runs share it, or it is not known of these runs.
+    """
+    out = runs
+    for key in card.errors:
+        labels = shared_labels(runs, key)
+        if (labels == ALONE).all():
+            raise DesignError(
+                f"{runs.attrs.get('source', 'the runs')}: no two of the {runs.sizes['run']} runs share a {key}, so the "
+                f"error that they would share cannot be told from scatter. Fit the card without errors.{key}."
+            )
+        loading = loading_of(runs, key, labels)
+        out = out.assign({group_dim(key): ("run", labels), loading_name(key): ("run", loading)})
+    return out
+
+
+def sharing_of(card: Card, runs: xr.Dataset) -> dict[str, Shared]:
+    """Return the groups of runs by what the card's errors are shared over."""
+    found, labelled = {}, label_groups(card, runs)
+    for key in card.errors:
+        labels = labelled[group_dim(key)].values
+        names = sorted(set(labels.tolist()) - {ALONE})
+        index = np.where(labels == ALONE, -1, np.searchsorted(names, labels))
+        found[key] = Shared(tuple(names), index, labelled[loading_name(key)].values)
+    return found
+
+
+def error_arrays(sharing: Sharing) -> dict[str, np.ndarray]:
+    """Return what the model knows of the groups: which each run is in, if any, and how each effect is sampled."""
+    arrays: dict[str, np.ndarray] = {}
+    for key, group in sharing.items():
+        shared = group.member >= 0
+        counts = np.bincount(group.member[shared], minlength=len(group.names))
+        arrays[f"{key}_index"] = np.where(shared, group.member, 0).astype("int64")
+        arrays[loading_name(key)] = group.loading
+        arrays[f"{key}_own"] = own_error(key) * (1.0 - shared)
+        arrays[f"{key}_centred"] = (counts >= CENTRED_FROM).astype(float)
+    return arrays
+
+
+def own_error(key: str) -> float:
+    """Return how much of an error a run has that is in no fitted group: none of a lean, being in the middle."""
+    return 0.0 if key == LEAN else 1.0
+
+
+def add_errors(
+    mean: Any, theta: dict[str, Any], sharing: Sharing, data: Mapping[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Return the mean and the noise's parameters of each run with the errors that runs share, inside a `pm.Model`."""
+    shift: Any = 0.0
+    alone: Any = 0.0
+    for key in sharing:
+        sd, centred = theta[sd_name(key)], data[f"{key}_centred"]
+        offset = pm.Normal(f"{error_name(key)}_offset", 0.0, sd**centred, dims=group_dim(key))
+        error = pm.Deterministic(error_name(key), offset * sd ** (1 - centred), dims=group_dim(key))
+        shift = shift + data[loading_name(key)] * error[data[f"{key}_index"]]
+        alone = alone + data[f"{key}_own"] * sd**2
+    return mean * pm.math.exp(shift), theta | {"sigma": pm.math.sqrt(theta["sigma"] ** 2 + alone)}
+
+
+def name_shared(ds: xr.Dataset, sharing: Sharing) -> xr.Dataset:
+    """Label the effects as these runs' groups are: a compiled model remembers those it was compiled for."""
+    labels = {group_dim(key): np.array(group.names) for key, group in sharing.items()}
+    return ds.assign_coords({dim: names for dim, names in labels.items() if dim in ds.dims})
+
+
+def groups_in(card: Card, runs: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return which group each run is in, where the runs say so: those of a posterior do, others are new."""
+    names = [name(key) for key in card.errors for name in (group_dim, loading_name)]
+    return {name: runs[name] for name in names if name in runs}
+
+
+def respond_together(
+    card: Card, mean: xr.DataArray, theta: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> tuple[xr.DataArray, dict[str, Any]]:
+    """Return the mean and the scatter with the errors that runs share: known of runs whose group was fitted."""
+    variance = theta["sigma"] ** 2
+    for key in card.errors:
+        effect, known = _effect(key, theta[error_name(key)], inputs)
+        mean = mean * np.exp(effect)
+        variance = variance + own_error(key) * theta[sd_name(key)] ** 2 * (1.0 - known)
+    return mean, {**theta, "sigma": np.sqrt(variance)}
+
+
+def _effect(key: str, errors: xr.DataArray, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the effect on each run, 0 where its group was not fitted, and whether it was."""
+    dim = group_dim(key)
+    if dim not in inputs:
+        return 0.0, 0.0
+    labels, loading = inputs[dim], inputs[loading_name(key)].variable
+    place = errors.indexes[dim].get_indexer(labels.values.astype(str).ravel()).reshape(labels.shape)
+    known = xr.DataArray((place >= 0).astype(float), dims=labels.dims)
+    effect = errors.isel({dim: xr.DataArray(np.maximum(place, 0), dims=labels.dims)}).drop_vars(dim, errors="ignore")
+    return effect * (known * loading), known
+
+
+def new_errors(
+    card: Card, theta: Mapping[str, Any], inputs: Mapping[str, Any], like: xr.DataArray, rng: np.random.Generator
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return an error drawn for each group that runs not yet made would form, and which of them each is in.
+
+    They go to `respond` in place of the fitted groups' errors and with the inputs: the scatter is then that of runs
+    alone. ``like`` has the dimensions of what is asked, ``point`` and where there are several ``family``.
+    """
+    asked = xr.Dataset({name: xr.DataArray(value).broadcast_like(like) for name, value in inputs.items()})
+    asked = asked.transpose(*like.dims).stack(run=like.dims)
+    errors, groups = {}, {}
+    for key in card.errors:
+        if not own_error(key):
+            continue
+        labels, sd, dim = labels_of_asked(asked, key), theta[sd_name(key)], group_dim(key)
+        names = np.unique(labels)
+        unit = xr.DataArray(rng.standard_normal((*sd.shape, len(names))), dims=(*sd.dims, dim), coords={dim: names})
+        errors[error_name(key)] = sd * unit
+        groups[dim] = xr.DataArray(labels.reshape(like.shape), dims=like.dims)
+        groups[loading_name(key)] = xr.ones_like(groups[dim], dtype=float)
+    return errors, groups
+
+
+def alone(card: Card, theta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters as they hold for a run in no fitted group: its errors are part of its scatter."""
+    if not card.errors:
+        return dict(theta)
+    variance = theta["sigma"] ** 2 + sum(own_error(key) * theta[sd_name(key)] ** 2 for key in card.errors)
+    return {**theta, "sigma": np.sqrt(variance)}

@@ -1,0 +1,1 @@
+"""What is odd about runs: typing errors, rounding, designs, shared errors."""

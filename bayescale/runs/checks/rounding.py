@@ -1,0 +1,89 @@
+"""Losses that were rounded, or read off a figure on a grid: how coarse the grid is against how the runs scatter."""
+
+import numpy as np
+import xarray as xr
+
+from bayescale.runs.checks.design import families_of
+from bayescale.runs.reading.columns import SIZES
+from bayescale.runs.reading.finding import Finding
+
+LOSS_STEP = "loss_step"
+DECIMALS = (1, 2, 3)
+# So many losses on one grid are no accident.
+FEWEST = 8
+# Rounding whose standard error is less than this share of the runs' scatter is no news.
+COARSE = 0.1
+# How near to a whole number of steps a loss lies that was rounded.
+NEAR = 1e-6
+
+
+def rounding_step(values: np.ndarray) -> float:
+    """Return the step of the decimal grid that all values lie on, 0 where they lie on none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bayescale.runs.checks.rounding import rounding_step
+    >>> rounding_step(np.array([3.21, 3.05, 2.98, 2.87, 2.71, 2.66, 2.6, 2.51]))
+    0.01
+    """
+    if len(np.unique(values)) < FEWEST:
+        return 0.0
+    for decimals in DECIMALS:
+        steps = values * 10.0**decimals
+        if (np.abs(steps - np.round(steps)) < NEAR).all():
+            return float(10.0**-decimals)
+    return 0.0
+
+
+def rounding_se(step: float) -> float:
+    """Return the standard error of a value that was rounded to a step: it is uniform over the step.
+
+    Examples
+    --------
+    >>> from bayescale.runs.checks.rounding import rounding_se
+    >>> round(rounding_se(0.01), 5)
+    0.00289
+    """
+    return float(step / np.sqrt(12))
+
+
+def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[Finding]:
+    """Say that losses are rounded where that is coarse: the step as it stands in the file, and in the runs' unit.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.checks.rounding import rounding_findings
+    >>> rounding_findings(bs.load_shipped("tinylm"), 0.0, 0.0)
+    []
+    """
+    scatter = _scatter(runs) if unit_step else 0.0
+    relative = rounding_se(unit_step) / float(runs["loss"].median()) if unit_step else 0.0
+    if not unit_step or relative < COARSE * scatter:
+        return []
+    message = (
+        f"all {runs.sizes['run']} losses are multiples of {step:g}: they were rounded or read off a grid. The standard "
+        f"error of that, {rounding_se(unit_step):.2g} ({relative:.2%} of the loss; the runs scatter by about "
+        f"{scatter:.2%}), is taken as known, in quadrature with loss_se."
+    )
+    return [Finding("info", message)]
+
+
+def _scatter(runs: xr.Dataset) -> float:
+    """Return how log losses scatter about a quadratic surface in the sizes, of each family its own, robustly."""
+    left = [_left_over(runs.isel(run=places)) for places in families_of(runs).values()]
+    return float(1.4826 * np.median(np.abs(np.concatenate(left))))
+
+
+def _left_over(runs: xr.Dataset) -> np.ndarray:
+    log_loss = np.log(runs["loss"].values.astype(float))
+    names = [name for name in SIZES if name in runs][:2]
+    logs = [np.log(runs[name].values.astype(float)) for name in names]
+    logs = [x - x.mean() for x in logs]
+    columns = [np.ones_like(log_loss), *logs, *(a * b for i, a in enumerate(logs) for b in logs[i:])]
+    basis = np.stack(columns, axis=1)
+    if len(log_loss) <= basis.shape[1]:
+        return np.zeros_like(log_loss)
+    fitted = basis @ np.linalg.lstsq(basis, log_loss)[0]
+    return (log_loss - fitted) * np.sqrt(len(log_loss) / (len(log_loss) - basis.shape[1]))

@@ -1,0 +1,197 @@
+"""Which runs share something that makes them err alike: an IsoFLOP budget, a design, a label."""
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale.errors import DesignError, did_you_mean
+from bayescale.runs.checks.budgets import found_budgets
+from bayescale.runs.checks.design import families_of
+from bayescale.runs.reading.columns import QUANTITIES, RESPONSES
+from bayescale.runs.reading.finding import Finding, rows_of
+
+BUDGET, LEAN, DESIGN = "budget", "lean", "design"
+ALONE = ""  # the label of a run that shares it with no other
+# As much as this the same N, D or C may differ by how it was counted or rounded, on the log.
+SAME = 1e-3
+# From so many rows in groups on, of all, it is said that a log has them.
+OFTEN = 0.2
+
+
+def shared_labels(runs: xr.Dataset, key: str) -> np.ndarray:
+    """Return for each run the group of those with which it shares something, empty where it shares it with none.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs, dims ``run``.
+    key : str
+        ``budget`` or ``lean``, the IsoFLOP budget, found in each family; ``design``, all that a law may take, within a
+        family: runs of one design differ by their seed alone; or a column that labels the runs, such as ``family``.
+
+    Returns
+    -------
+    numpy.ndarray of str
+        One a run, in their order.
+
+    Raises
+    ------
+    DesignError
+        If the runs have no such column.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.checks.sharing import shared_labels
+    >>> sorted(set(shared_labels(bs.load_shipped("tinylm"), "family").tolist()))
+    ['english', 'source']
+    """
+    labels = _WAYS[key](runs) if key in _WAYS else _column(runs, key)
+    names, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return np.where(counts[index] > 1, names[index], ALONE)
+
+
+def labels_of_asked(asked: xr.Dataset, key: str) -> np.ndarray:
+    """Return for each run not yet made which of those asked with it would share its error.
+
+    Runs of the same compute are of one budget and those alike in all of one design, each within a family. Of any other
+    label than the family nothing is known, and each run is by itself.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.runs.checks.sharing import labels_of_asked
+    >>> asked = xr.Dataset({"params": ("run", [1e8, 1e9, 1e9]), "compute": ("run", [1e20, 1e20, 1e21])})
+    >>> labels_of_asked(asked, "budget").tolist()
+    ['0', '0', '1']
+    """
+    if key == DESIGN:
+        return _by_design(asked)
+    cells = {"family": asked["family"].values} if "family" in asked.coords else {}
+    if key == BUDGET and "compute" in asked:
+        cells["compute"] = _rounded(asked["compute"].values.astype(float))
+    elif key != "family":
+        cells["run"] = np.arange(asked.sizes["run"])
+    table = pd.DataFrame(cells, index=range(asked.sizes["run"]))
+    return table.groupby(list(cells), sort=False).ngroup().to_numpy().astype(str) if cells else np.full(len(table), "0")
+
+
+def label_names(runs: xr.Dataset) -> list[str]:
+    """Return the columns that label the runs: what they may share, beside what is found from N, D and C.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.checks.sharing import label_names
+    >>> label_names(bs.load_shipped("tinylm"))
+    ['family']
+    """
+    labelled = [
+        str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"
+    ]
+    return [name for name in labelled if name != "run"]
+
+
+def _column(runs: xr.Dataset, key: str) -> np.ndarray:
+    accepted = [*_WAYS, *label_names(runs)]
+    if key not in accepted:
+        raise DesignError(
+            f"{runs.attrs.get('source', 'the runs')}: no column {key!r} labels the runs, so they share no error by it."
+            f"{did_you_mean(key, accepted)} Accepted: {', '.join(accepted)}. A column of the file becomes one by "
+            f"read_runs(..., labels={key!r}) (on the command line: --labels {key})."
+        )
+    return runs[key].values.astype(str)
+
+
+def _by_budget(runs: xr.Dataset) -> np.ndarray:
+    labels = np.full(runs.sizes["run"], ALONE, dtype=object)
+    if not {"params", "compute"} <= set(runs):
+        return labels.astype(str)
+    for family, places in families_of(runs).items():
+        for members in found_budgets(runs.isel(run=places)):
+            budget = float(np.median(runs["compute"].values[places[members]]))
+            labels[places[members]] = f"{family}{': ' * bool(family)}{budget:.3g} FLOP"
+    return labels.astype(str)
+
+
+def _by_design(runs: xr.Dataset) -> np.ndarray:
+    names = [name for name in QUANTITIES if name in runs and name not in RESPONSES]
+    cells = {name: _rounded(runs[name].values.astype(float)) for name in names}
+    if "family" in runs.coords:
+        cells = {"family": runs["family"].values} | cells
+    # A budget that jitters by how it was read off is no other design where N and D are the same.
+    if {"params", "tokens"} <= set(names):
+        cells.pop("compute", None)
+    table = pd.DataFrame(cells)
+    first = table.groupby(list(cells), sort=False).ngroup().to_numpy()
+    return np.array([f"design {k}" for k in first + 1])
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Return values such that two are equal which differ by rounding alone."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(values > 0, np.round(np.log(values) / SAME), values)
+
+
+_WAYS: dict[str, Callable[[xr.Dataset], np.ndarray]] = {BUDGET: _by_budget, LEAN: _by_budget, DESIGN: _by_design}
+
+
+def loading_of(runs: xr.Dataset, key: str, labels: np.ndarray) -> np.ndarray:
+    """Return how much of its group's error each run has: all of it; of a lean, by how far it is off the middle in N.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.runs.checks.sharing import loading_of
+    >>> runs = xr.Dataset({"params": ("run", [1e8, 1e9, 1e8])})
+    >>> loading_of(runs, "lean", np.array(["a", "a", ""])).tolist()
+    [-0.5, 0.5, 0.0]
+    """
+    shared = (labels != ALONE).astype(float)
+    if key != LEAN or not shared.any():
+        return shared
+    logs = pd.Series(np.log10(runs["params"].values.astype(float)))
+    return (logs - logs.groupby(labels).transform("mean")).to_numpy() * shared
+
+
+def sharing_findings(runs: xr.Dataset, known: Collection[str] = ()) -> list[Finding]:
+    """Say where rows are not independent: runs on IsoFLOP budgets, of one design, of one label within a family.
+
+    What is ``known`` to a card, by the keys of its errors, is not said.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.checks.sharing import sharing_findings
+    >>> [finding.message[:37] for finding in sharing_findings(bs.load_shipped("tinylm"))]
+    ['48 of 92 runs repeat 16 designs (the ']
+    """
+    found = []
+    said = {
+        BUDGET: "lie on {groups} IsoFLOP budgets: runs of one budget are often tuned alike, and then err alike",
+        DESIGN: "repeat {groups} designs (the same N, D and family): they tell how seeds scatter, not how the law fits",
+    }
+    cards = {key: f"chinchilla+{key}, or any other card with +{key}," for key in said}
+    for key in (name for name in label_names(runs) if _within_families(runs, name)):
+        said[key] = f"share {{groups}} values of {key}: what has the same {key} may err alike"
+        cards[key] = f"a card with a prior for it, errors.{key},"
+    for key, words in said.items():
+        if key in known:
+            continue
+        labels = shared_labels(runs, key)
+        shared = labels != ALONE
+        groups = len(np.unique(labels[shared]))
+        if groups > 1 and shared.mean() >= OFTEN:
+            message = (
+                f"{shared.sum()} of {runs.sizes['run']} runs {words.format(groups=groups)}. Rows that share something "
+                f"are not independent: {cards[key]} has an error that they share."
+            )
+            found.append(Finding("info", message, rows_of(runs, shared)))
+    return found
+
+
+def _within_families(runs: xr.Dataset, name: str) -> bool:
+    """Say whether runs of one family have different labels; where they have not, pooling knows that they differ."""
+    return any(len(np.unique(runs[name].values[places])) > 1 for places in families_of(runs).values())

@@ -1,0 +1,1 @@
+"""Checkpoints of runs: places, rates, filters, envelopes."""

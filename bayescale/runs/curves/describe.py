@@ -1,0 +1,109 @@
+"""What the reader understood of training curves, in words; and whether a log holds curves at all."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.errors import RunsError
+from bayescale.runs.curves.columns import match_curve_columns
+from bayescale.runs.curves.segments import CHECKPOINT, LEFT_OUT, run_segments
+from bayescale.runs.reading.columns import QUANTITIES
+from bayescale.runs.reading.describe import findings_text, range_text
+from bayescale.runs.reading.finding import findings
+from bayescale.runs.reading.table import load_table
+from bayescale.runs.trackers import trackers_in
+
+OF_A_RULE = "left out as '"  # how a finding of one of the filters begins
+
+
+def are_curves(path: str | Path, columns: Mapping[str, str | None] | None = None) -> bool:
+    """Say whether a file or folder holds training curves: a tracker's log, or a table that names a run more than once.
+
+    Examples
+    --------
+    >>> from bayescale.runs.curves.describe import are_curves
+    >>> from bayescale.shipped_files import shipped_path
+    >>> [are_curves(shipped_path("data") / "tinylm" / name) for name in ("curves.csv", "runs.csv")]
+    [True, False]
+    """
+    path = Path(path)
+    if path.is_dir() or (path.exists() and trackers_in(path)):
+        return True
+    try:
+        table = load_table(path)
+        found = match_curve_columns([str(name) for name in table.frame.columns], columns or {}, table.source)
+    except RunsError:
+        return False  # the reader of run logs says what is wrong with it
+    if not {"run", "loss"} <= found.keys() or not {"step", "tokens"} & found.keys():
+        return False
+    return bool(table.frame[found["run"]].dropna().duplicated().any())
+
+
+def describe_curves(curves: xr.Dataset) -> str:
+    """Say what the reader understood: the runs and their checkpoints, the ranges, what was left out and why.
+
+    Parameters
+    ----------
+    curves : xarray.Dataset
+        As ``read_curves`` gives it.
+
+    Returns
+    -------
+    str
+        A dozen lines or so, for a terminal.
+
+    Examples
+    --------
+    >>> from bayescale.runs import load_shipped_curves
+    >>> from bayescale.runs.curves.describe import describe_curves
+    >>> "  first tokens: 184 checkpoints of 92 runs" in describe_curves(load_shipped_curves("tinylm"))
+    True
+    """
+    segments = run_segments(curves)
+    counts = segments.counts
+    each = f"{counts.min()} to {counts.max()}" if counts.min() < counts.max() else f"{counts.min()}"
+    lines = [
+        ("runs", str(segments.names.size)),
+        ("checkpoints", f"{curves.sizes[CHECKPOINT]}, {each} a run"),
+    ]
+    if "family" in curves.coords:
+        names, sizes = np.unique(curves["family"].values[segments.last], return_counts=True)
+        listed = ", ".join(f"{name} ({size})" for name, size in zip(names[:12], sizes[:12], strict=True))
+        more = f", and {len(names) - 12} more" if len(names) > 12 else ""
+        lines.append(("families", f"{len(names)}: {listed}{more}"))
+    lines += [(name, range_text(curves, name)) for name in (*QUANTITIES, "loss") if name in curves]
+    columns = json.loads(curves.attrs["columns"])
+    others = [f"{name} = {columns[name]!r}" for name in ("run", "lr", "lr_fraction", "peak_lr") if name in columns]
+    lines.append(("also read", ", ".join(others)))
+    width = max(len(name) for name, _ in lines)
+    title = f"{curves.attrs['source']}: {curves.attrs['title']} (training curves)"
+    # The rules have lines of their own.
+    told = [finding for finding in findings(curves) if not finding.message.startswith(OF_A_RULE)]
+    return "\n".join(
+        [title, *(f"  {name:<{width}} {said}" for name, said in lines), *left_out_lines(curves), *findings_text(told)]
+    )
+
+
+def left_out_lines(curves: xr.Dataset) -> list[str]:
+    """Return how many checkpoints each rule left out and why, a line each."""
+    rules = json.loads(curves.attrs["filters"])
+    if not rules:
+        return ["Nothing was left out: no filter was on."]
+    gone = curves.sizes.get(LEFT_OUT, 0)
+    applied = [
+        f"  {rule['rule']}: {_count(rule, 'checkpoint')} of {_count(rule, 'run')} ({rule['why']})"
+        for rule in rules
+        if rule["checkpoints"]
+    ]
+    idle = ", ".join(rule["rule"] for rule in rules if not rule["checkpoints"])
+    unused = [f"  nothing as: {idle}"] if idle else []
+    return [f"Left out: {gone} of {gone + curves.sizes[CHECKPOINT]} checkpoints", *applied, *unused]
+
+
+def _count(rule: dict[str, Any], what: str) -> str:
+    number = rule[f"{what}s"]
+    return f"{number} {what}" + "s" * (number != 1)

@@ -1,0 +1,1 @@
+"""A table of runs, understood: columns, units, names, what is missing."""

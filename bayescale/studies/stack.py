@@ -1,0 +1,181 @@
+"""The first answer: several forms stacked, tested on the user's own runs, checked and graded."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.answers import families_of, law_of
+from bayescale.cards import Card
+from bayescale.errors import BayescaleError, UnconvergedError
+from bayescale.forms import (
+    FACTORS,
+    check_question,
+    forecast,
+    forecast_fits,
+    forms_for,
+    held_out,
+    rehearse,
+    rungs,
+)
+from bayescale.inference import verdict
+from bayescale.trust import Grade, check_predictive, grade, influence, prior_sensitivity
+from bayescale.trust.headline import headline
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What several forms say together, and how far that can be believed.
+
+    Attributes
+    ----------
+    asked : tuple of str
+        The forms that were asked.
+    fits : dict of str to xarray.DataTree
+        Posteriors by form, those whose prediction may be quoted.
+    far : xarray.Dataset
+        `forecast` at the question; of several points, the farthest is the one that is checked and graded.
+    path : xarray.Dataset or None
+        `forecast` at rising compute, for the picture.
+    held : xarray.Dataset
+        The same way to predict, tested on the largest of these runs: what `backtest` returns.
+    grades : dict of str to Grade
+        By family.
+    sensitivity, moved, checked : xarray.Dataset or None
+        `prior_sensitivity`, `influence` and `check_predictive` of the form with the largest weight.
+    not_checked : tuple of str
+        Which of these could not be had, and why.
+    """
+
+    asked: tuple[str, ...]
+    fits: dict[str, xr.DataTree]
+    far: xr.Dataset
+    path: xr.Dataset | None
+    held: xr.Dataset
+    grades: dict[str, Grade]
+    sensitivity: xr.Dataset | None = None
+    moved: xr.Dataset | None = None
+    checked: xr.Dataset | None = None
+    not_checked: tuple[str, ...] = ()
+
+    @property
+    def leading(self) -> str:
+        """The form with the largest weight."""
+        return str(self.far["form"].values[int(self.far["weight"].argmax("form"))])
+
+
+def stack_forms(
+    runs: xr.Dataset,
+    asked: Mapping[str, Any],
+    *,
+    at: str | None = None,
+    grid: "Sequence[float] | np.ndarray | None" = None,
+    forms: "Iterable[str | Path | Card] | None" = None,
+    seed: int,
+    say: Say,
+) -> Stack:
+    """Fit every form once to all runs and once below each cut-off, and answer, test, check and grade from that.
+
+    Parameters
+    ----------
+    runs : xarray.Dataset
+        Validated runs.
+    asked : mapping of str
+        The question as `forecast` takes it; of several points, the farthest is the one that is checked and graded.
+    at : str, optional
+        The one point of a report, as the user asked it.
+    grid : sequence of float, optional
+        Computes to draw the forecast along.
+    forms : iterable of str, path or Card, optional
+        The forms; by default those of `forecast`.
+    seed : int
+        Seed of everything that draws.
+    say : callable
+        Called with a line at each step.
+
+    Returns
+    -------
+    Stack
+
+    Raises
+    ------
+    BayescaleError
+        If no form gave a posterior that may be quoted, or the question is not understood.
+    """
+    forms = None if forms is None else list(forms)
+    cards, prior = forms_for(runs, forms)
+    check_question(runs, cards.values(), **asked)
+    failed: list[str] = []
+    every = forecast_fits(runs, cards, asked, seed=seed, skipped=failed, progress=say)
+    fits = {name: fit for name, fit in every.items() if verdict(fit).passed}
+    failed += [f"{name}: {verdict(fit).sentence}" for name, fit in every.items() if name not in fits]
+    if not fits:
+        raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + "\n  ".join(failed))
+    rehearsed = rehearse(runs, [cards[name] for name in fits], rungs(cards.values()), seed=seed, progress=say)
+    say("stacking the forms, testing and checking the answer")
+    far = forecast(runs, **asked, models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
+    far.attrs["skipped"] = "\n".join(filter(None, [*failed, far.attrs["skipped"]]))
+    # Of a form whose posterior may be quoted, the prediction this far out may still not.
+    names = [str(name) for name in far["form"].values]
+    fits, rehearsed = {name: fits[name] for name in names}, rehearsed.sel(form=names)
+    prior = {name: prior[name] for name in names}
+    held = held_out(rehearsed, prior, FACTORS, seed=seed)
+    path = None
+    if grid is not None:
+        with suppress(UnconvergedError):  # a number that may be quoted is not kept back for want of a picture
+            path = forecast(runs, list(grid), models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
+    return _checked(Stack(tuple(cards), fits, far, path, held, {}), at, seed)
+
+
+def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
+    """Return the stack with its grades and the checks of the form that weighs most, at the farthest point asked."""
+    fit, name, response = stack.fits[stack.leading], stack.leading, law_of(stack.fits[stack.leading]).response
+    far = stack.far.isel(point=[farthest(stack.far)])
+    place = at or f"{10 ** float(far['decades_beyond'].max()):.4g}x"
+    # Of the run that was asked about, at its own N and D: not at the split that this form would recommend.
+    asked = far.sel(form=name).isel(point=0).reset_coords(drop=True)
+    said = asked[f"form_{response}"].assign_attrs(
+        long_name=f"{response} at {place} by {name}", units=stack.far.attrs["loss_unit"]
+    )
+    expected = asked[f"form_expected_{response}"].assign_attrs(long_name=f"expected {response} at {place}")
+    missing: list[str] = []
+
+    def attempt(what: str, check: Callable[[], xr.Dataset]) -> xr.Dataset | None:
+        try:
+            return check()
+        except BayescaleError as error:
+            missing.append(f"{what}: {error}")
+            return None
+
+    sensitivity = attempt("prior sensitivity", lambda: prior_sensitivity(fit, _numbers(fit, expected, at)))
+    moved = attempt("single runs", lambda: influence(fit, answer=said))
+    checked = attempt("check of the runs", lambda: check_predictive(fit, seed=seed))
+    grades = {
+        family: grade(far, stack.held, sensitivity, family=family if "family" in far.dims else None)
+        for family in (map(str, far["family"].values) if "family" in far.dims else families_of(fit))
+    }
+    return replace(
+        stack, grades=grades, sensitivity=sensitivity, moved=moved, checked=checked, not_checked=tuple(missing)
+    )
+
+
+def _numbers(fit: xr.DataTree, expected: xr.DataArray, at: str | None) -> dict[str, xr.DataArray]:
+    """Return what is expected where it was asked and, in a report, the other numbers that one leads with."""
+    response = law_of(fit).response
+    if at is None:
+        return {f"expected_{response}": expected}
+    known = headline(fit, at).drop_vars(response)
+    mine = expected.assign_attrs(known[f"expected_{response}"].attrs)
+    return {**{str(name): values for name, values in known.items()}, f"expected_{response}": mine}
+
+
+def farthest(far: xr.Dataset) -> int:
+    """Return which point of a forecast lies farthest beyond the runs, the last of those alike."""
+    beyond = far["decades_beyond"].values
+    return int(np.flatnonzero(beyond == beyond.max())[-1])
