@@ -2,8 +2,8 @@
 
     python -m benchmarks.cold_start OTHER_CHECKOUT
 
-Each checkout is run with the Python of its own ``.venv``. Commands alternate between the checkouts; the table gives medians
-of user and system CPU seconds, and beside them what ``import pandas, xarray`` takes on the same Python.
+Each checkout is run with the Python of its own ``.venv``. Commands alternate between the checkouts. The table gives
+medians of user and system CPU seconds. Its first row is what ``import pandas, xarray`` takes on the same Python.
 """
 
 import argparse
