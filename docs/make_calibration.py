@@ -17,7 +17,7 @@ import xarray as xr
 import bayescale as bs
 from bayescale.cards import Card
 from bayescale.forms.forms_for import shipped_forms
-from bayescale.plots.calibration import plot_calibration
+from bayescale.plots import plot_calibration
 from bayescale.plots.style import SIZE, style
 from bayescale.trust.ranks import MASSES, calibration_table, rank_ecdf
 from bayescale.trust.sbc import RUNS, SIMULATIONS, calibrate, written

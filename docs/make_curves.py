@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.plots.finish import plot_ends, plot_finish
+from bayescale.plots import plot_ends, plot_finish
 from bayescale.plots.style import SIZE, style
 from benchmarks import sets
 from benchmarks.page import table

@@ -17,7 +17,7 @@ from bayescale.cards import Card
 from bayescale.design.prior_predictive import TYPICAL_LOSS, prior_predictive
 from bayescale.laws import Law, scale_of
 from bayescale.laws.scales import ANY
-from bayescale.plots.prior_predictive import plot_prior_predictive
+from bayescale.plots import plot_prior_predictive
 from bayescale.plots.style import style
 
 HERE = Path(__file__).resolve().parent
