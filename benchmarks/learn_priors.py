@@ -8,12 +8,12 @@ Writes benchmarks/learned_priors.csv, for models/defaults.toml and models/couple
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from scipy import optimize, stats
 from scipy.special import expit, logit, logsumexp
 
@@ -23,11 +23,10 @@ from bayescale.errors import DesignError
 from bayescale.forms.rehearse import cut
 from bayescale.inference import COUNTED, log_likelihood
 from bayescale.modeling import model_data
-from benchmarks.sets import open_sets
+from benchmarks.resume import BUILD, keep
+from benchmarks.sets import open_sets, read_set
 
 TABLE = Path(__file__).parent / "learned_priors.csv"
-# The fits take a quarter of an hour: their draws are kept, and a run that was stopped goes on.
-KEPT = Path(__file__).parents[1] / "build" / "learn-priors"
 FACTORS, DRAWS, SEED, SWEEPS = (10.0, 100.0), 1000, 1, 2
 THIN = 4  # of the draws: they are weighed thousands of times
 # Beliefs under which fewer of a fit's draws count than these cannot be judged by it.
@@ -101,22 +100,16 @@ def fits() -> dict[str, list[Said]]:
     """Fit every set below each cut with the wide priors; what cannot be fitted is told and left out."""
     card, found = bs.make_card(WIDE, "wide"), {}
     for name, frame in open_sets().items():
-        named = frame.rename(columns={"N": "params", "D": "tokens", "C": "compute"}).astype(float).dropna()
-        runs = bs.read_runs(named, suspicious="keep")
+        runs = read_set(frame.astype(float))
         for factor in FACTORS:
             try:
                 train, test = cut(runs, card, factor)
             except DesignError as error:
                 print(f"{name}, {factor:g}x: {error}", flush=True)
                 continue
-            path = KEPT / f"{name.replace(' ', '_')}-{factor:g}.nc"
-            if not path.exists():
-                fit = bs.fit(train, card, seed=SEED, draws=DRAWS, tune=DRAWS, tries=2, prior_draws=0, limits=COUNTED)
-                KEPT.mkdir(parents=True, exist_ok=True)
-                fit.to_netcdf(path.with_suffix(".part"), engine="h5netcdf")
-                path.with_suffix(".part").rename(path)
-            with xr.open_datatree(path, engine="h5netcdf") as kept:
-                fit = kept.load()
+            # The fits take a quarter of an hour, so they are kept.
+            fit = keep(BUILD / "learn-priors" / f"{name.replace(' ', '_')}-{factor:g}.nc", partial(bs.fit, train, card,
+                       seed=SEED, draws=DRAWS, tune=DRAWS, tries=2, prior_draws=0, limits=COUNTED))  # fmt: skip
             verdict = bs.verdict(fit)
             print(f"{name}, {factor:g}x: {verdict.sentence}", flush=True)
             if verdict.passed:

@@ -25,6 +25,12 @@ def grid(law: Law, starts: Mapping[str, Sequence[float]]) -> np.ndarray:
     return np.array([_free(law, start) for start in itertools.product(*(starts[n] for n in law.parameter_names))])
 
 
+def scale_starts(law: Law, starts: Mapping[str, Sequence[float]], loss: np.ndarray) -> dict[str, list[float]]:
+    """Return the starting values of each parameter: multiples of the lowest (E) or the median loss, or exponents."""
+    unit = {p.name: np.median(loss) if p.unit == "loss" else 1.0 for p in law.parameters} | {"E": loss.min()}
+    return {name: [value * unit[name] for value in starts[name]] for name in law.parameter_names}
+
+
 def _positive(law: Law) -> np.ndarray:
     return np.array([p.support == "positive" for p in law.parameters])
 
