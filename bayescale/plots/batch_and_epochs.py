@@ -42,7 +42,7 @@ def plot_critical_batch(answer: xr.Dataset, *, family: str | None = None, ax: Ax
 
     Examples
     --------
-    >>> from bayescale.answers.batch import critical_batch
+    >>> from bayescale.answers import critical_batch
     >>> from bayescale.plots import plot_critical_batch
     >>> plot_critical_batch(critical_batch({"B_star": 2e8, "alpha_B": 0.21}, [2, 3, 4])).get_ylabel()
     'critical batch (tokens)'
@@ -82,7 +82,7 @@ def plot_pareto(
 
     Examples
     --------
-    >>> from bayescale.answers.batch import time_and_compute
+    >>> from bayescale.answers import time_and_compute
     >>> from bayescale.plots import plot_pareto
     >>> kaplan = dict(N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21)
     >>> plot_pareto(time_and_compute(kaplan, 2.6, "2B", seconds_per_step=2)).get_ylabel()
@@ -154,7 +154,7 @@ def plot_epochs(
 
     Examples
     --------
-    >>> from bayescale.answers.repeats import value_of_epochs
+    >>> from bayescale.answers import value_of_epochs
     >>> from bayescale.plots import plot_epochs
     >>> published = dict(E=1.8691, A=520.8, B=1487.7, alpha=0.35266, beta=0.35266, R_D=15.387756, R_N=5.309743)
     >>> plot_epochs(value_of_epochs(published, "25B", "7B"), quantity="loss").get_xlabel()

@@ -170,7 +170,7 @@ def plot_off_optimal(answer: xr.Dataset, *, family: str | None = None, ax: Axes 
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.off_optimal import off_optimal
+    >>> from bayescale.answers import off_optimal
     >>> from bayescale.plots import plot_off_optimal
     >>> answer = off_optimal(bs.fit(bs.load_shipped("tinylm"), seed=1), "10x")
     >>> plot_off_optimal(answer, family="english").get_ylabel()
@@ -211,7 +211,7 @@ def plot_convergence_gap(answer: xr.Dataset, *, family: str | None = None, ax: A
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.off_optimal import convergence_gap
+    >>> from bayescale.answers import convergence_gap
     >>> from bayescale.plots import plot_convergence_gap
     >>> answer = convergence_gap(bs.fit(bs.load_shipped("tinylm"), seed=1), ["1x", "10x", "100x"])
     >>> plot_convergence_gap(answer, family="english").get_ylabel()
@@ -244,7 +244,7 @@ def plot_bigger_or_longer(answer: xr.Dataset, *, family: str | None = None, ax: 
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.marginal import bigger_or_longer
+    >>> from bayescale.answers import bigger_or_longer
     >>> from bayescale.plots import plot_bigger_or_longer
     >>> answer = bigger_or_longer(bs.fit(bs.load_shipped("tinylm"), seed=1), ["100k", "10M"], "100M")
     >>> plot_bigger_or_longer(answer, family="english").get_xscale()

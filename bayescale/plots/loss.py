@@ -164,7 +164,7 @@ def plot_crossing(answer: xr.Dataset, *, family: str | None = None, ax: Axes = N
 
     Examples
     --------
-    >>> from bayescale.answers.crossing import kaplan_crossing
+    >>> from bayescale.answers import kaplan_crossing
     >>> from bayescale.plots import plot_crossing
     >>> plot_crossing(kaplan_crossing({"alpha_C": 0.002, "alpha_D": 0.003})).get_xscale()
     'log'
@@ -207,7 +207,7 @@ def plot_known_models(models: xr.Dataset, *, family: str | None = None, ax: Axes
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.known_models import known_models
+    >>> from bayescale.answers import known_models
     >>> from bayescale.plots import plot_known_models
     >>> models = known_models(bs.fit(bs.load_shipped("tinylm"), seed=1))
     >>> plot_known_models(models, family="english").get_xscale()
