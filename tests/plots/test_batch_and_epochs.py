@@ -3,9 +3,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayescale.answers.batch import critical_batch, time_and_compute
-from bayescale.answers.deadline import cost_of_deadline
-from bayescale.answers.repeats import value_of_epochs
+from bayescale.answers import cost_of_deadline, critical_batch, time_and_compute, value_of_epochs
 from bayescale.plots import plot_critical_batch, plot_epochs, plot_pareto, style
 
 # Kaplan et al. 2020, Table 3 and eq. 1.4; Muennighoff et al. 2023.
