@@ -23,7 +23,7 @@ def scores(method: str, curve: Curve) -> dict[str, float] | None:
     """Return both scores of our forecast on one curve, its median as the centre; None where it could not be had."""
     said, forms = predictions(curve), shipped_forms("examples")
     weights = forms if method == FORECAST else dict.fromkeys(forms, 1.0)
-    held = held_out(said, weights, [_factor(curve)])
+    held = held_out(said, weights, [_find_factor(curve)])
     if not held.sizes["held_out"]:
         return None
     return {"rmsle": rmsle(np.log(held["median"].values), held["loss"].values), "log_score": float(held["elpd"].mean())}
@@ -47,7 +47,7 @@ def _rehearse_form(curve: Curve, card: Card) -> xr.Dataset:
     name = re.sub(r"[^\w.+-]+", "_", f"{curve.domain}_{curve.name}_{card.name}_{version}")
 
     def rehearse_curve() -> xr.Dataset:
-        first = _factor(curve)
+        first = _find_factor(curve)
         said = rehearse(runs_of(curve), [card], [first, first * REHEARSED])
         for line in filter(None, said.attrs["skipped"].split("\n")):
             print(f"{curve.domain}, {curve.name}, {line}", flush=True)
@@ -64,6 +64,6 @@ def runs_of(curve: Curve) -> xr.Dataset:
     return bs.read_runs(pd.DataFrame({name: np.concatenate(part) for name, part in parts.items()}), suspicious="keep")
 
 
-def _factor(curve: Curve) -> float:
+def _find_factor(curve: Curve) -> float:
     """Return the cut-off, as a multiple, that parts what is fitted from what is predicted."""
     return float(curve.x_out.max() / curve.x.max())

@@ -93,11 +93,11 @@ def page(found: pd.DataFrame) -> str:
     for log, rows in found.groupby("log", sort=False):
         kind = LOGS[str(log)]
         far = f"The run that is asked about has {beyond(kind.places()):.0f} times the compute of the largest one."
-        parts.append(f"## {TITLES[str(log)]}\n\n{kind.SAID}\n{far}\n\n{_lines(rows)}\n")
+        parts.append(f"## {TITLES[str(log)]}\n\n{kind.ABOUT}\n{far}\n\n{_write_lines(rows)}\n")
     return "\n".join(parts)
 
 
-def _lines(found: pd.DataFrame) -> str:
+def _write_lines(found: pd.DataFrame) -> str:
     names = {
         "E": "floor E",
         "expected_loss": "expected loss far out",
