@@ -67,7 +67,7 @@ laws: $(READY)  ## write docs/laws.md and its pictures from the laws and their c
 	$(RUN)/python docs/make_laws.py
 
 calibration: $(READY)  ## simulate from every card and fit it again, 200 times each; goes on where it stopped (hours)
-	$(RUN)/python docs/make_calibration.py $(ARGS)
+	PYTHONPATH=. $(RUN)/python docs/make_calibration.py $(ARGS)
 
 benchmark-trust: $(READY)  ## score all methods on the public runs in ../shared; goes on where it stopped (hours)
 	$(RUN)/python -m benchmarks.trust $(ARGS)

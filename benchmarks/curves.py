@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.laws import get_law
-from benchmarks.point_fits import grid, least_squares, log_loss
+from benchmarks.point_fits import grid, least_squares, log_loss, scale_starts
 from benchmarks.sets import shared
 
 LAWS = {"M1": "power", "M2": "power-floor", "M3": "shifted", "M4": "plateau", "BNSL": "broken-1"}
@@ -61,7 +61,7 @@ def point_forecast(method: str, curve: Curve, refits: int = REFITS, seed: int = 
     law, rng = get_law(LAWS[method]), np.random.default_rng(seed)
     inputs, at = {"x": curve.x}, {"x": curve.x_out}
     reference = law.reference(inputs)
-    best = least_squares(law, inputs, curve.loss, grid(law, _starts(method, curve.loss)))
+    best = least_squares(law, inputs, curve.loss, grid(law, scale_starts(law, STARTS, curve.loss)))
     residuals = np.log(curve.loss) - log_loss(law, inputs, best, reference)
     variance = (residuals**2).sum() / max(len(residuals) - len(best), 1)
     refitted = []
@@ -69,12 +69,6 @@ def point_forecast(method: str, curve: Curve, refits: int = REFITS, seed: int = 
         counts = np.bincount(rng.integers(len(residuals), size=len(residuals)), minlength=len(residuals))
         refitted.append(log_loss(law, at, least_squares(law, inputs, curve.loss, best[None], counts), reference))
     return log_loss(law, at, best, reference), np.sqrt(variance + np.var(refitted, axis=0))
-
-
-def _starts(method: str, loss: np.ndarray) -> dict[str, list[float]]:
-    parameters = get_law(LAWS[method]).parameters
-    unit = {p.name: np.median(loss) if p.unit == "loss" else 1.0 for p in parameters} | {"E": loss.min()}
-    return {p.name: [v * unit[p.name] for v in STARTS[p.name]] for p in parameters}
 
 
 def point_scores(method: str, curve: Curve) -> dict[str, float]:

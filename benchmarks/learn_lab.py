@@ -14,15 +14,14 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.cards import Card
-from bayescale.inference import COUNTED, log_likelihood, save_fit
-from bayescale.inference.store import load_fit
+from bayescale.inference import COUNTED, log_likelihood
 from bayescale.modeling import model_data
 from bayescale.report.card_text import card_text
-from benchmarks.sets import open_sets
+from benchmarks.resume import BUILD, keep
+from benchmarks.sets import open_sets, read_set
 
 TABLE = Path(__file__).parent / "new_lab.csv"
 CARD = Path(__file__).parents[1] / "models" / "new-lab.toml"
-KEPT = Path(__file__).parents[1] / "build" / "learn-lab"
 # Enough of a set for its constants; the largest sets would else decide what families are like.
 MOST, FACTOR, FEW, SEED = 60, 100.0, 3, 1
 HEAD = "# Written by `make learn-lab`, not by hand: what ten public families of language models have in common.\n"
@@ -44,20 +43,19 @@ def public_runs(without: str = "") -> xr.Dataset:
             ranked = frame.sort_values("C")
             place = np.unique(np.linspace(0, len(ranked) - 1, min(MOST, len(ranked))).round().astype(int))
             frames.append(ranked.iloc[place].assign(family=name))
-    named = pd.concat(frames, ignore_index=True).rename(columns={"N": "params", "D": "tokens", "C": "compute"})
-    return bs.read_runs(named.dropna(), suspicious="keep")
+    return read_set(pd.concat(frames, ignore_index=True))
 
 
 def hierarchy(without: str = "") -> xr.DataTree:
     """Return the posterior over all public families, or all but one; kept, as it takes minutes."""
-    path = KEPT / f"without-{without.replace(' ', '_') or 'none'}.nc"
-    if not path.exists():
+
+    def fit_sets() -> xr.DataTree:
         fit = bs.fit(public_runs(without), HIERARCHY, seed=SEED, prior_draws=0)
         fit.attrs["title"] = "ten public sets" if not without else f"public sets without {without}"
         print(f"without {without or 'none'}: {bs.verdict(fit).sentence}", flush=True)
-        KEPT.mkdir(parents=True, exist_ok=True)
-        save_fit(fit, path)
-    return load_fit(path)
+        return fit
+
+    return keep(BUILD / "learn-lab" / f"without-{without.replace(' ', '_') or 'none'}.nc", fit_sets)
 
 
 def lab_card(fit: xr.DataTree) -> Card:
@@ -72,14 +70,10 @@ def few_runs(name: str) -> tuple[xr.Dataset, xr.Dataset]:
     frame = open_sets()[name].sort_values("C").dropna()
     below = frame["C"] <= frame["C"].max() / FACTOR
     three = frame[below].iloc[np.linspace(0, below.sum() - 1, FEW).round().astype(int)]
-    few, rest = (
-        bs.read_runs(part.rename(columns={"N": "params", "D": "tokens", "C": "compute"}), suspicious="keep")
-        for part in (three, frame[~below])
-    )
-    return few, rest
+    return read_set(three), read_set(frame[~below])
 
 
-def tried(name: str, cards: dict[str, Card]) -> list[dict[str, object]]:
+def try_cards(name: str, cards: dict[str, Card]) -> list[dict[str, object]]:
     """Return how each card predicts the larger runs of a set from three of its smaller ones."""
     few, rest = few_runs(name)
     rows = []
@@ -119,7 +113,7 @@ def main() -> None:
             card = bs.load_card(other)
             at = card.get_law().reference({column: few[column].values for column in ("params", "tokens")})
             cards[other] = card.model_copy(update={"reference": at})
-        rows += tried(name, cards)
+        rows += try_cards(name, cards)
     table = pd.DataFrame(rows).round(3)
     table.to_csv(TABLE, index=False)
     print(table.groupby("card", sort=False)[["log_score", "coverage", "width", "error"]].mean().round(3).to_string())

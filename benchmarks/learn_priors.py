@@ -8,12 +8,12 @@ Writes benchmarks/learned_priors.csv, for models/defaults.toml and models/couple
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from scipy import optimize, stats
 from scipy.special import expit, logit, logsumexp
 
@@ -23,11 +23,10 @@ from bayescale.errors import DesignError
 from bayescale.forms.rehearse import cut
 from bayescale.inference import COUNTED, log_likelihood
 from bayescale.modeling import model_data
-from benchmarks.sets import open_sets
+from benchmarks.resume import BUILD, keep
+from benchmarks.sets import open_sets, read_set
 
 TABLE = Path(__file__).parent / "learned_priors.csv"
-# The fits take a quarter of an hour: their draws are kept, and a run that was stopped goes on.
-KEPT = Path(__file__).parents[1] / "build" / "learn-priors"
 FACTORS, DRAWS, SEED, SWEEPS = (10.0, 100.0), 1000, 1, 2
 THIN = 4  # of the draws: they are weighed thousands of times
 # Beliefs under which fewer of a fit's draws count than these cannot be judged by it.
@@ -59,37 +58,37 @@ class Shape(NamedTuple):
     of: tuple[str, ...]
 
 
-def _spread(x: float, least: float, most: float) -> float:
+def _bound_spread(x: float, least: float, most: float) -> float:
     return float(least + (most - least) * expit(x))
 
 
-def _log_normal(of: tuple[str, ...], median: float) -> Shape:
+def _make_log_normal(of: tuple[str, ...], median: float) -> Shape:
     def written(h: np.ndarray) -> tuple[float, float]:
-        return float(np.exp(h[0])), _spread(h[1], 0.3, 1.0)
+        return float(np.exp(h[0])), _bound_spread(h[1], 0.3, 1.0)
 
     return Shape(lambda h: stats.lognorm(s=written(h)[1], scale=written(h)[0]), written, (np.log(median), 0.0), of)
 
 
-def _share(h: np.ndarray) -> tuple[float, float]:
-    mean, runs = float(expit(h[0])), _spread(h[1], 3.0, 70.0)
+def _write_share(h: np.ndarray) -> tuple[float, float]:
+    mean, runs = float(expit(h[0])), _bound_spread(h[1], 3.0, 70.0)
     return mean * runs, (1 - mean) * runs
 
 
-def _shift(h: np.ndarray) -> tuple[float, float]:
-    return float(h[0]), _spread(h[1], 0.2, 0.5)
+def _write_shift(h: np.ndarray) -> tuple[float, float]:
+    return float(h[0]), _bound_spread(h[1], 0.2, 0.5)
 
 
 LEARNED = {
-    "E": Shape(lambda h: stats.beta(*_share(h)), _share, (logit(0.625), -2.0), ("E",)),
-    "alpha, beta": _log_normal(("alpha", "beta"), 0.33),
-    "kappa": _log_normal(("kappa",), 0.7),
-    "tau": _log_normal(("tau",), 0.01),
-    "sigma_growth": Shape(lambda h: stats.norm(*_shift(h)), _shift, (0.3, 0.0), ("sigma_growth",)),
+    "E": Shape(lambda h: stats.beta(*_write_share(h)), _write_share, (logit(0.625), -2.0), ("E",)),
+    "alpha, beta": _make_log_normal(("alpha", "beta"), 0.33),
+    "kappa": _make_log_normal(("kappa",), 0.7),
+    "tau": _make_log_normal(("tau",), 0.01),
+    "sigma_growth": Shape(lambda h: stats.norm(*_write_shift(h)), _write_shift, (0.3, 0.0), ("sigma_growth",)),
 }
 FAMILIES = {"E": "Beta", "sigma_growth": "Normal"}
 
 
-class Said(NamedTuple):
+class SetDraws(NamedTuple):
     """What the fit of one set below one cut gave: its draws, their log density of each larger run, and its priors'."""
 
     theta: dict[str, np.ndarray]
@@ -97,34 +96,28 @@ class Said(NamedTuple):
     wide: np.ndarray
 
 
-def fits() -> dict[str, list[Said]]:
+def fits() -> dict[str, list[SetDraws]]:
     """Fit every set below each cut with the wide priors; what cannot be fitted is told and left out."""
     card, found = bs.make_card(WIDE, "wide"), {}
     for name, frame in open_sets().items():
-        named = frame.rename(columns={"N": "params", "D": "tokens", "C": "compute"}).astype(float).dropna()
-        runs = bs.read_runs(named, suspicious="keep")
+        runs = read_set(frame.astype(float))
         for factor in FACTORS:
             try:
                 train, test = cut(runs, card, factor)
             except DesignError as error:
                 print(f"{name}, {factor:g}x: {error}", flush=True)
                 continue
-            path = KEPT / f"{name.replace(' ', '_')}-{factor:g}.nc"
-            if not path.exists():
-                fit = bs.fit(train, card, seed=SEED, draws=DRAWS, tune=DRAWS, tries=2, prior_draws=0, limits=COUNTED)
-                KEPT.mkdir(parents=True, exist_ok=True)
-                fit.to_netcdf(path.with_suffix(".part"), engine="h5netcdf")
-                path.with_suffix(".part").rename(path)
-            with xr.open_datatree(path, engine="h5netcdf") as kept:
-                fit = kept.load()
+            # The fits take a quarter of an hour, so they are kept.
+            fit = keep(BUILD / "learn-priors" / f"{name.replace(' ', '_')}-{factor:g}.nc", partial(bs.fit, train, card,
+                       seed=SEED, draws=DRAWS, tune=DRAWS, tries=2, prior_draws=0, limits=COUNTED))  # fmt: skip
             verdict = bs.verdict(fit)
             print(f"{name}, {factor:g}x: {verdict.sentence}", flush=True)
             if verdict.passed:
-                found.setdefault(name, []).append(_said(card, fit, train, test))
+                found.setdefault(name, []).append(_take_draws(card, fit, train, test))
     return found
 
 
-def _said(card: Card, fit: Any, train: Any, test: Any) -> Said:
+def _take_draws(card: Card, fit: Any, train: Any, test: Any) -> SetDraws:
     posterior = fit["posterior"].to_dataset().isel(draw=slice(None, None, THIN))
     density = next(iter(log_likelihood(card, posterior, test, model_data(card, train)).data_vars.values()))
     names = [name for shape in LEARNED.values() for name in shape.of]
@@ -132,10 +125,10 @@ def _said(card: Card, fit: Any, train: Any, test: Any) -> Said:
     # The share of the lowest loss is what has a prior; one of just 1 has no density under most.
     theta["E"] = np.clip(theta["E"] / float(train["loss"].min()), 1e-6, 1 - 1e-6)
     wide = sum(card.all_priors[name].scipy.logpdf(theta[name]) for name in names)
-    return Said(theta, density.values.reshape(-1, test.sizes["run"]), np.asarray(wide))
+    return SetDraws(theta, density.values.reshape(-1, test.sizes["run"]), np.asarray(wide))
 
 
-def predicted(said: list[Said], beliefs: Mapping[str, np.ndarray] | None, fewest: float = 0.0) -> float:
+def predicted(said: list[SetDraws], beliefs: Mapping[str, np.ndarray] | None, fewest: float = 0.0) -> float:
     """Return the mean log density of a larger run under these beliefs, over the cuts; of the wide ones without."""
     scores = []
     for one in said:
@@ -150,7 +143,7 @@ def predicted(said: list[Said], beliefs: Mapping[str, np.ndarray] | None, fewest
     return float(np.mean(scores))
 
 
-def learn(sets: Mapping[str, list[Said]]) -> dict[str, np.ndarray]:
+def learn(sets: Mapping[str, list[SetDraws]]) -> dict[str, np.ndarray]:
     """Return the beliefs under which the larger runs of these sets are most likely: one parameter after the other."""
     beliefs = {name: np.array(shape.start, dtype=float) for name, shape in LEARNED.items()}
     for _ in range(SWEEPS):

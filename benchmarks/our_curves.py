@@ -12,6 +12,7 @@ from bayescale.cards import Card, load_card
 from bayescale.forms import held_out, rehearse, shipped_forms
 from benchmarks.curves import Curve, rmsle
 from benchmarks.ours import EQUAL, FORECAST, KEPT
+from benchmarks.resume import keep
 
 METHODS = (FORECAST, EQUAL)
 # How far below the fitted points the forms are rehearsed: as far as the points to predict lie beyond them.
@@ -22,7 +23,7 @@ def scores(method: str, curve: Curve) -> dict[str, float] | None:
     """Return both scores of our forecast on one curve, its median as the centre; None where it could not be had."""
     said, forms = predictions(curve), shipped_forms("examples")
     weights = forms if method == FORECAST else dict.fromkeys(forms, 1.0)
-    held = held_out(said, weights, [_factor(curve)])
+    held = held_out(said, weights, [_find_factor(curve)])
     if not held.sizes["held_out"]:
         return None
     return {"rmsle": rmsle(np.log(held["median"].values), held["loss"].values), "log_score": float(held["elpd"].mean())}
@@ -30,7 +31,7 @@ def scores(method: str, curve: Curve) -> dict[str, float] | None:
 
 def predictions(curve: Curve) -> xr.Dataset:
     """Return what every form says of the held-out part, and of the top of the fitted part from its bottom."""
-    said = [_said(curve, load_card(form)) for form in shipped_forms("examples")]
+    said = [_rehearse_form(curve, load_card(form)) for form in shipped_forms("examples")]
     found = xr.concat(said, dim="form", join="outer")
     factor, run = zip(*(str(label).split(" ", 1) for label in found["held_out"].values), strict=True)
     runs = runs_of(curve).sel(run=list(run))
@@ -40,23 +41,21 @@ def predictions(curve: Curve) -> xr.Dataset:
     return found.assign(loss=("held_out", runs["loss"].values)).assign_attrs(about)
 
 
-def _said(curve: Curve, card: Card) -> xr.Dataset:
+def _rehearse_form(curve: Curve, card: Card) -> xr.Dataset:
     """Return what one form says, its points labelled by cut-off and run; kept until the card changes."""
     version = hashlib.sha256(card.model_dump_json(exclude_none=True).encode()).hexdigest()[:8]
     name = re.sub(r"[^\w.+-]+", "_", f"{curve.domain}_{curve.name}_{card.name}_{version}")
-    path = KEPT / "curves" / f"{name}.nc"
-    if not path.exists():
-        first = _factor(curve)
+
+    def rehearse_curve() -> xr.Dataset:
+        first = _find_factor(curve)
         said = rehearse(runs_of(curve), [card], [first, first * REHEARSED])
-        labels = [f"{f!r} {run}" for f, run in zip(said["factor"].values.tolist(), said["run"].values, strict=True)]
-        drawn = said[["predicted", "log_density"]].reset_coords(drop=True).assign_coords(held_out=np.array(labels, str))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        drawn.assign(predicted=drawn["predicted"].astype("float32")).to_netcdf(part)
-        part.rename(path)
         for line in filter(None, said.attrs["skipped"].split("\n")):
             print(f"{curve.domain}, {curve.name}, {line}", flush=True)
-    return xr.load_dataset(path)
+        labels = [f"{f!r} {run}" for f, run in zip(said["factor"].values.tolist(), said["run"].values, strict=True)]
+        drawn = said[["predicted", "log_density"]].reset_coords(drop=True).assign_coords(held_out=np.array(labels, str))
+        return drawn.assign(predicted=drawn["predicted"].astype("float32"))
+
+    return keep(KEPT / "curves" / f"{name}.nc", rehearse_curve)
 
 
 def runs_of(curve: Curve) -> xr.Dataset:
@@ -65,6 +64,6 @@ def runs_of(curve: Curve) -> xr.Dataset:
     return bs.read_runs(pd.DataFrame({name: np.concatenate(part) for name, part in parts.items()}), suspicious="keep")
 
 
-def _factor(curve: Curve) -> float:
+def _find_factor(curve: Curve) -> float:
     """Return the cut-off, as a multiple, that parts what is fitted from what is predicted."""
     return float(curve.x_out.max() / curve.x.max())

@@ -69,12 +69,12 @@ DOMAINS = {"IC": "images (72)", "NMT": "translation (5)", "LM": "language (5)", 
 
 def write_page() -> Path:
     """Write the page and return its path."""
-    results, curves = (_ordered(pd.read_csv(path)) if path.exists() else None for path in (RESULTS, CURVES))
+    results, curves = (_sort_methods(pd.read_csv(path)) if path.exists() else None for path in (RESULTS, CURVES))
     PAGE.write_text(page(results, curves), encoding="utf-8")
     return PAGE
 
 
-def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
+def _sort_methods(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with the methods in one order, whichever was scored first."""
     place = {method: i for i, method in enumerate(ORDER)}
     return rows.sort_values("method", key=lambda names: names.map(place), kind="stable")
@@ -85,25 +85,25 @@ def page(results: pd.DataFrame | None, curves: pd.DataFrame | None) -> str:
     parts = [HEAD]
     if results is not None:
         factors = sorted(results["factor"].unique(), reverse=True)
-        parts += [_means(results[results["factor"] == factor], factor) for factor in factors]
-        parts += [_peers(results[results["factor"] == factors[0]]), _forecast_by_set(results, factors)]
-        parts += [_by_set(results[results["factor"] == factors[0]])]
+        parts += [_write_means(results[results["factor"] == factor], factor) for factor in factors]
+        parts += [_write_peers(results[results["factor"] == factors[0]]), _write_forecast(results, factors)]
+        parts += [_write_sets(results[results["factor"] == factors[0]])]
     if curves is not None:
-        parts += [CURVES_HEAD, _by_domain(curves)]
+        parts += [CURVES_HEAD, _write_domains(curves)]
     return "\n".join(parts) + "\n"
 
 
-def _means(rows: pd.DataFrame, factor: float) -> str:
+def _write_means(rows: pd.DataFrame, factor: float) -> str:
     sets = rows["set"].nunique()
     means = rows.groupby("method", sort=False)[list(COLUMNS)].mean()
     counts = rows.groupby("method", sort=False).size()
     # A mean over fewer sets is of other sets: the page's head says why.
     names = {m: str(m) if n == sets else f"{m} ({n} of {sets} sets)" for m, n in counts.items()}
-    body = [[names[method], *_numbers(row)] for method, row in means.iterrows()]
+    body = [[names[method], *_format_numbers(row)] for method, row in means.iterrows()]
     return f"### {factor:g}x: means over {sets} sets\n\n" + table(["method", *COLUMNS.values()], body)
 
 
-def _forecast_by_set(results: pd.DataFrame, factors: list[float]) -> str:
+def _write_forecast(results: pd.DataFrame, factors: list[float]) -> str:
     """Return the table of the forecast's coverage on every set and at every cut-off, the low ones included."""
     ours_alone = results[results["method"] == ours.FORECAST].set_index(["set", "factor"])
     head = ["set", *(f"{column}, {factor:g}x" for factor in factors for column in ("runs", "coverage", "top third"))]
@@ -117,41 +117,42 @@ def _forecast_by_set(results: pd.DataFrame, factors: list[float]) -> str:
     return f"### The {ours.FORECAST} on each set\n\n" + table(head, body)
 
 
-def _by_set(rows: pd.DataFrame) -> str:
+def _write_sets(rows: pd.DataFrame) -> str:
     parts = []
     for name, of_set in rows.groupby("set", sort=False):
-        body = [[str(row["method"]), *_numbers(row)] for _, row in of_set.iterrows()]
+        body = [[str(row["method"]), *_format_numbers(row)] for _, row in of_set.iterrows()]
         parts.append(f"#### {name}: {of_set['runs'].iloc[0]} runs\n\n" + table(["method", *COLUMNS.values()], body))
     return f"### Each set at {rows['factor'].iloc[0]:g}x\n\n" + "\n".join(parts)
 
 
-def _peers(rows: pd.DataFrame) -> str:
+def _write_peers(rows: pd.DataFrame) -> str:
     errors = rows.groupby("method", sort=False)["error_point"].mean().dropna()
     if errors.empty:
         return ""
     return PEERS.format(errors=", ".join(f"{value:.2f}% ({method})" for method, value in errors.items()))
 
 
-def _numbers(row: pd.Series) -> list[str]:
+def _format_numbers(row: pd.Series) -> list[str]:
     return [f"{row[name]:.{1 if name in ONE_DECIMAL else 2}f}" for name in COLUMNS]
 
 
-def _by_domain(curves: pd.DataFrame) -> str:
+def _write_domains(curves: pd.DataFrame) -> str:
     domains = [name for name in DOMAINS if name in set(curves.domain)]
     grouped = curves.groupby(["method", "domain"], sort=False)[["rmsle", "log_score"]]
     means, counts = grouped.mean(), grouped.size()
     body = [
-        [method, *_cells(means.loc[method], counts[method], counts, domains)] for method in dict.fromkeys(curves.method)
+        [method, *_format_cells(means.loc[method], counts[method], counts, domains)]
+        for method in dict.fromkeys(curves.method)
     ]
     peers = means[means.index.isin(PEERS_OF_CURVES, level="method")].groupby("domain")
     if len(peers):
         best = pd.DataFrame({"rmsle": peers["rmsle"].min(), "log_score": peers["log_score"].max()})
-        body.append([BEST, *_cells(best, counts.groupby("domain").max(), counts, domains)])
+        body.append([BEST, *_format_cells(best, counts.groupby("domain").max(), counts, domains)])
     head = ["method", *(f"RMSLE, {DOMAINS[d]}" for d in domains), *(f"log score, {DOMAINS[d]}" for d in domains)]
     return table(head, body)
 
 
-def _cells(means: pd.DataFrame, mine: pd.Series, counts: pd.Series, domains: list[str]) -> list[str]:
+def _format_cells(means: pd.DataFrame, mine: pd.Series, counts: pd.Series, domains: list[str]) -> list[str]:
     """Return the scores of one method; a mean over fewer curves of a domain than others had says so."""
     cells = []
     for name, digits in (("rmsle", 5), ("log_score", 2)):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.laws import get_law
-from benchmarks.point_fits import grid, least_huber, log_loss
+from benchmarks.point_fits import grid, least_huber, log_loss, scale_starts
 from benchmarks.scores import predicted
 
 REFITS, RESIDUALS, SEED = 100, 40, 1
@@ -40,7 +40,7 @@ def huber_bootstrap(
     loss = train.loss.to_numpy()
     inputs, at = ({"params": runs.N.to_numpy(), "tokens": runs.D.to_numpy()} for runs in (train, test))
     reference = law.reference(inputs)
-    best = least_huber(law, inputs, loss, grid(law, _starts(form, loss)))
+    best = least_huber(law, inputs, loss, grid(law, scale_starts(law, STARTS[form], loss)))
     residuals = np.log(loss) - log_loss(law, inputs, best, reference)
     draws = []
     for _ in range(REFITS):
@@ -50,8 +50,3 @@ def huber_bootstrap(
         noise = rng.choice(residuals, size=(RESIDUALS, len(test)))
         draws.append(np.exp(log_loss(law, at, refit, reference) + noise))
     return predicted(test, np.concatenate(draws), np.exp(log_loss(law, at, best, reference)))
-
-
-def _starts(form: str, loss: np.ndarray) -> dict[str, list[float]]:
-    unit = {p.name: np.median(loss) if p.unit == "loss" else 1.0 for p in get_law(form).parameters} | {"E": loss.min()}
-    return {name: [v * unit[name] for v in values] for name, values in STARTS[form].items()}

@@ -22,23 +22,31 @@ LBFGS = {"ftol": 1e-12, "gtol": 1e-8, "maxiter": 500, "maxls": 50}
 
 def grid(law: Law, starts: Mapping[str, Sequence[float]]) -> np.ndarray:
     """Return every combination of the starting values, one a row, on the scale of the optimiser."""
-    return np.array([_free(law, start) for start in itertools.product(*(starts[n] for n in law.parameter_names))])
+    return np.array(
+        [_free_values(law, start) for start in itertools.product(*(starts[n] for n in law.parameter_names))]
+    )
 
 
-def _positive(law: Law) -> np.ndarray:
+def scale_starts(law: Law, starts: Mapping[str, Sequence[float]], loss: np.ndarray) -> dict[str, list[float]]:
+    """Return the starting values of each parameter: multiples of the lowest (E) or the median loss, or exponents."""
+    unit = {p.name: np.median(loss) if p.unit == "loss" else 1.0 for p in law.parameters} | {"E": loss.min()}
+    return {name: [value * unit[name] for value in starts[name]] for name in law.parameter_names}
+
+
+def _find_positive(law: Law) -> np.ndarray:
     return np.array([p.support == "positive" for p in law.parameters])
 
 
-def _free(law: Law, values: Sequence[float]) -> np.ndarray:
+def _free_values(law: Law, values: Sequence[float]) -> np.ndarray:
     """Return the logarithm of what is positive and the rest as it is."""
-    z, positive = np.array(values, dtype=float), _positive(law)
+    z, positive = np.array(values, dtype=float), _find_positive(law)
     z[positive] = np.log(z[positive])
     return z
 
 
 def theta_of(law: Law, z: np.ndarray) -> Theta:
     """Return the parameters by name; where z holds many fits, a row each, each parameter is a column."""
-    by_name = zip(law.parameter_names, np.moveaxis(z, -1, 0), _positive(law), strict=True)
+    by_name = zip(law.parameter_names, np.moveaxis(z, -1, 0), _find_positive(law), strict=True)
     return {name: (np.exp(v) if positive else v)[..., None] for name, v, positive in by_name}
 
 

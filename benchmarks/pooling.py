@@ -17,7 +17,7 @@ from bayescale.forms.shrinkage import POOLINGS
 from bayescale.inference import log_likelihood
 from bayescale.modeling import model_data
 from benchmarks.page import table
-from benchmarks.sets import open_sets
+from benchmarks.sets import open_sets, read_set
 
 ROOT = Path(__file__).parents[1]
 TABLE, PAGE = ROOT / "data" / "calibration" / "pooling.csv", ROOT / "docs" / "pooling.md"
@@ -39,8 +39,7 @@ def logs() -> dict[str, xr.Dataset]:
     """Return the logs with families: three public corpora, and the two of our own."""
     sets = open_sets()
     frame = pd.concat([sets[name].assign(family=family) for name, family in CORPORA.items()])
-    named = frame.rename(columns={"N": "params", "D": "tokens", "C": "compute"})
-    return {"gadre": bs.read_runs(named, suspicious="keep"), "tinylm": bs.load_shipped("tinylm")}
+    return {"gadre": read_set(frame), "tinylm": bs.load_shipped("tinylm")}
 
 
 def parts(runs: xr.Dataset, family: str, few: bool) -> tuple[xr.Dataset, xr.Dataset]:

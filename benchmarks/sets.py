@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
+import xarray as xr
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -43,3 +44,11 @@ def reader() -> ModuleType:
 def open_sets() -> dict[str, pd.DataFrame]:
     """Return the open sets by name: a row for each run, columns N, D, C and loss."""
     return {name: runs[["N", "D", "C", "loss"]] for name, runs in reader().sets(shared("data"))}
+
+
+def read_set(frame: pd.DataFrame) -> xr.Dataset:
+    """Return the rows of an open set, or of several as families, as a run log; every row is kept."""
+    import bayescale as bs  # slow to import, and the tests of `runs` do without
+
+    named = frame.rename(columns={"N": "params", "D": "tokens", "C": "compute"})
+    return bs.read_runs(named.dropna(), suspicious="keep")

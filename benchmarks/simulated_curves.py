@@ -22,7 +22,7 @@ WITH = {
     | {"length": 1.0},
 }
 WITHOUT = {"extends": "chinchilla", "priors": PRIORS}
-SAID = f"""\
+ABOUT = f"""\
 Learning curves of {SIZES} sizes at {len(RATIOS)} tokens-per-parameter ratios, every third design with a second seed,
 {CHECKPOINTS} checkpoints a run from a tenth of its tokens on. All that is true of a log is drawn from the beliefs of
 one card, in NumPy: the law (Chinchilla's), how far a whole run lies off it (a standard deviation of about 1%: what
@@ -59,7 +59,9 @@ def simulate(replicate: int) -> tuple[pd.DataFrame, dict[str, float]]:
     error = np.empty(len(frame))
     for rows in frame.groupby("run").indices.values():
         level, tilt = rng.normal(0, [theta["offset_sd"], theta["tilt_sd"]])
-        error[rows] = level + tilt * decades[rows] + theta["wander_sd"] * _smooth(rng, decades[rows], card.curve.length)
+        error[rows] = (
+            level + tilt * decades[rows] + theta["wander_sd"] * _draw_wander(rng, decades[rows], card.curve.length)
+        )
     noise = rng.normal(0, theta["sigma"], len(frame))
     mean = law.at(np, {name: frame[name].to_numpy() for name in ("params", "tokens")}, theta, reference())
     frame["loss"] = mean * np.exp(error + noise)
@@ -71,7 +73,7 @@ def simulate(replicate: int) -> tuple[pd.DataFrame, dict[str, float]]:
     return frame, {"E": theta["E"], "expected_loss": expected, "loss": expected * np.exp(own)}
 
 
-def _smooth(rng: np.random.Generator, decades: np.ndarray, length: float) -> np.ndarray:
+def _draw_wander(rng: np.random.Generator, decades: np.ndarray, length: float) -> np.ndarray:
     together = alike(decades, decades, length) + 1e-9 * np.eye(decades.size)
     return np.asarray(np.linalg.cholesky(together) @ rng.standard_normal(decades.size))
 

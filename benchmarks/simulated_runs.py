@@ -33,7 +33,7 @@ WITH = {
     },
 }
 WITHOUT = {"extends": "chinchilla", "priors": PRIORS}
-SAID = f"""\
+ABOUT = f"""\
 Run logs of {BUDGETS} IsoFLOP budgets of {SIZES} sizes, every fifth design with a second seed. All that is true of a log
 is drawn from the beliefs of one card, in NumPy: the law (Chinchilla's), an error that the runs of a budget share (a
 standard deviation of about 1.5%) and the lean of its profile (3% a decade of N), lack of fit that seeds share (0.4%),
@@ -59,12 +59,12 @@ def simulate(replicate: int) -> tuple[pd.DataFrame, dict[str, float]]:
     decades = np.log10(frame["params"])
     off = decades - decades.groupby(compute).transform("mean")
     design = compute + frame["params"].round().astype(str)
-    error = _of_groups(rng, compute, theta["budget_sd"]) + off * _of_groups(rng, compute, theta["lean_sd"])
-    error += _of_groups(rng, design, theta["design_sd"])
+    error = _draw_groups(rng, compute, theta["budget_sd"]) + off * _draw_groups(rng, compute, theta["lean_sd"])
+    error += _draw_groups(rng, design, theta["design_sd"])
     mean = law.at(np, inputs, theta, reference)
-    frame["loss"] = mean * np.exp(error + _scatter(rng, theta, len(frame)))
+    frame["loss"] = mean * np.exp(error + _draw_scatter(rng, theta, len(frame)))
     expected = float(law.at(np, farther(frame), theta, reference))
-    own = rng.normal(0, np.hypot(theta["budget_sd"], theta["design_sd"])) + _scatter(rng, theta, 1)[0]
+    own = rng.normal(0, np.hypot(theta["budget_sd"], theta["design_sd"])) + _draw_scatter(rng, theta, 1)[0]
     return frame, {"E": theta["E"], "expected_loss": expected, "loss": expected * np.exp(own)}
 
 
@@ -90,11 +90,11 @@ def read(frame: pd.DataFrame, terms: str) -> xr.Dataset:
     return bs.read_runs(frame, suspicious="keep")
 
 
-def _of_groups(rng: np.random.Generator, labels: pd.Series, sd: float) -> pd.Series:
+def _draw_groups(rng: np.random.Generator, labels: pd.Series, sd: float) -> pd.Series:
     names = labels.unique()
     return labels.map(dict(zip(names, rng.normal(0, sd, len(names)), strict=True)))
 
 
-def _scatter(rng: np.random.Generator, theta: dict[str, float], count: int) -> np.ndarray:
+def _draw_scatter(rng: np.random.Generator, theta: dict[str, float], count: int) -> np.ndarray:
     worse = (rng.random(count) < theta["undertuned"]) * rng.exponential(theta["excess"], count)
     return rng.normal(0, theta["sigma"], count) + worse

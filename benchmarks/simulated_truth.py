@@ -6,8 +6,8 @@ that was interrupted goes on from there.
 """
 
 import argparse
-import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.inference.diagnostics import COUNTED
+from bayescale.inference import COUNTED
 from benchmarks import simulated_curves, simulated_runs
+from benchmarks.resume import BUILD, keep
 from benchmarks.simulated_runs import beyond
 
 ROOT = Path(__file__).resolve().parents[1]
-DONE, TABLE = ROOT / "build" / "simulated_truth", ROOT / "data" / "calibration" / "simulated_truth.csv"
+TABLE = ROOT / "data" / "calibration" / "simulated_truth.csv"
 PAGE = ROOT / "docs" / "simulated-truth.md"
 REPLICATES, MASS = 200, 0.9
 LOGS = {"runs": simulated_runs, "curves": simulated_curves}
@@ -59,13 +60,8 @@ def judge(log: str, replicate: int) -> list[dict[str, Any]]:
 
 def run(log: str, replicates: int) -> pd.DataFrame:
     """Judge the replicates that are not done yet; return all rows."""
-    DONE.mkdir(parents=True, exist_ok=True)
-    for k in range(replicates):
-        path = DONE / f"{log}-{k}.json"
-        if not path.exists():
-            path.with_suffix(".tmp").write_text(json.dumps(judge(log, k)))
-            path.with_suffix(".tmp").rename(path)
-    found = [json.loads((DONE / f"{log}-{k}.json").read_text()) for k in range(replicates)]
+    path = BUILD / "simulated_truth"
+    found = [keep(path / f"{log}-{k}.json", partial(judge, log, k)) for k in range(replicates)]
     return pd.DataFrame([row for rows in found for row in rows])
 
 
@@ -97,11 +93,11 @@ def page(found: pd.DataFrame) -> str:
     for log, rows in found.groupby("log", sort=False):
         kind = LOGS[str(log)]
         far = f"The run that is asked about has {beyond(kind.places()):.0f} times the compute of the largest one."
-        parts.append(f"## {TITLES[str(log)]}\n\n{kind.SAID}\n{far}\n\n{_lines(rows)}\n")
+        parts.append(f"## {TITLES[str(log)]}\n\n{kind.ABOUT}\n{far}\n\n{_write_lines(rows)}\n")
     return "\n".join(parts)
 
 
-def _lines(found: pd.DataFrame) -> str:
+def _write_lines(found: pd.DataFrame) -> str:
     names = {
         "E": "floor E",
         "expected_loss": "expected loss far out",

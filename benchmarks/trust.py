@@ -11,7 +11,8 @@ from benchmarks import our_curves
 from benchmarks.curves import LAWS, curves, point_scores
 from benchmarks.methods import METHODS, predict
 from benchmarks.page import write_page
-from benchmarks.results import CURVES, CURVES_KEY, RESULTS, SETS_KEY, add, forget, known
+from benchmarks.results import CURVES, CURVES_KEY, RESULTS, SETS_KEY
+from benchmarks.resume import add_row, drop_methods, known_rows
 from benchmarks.scores import score
 from benchmarks.sets import AbsentError, open_sets, reader
 
@@ -20,7 +21,7 @@ FACTORS = (10, 30, 100)
 
 def score_sets(sets: Sequence[str] = (), methods: Sequence[str] = ()) -> None:
     """Score the methods on the open sets at each factor; all of them where none is named."""
-    done, scorer = known(RESULTS, SETS_KEY), reader()
+    done, scorer = known_rows(RESULTS, SETS_KEY), reader()
     for name, runs in open_sets().items():
         for factor in FACTORS:
             for method in METHODS:
@@ -37,13 +38,13 @@ def score_sets(sets: Sequence[str] = (), methods: Sequence[str] = ()) -> None:
                     continue
                 found = score(scorer, rows)
                 seconds = round(time.perf_counter() - started, 1)
-                add(RESULTS, {"method": method, "set": name, "factor": factor, **found, "seconds": seconds})
+                add_row(RESULTS, {"method": method, "set": name, "factor": factor, **found, "seconds": seconds})
                 print(f"{name}, {factor}x, {method}: coverage {found['coverage']:.2f}, Winkler {found['winkler']:.1f}")
 
 
 def score_curves() -> None:
     """Score the methods on the curves: those of minutes first, then ours, the curves that are not of images first."""
-    done = known(CURVES, CURVES_KEY)
+    done = known_rows(CURVES, CURVES_KEY)
     every = sorted(curves(), key=lambda curve: curve.domain == "IC")
     for methods, scores in ((tuple(LAWS), point_scores), (our_curves.METHODS, our_curves.scores)):
         for curve in every:
@@ -55,7 +56,7 @@ def score_curves() -> None:
                 if found is None:
                     print(f"{', '.join(key)}: could not be fitted")
                     continue
-                add(CURVES, dict(zip(CURVES_KEY, key, strict=True)) | found)
+                add_row(CURVES, dict(zip(CURVES_KEY, key, strict=True)) | found)
                 print(", ".join(key))
 
 
@@ -68,7 +69,7 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only write the page from the tables that are there")
     arguments = parser.parse_args()
     for path in (RESULTS, CURVES):
-        forget(path, arguments.again)
+        drop_methods(path, arguments.again)
     if not arguments.page:
         try:
             score_sets(arguments.sets, arguments.methods)

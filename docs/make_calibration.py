@@ -17,13 +17,14 @@ import xarray as xr
 import bayescale as bs
 from bayescale.cards import Card
 from bayescale.forms.forms_for import shipped_forms
-from bayescale.plots.calibration import plot_calibration
+from bayescale.plots import plot_calibration
 from bayescale.plots.style import SIZE, style
 from bayescale.trust.ranks import MASSES, calibration_table, rank_ecdf
 from bayescale.trust.sbc import RUNS, SIMULATIONS, calibrate, written
+from benchmarks.resume import BUILD, keep, read
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCKS, TABLE = ROOT / "build" / "calibration", ROOT / "data" / "calibration" / "sbc.csv"
+BLOCKS, TABLE = BUILD / "calibration", ROOT / "data" / "calibration" / "sbc.csv"
 PAGE, PICTURE = ROOT / "docs" / "calibration.md", ROOT / "docs" / "images" / "calibration.png"
 BLOCK, DOTS = 50, 110
 # One sound parameter in a hundred is outside by chance: a card that has one is looked at again, with new data.
@@ -79,25 +80,24 @@ def blocks_of(name: str, seed: int, simulations: int) -> list[Path]:
 def rank(card: Card, seed: int, simulations: int) -> None:
     """Fit the simulations that are not done yet."""
     for k, path in enumerate(blocks_of(card.name, seed, simulations)):
-        if read_block(path, card) is None:
-            done = calibrate(card, BLOCK, seed=seed, start=k * BLOCK)
-            done.to_netcdf(path.with_suffix(".tmp"), engine="h5netcdf")
-            path.with_suffix(".tmp").rename(path)
-            print(f"{path.stem}: {done['seconds'].mean().item():.2f} s a fit", flush=True)
+
+        def simulate(start: int = k * BLOCK, name: str = path.stem) -> xr.Dataset:
+            done = calibrate(card, BLOCK, seed=seed, start=start)
+            print(f"{name}: {done['seconds'].mean().item():.2f} s a fit", flush=True)
+            return done
+
+        keep(path, simulate, lambda done: is_of(card, done))
 
 
-def read_block(path: Path, card: Card) -> xr.Dataset | None:
-    """Return what that file holds; None where there is none, or the card has changed since."""
-    if not path.exists():
-        return None
-    with xr.open_dataset(path, engine="h5netcdf") as found:
-        return found.load() if found.attrs["card"] == written(card) else None
+def is_of(card: Card, done: xr.Dataset) -> bool:
+    """Return whether simulations are of a card as it is now."""
+    return bool(done.attrs["card"] == written(card))
 
 
 def ranks_of(card: Card, seed: int, simulations: int) -> xr.Dataset | None:
     """Return the ranks of the simulations that are done; None where there are none."""
-    found = (read_block(path, card) for path in blocks_of(card.name, seed, simulations))
-    parts = [part for part in found if part is not None]
+    done = [read(path) for path in blocks_of(card.name, seed, simulations) if path.exists()]
+    parts = [part for part in done if is_of(card, part)]
     if not parts:
         return None
     out = xr.concat(parts, dim="simulation", combine_attrs="override")
@@ -203,7 +203,6 @@ def main() -> int:
     args = parser.parse_args()
     names = sorted([*bs.list_cards(), *ALSO], key=lambda name: (name in COSTLY, name))
     every = [bs.load_card(name) for name in names]
-    BLOCKS.mkdir(parents=True, exist_ok=True)
     for card in every if not args.write_only else []:
         if args.cards and card.name not in args.cards:
             continue

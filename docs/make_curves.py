@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.plots.finish import plot_ends, plot_finish
+from bayescale.plots import plot_ends, plot_finish
 from bayescale.plots.style import SIZE, style
 from benchmarks import sets
 from benchmarks.page import table
@@ -30,17 +30,17 @@ FOLLOWED = ("gemstones", "PyGemma-1536x50_pretrain")
 
 def gemstones() -> xr.Dataset:
     """Return the 22 curves at a constant learning rate: every 2B tokens to 100B, every 10B to 350B."""
-    return _gemstones({"hot_477": 1.0, "hot_100b+": 1.0}).drop_vars("lr_fraction")
+    return _read_gemstones({"hot_477": 1.0, "hot_100b+": 1.0}).drop_vars("lr_fraction")
 
 
 def cooled_gemstones() -> xr.Dataset:
     """Return the 20 curves that were also cooled down, from every 10B tokens on for a tenth of these."""
-    curves = _gemstones({"hot": 1.0, "cool_end": 0.0})
+    curves = _read_gemstones({"hot": 1.0, "cool_end": 0.0})
     ends = set(curves["run"].values[curves["lr_fraction"].values == 0])
     return curves.isel(checkpoint=np.isin(curves["run"].values, list(ends)))
 
 
-def _gemstones(files: dict[str, float]) -> xr.Dataset:
+def _read_gemstones(files: dict[str, float]) -> xr.Dataset:
     """Return the curves of those files, each with its learning rate as a share of the peak."""
     folder = sets.shared("data") / "gemstones"
     parts = [
@@ -129,13 +129,13 @@ def shares(found: pd.DataFrame) -> pd.DataFrame:
             "in all": f"{len(part)}",
             "share": f"{100 * part['held'].mean():.1f}%",
             "median width": f"{part['width'].median():.1f}%",
-            "fits that converged": "{} of {}".format(*_fits(part)),
+            "fits that converged": "{} of {}".format(*_count_fits(part)),
         }
         for name, part in every
     ])  # fmt: skip
 
 
-def _fits(part: pd.DataFrame) -> tuple[int, int]:
+def _count_fits(part: pd.DataFrame) -> tuple[int, int]:
     converged = part.groupby(["set", "fold"])["converged"].first()
     return int(converged.sum()), len(converged)
 

@@ -17,7 +17,7 @@ from bayescale.cards import Card
 from bayescale.design.prior_predictive import TYPICAL_LOSS, prior_predictive
 from bayescale.laws import Law, scale_of
 from bayescale.laws.scales import ANY
-from bayescale.plots.prior_predictive import plot_prior_predictive
+from bayescale.plots import plot_prior_predictive
 from bayescale.plots.style import style
 
 HERE = Path(__file__).resolve().parent
@@ -55,21 +55,21 @@ def page(laws: dict[str, Law], cards: dict[str, Card]) -> str:
 
 def section(law: Law, cards: dict[str, Card]) -> str:
     """Return the section of one law: what it says, what it takes, its parameters, its cards and its picture."""
-    rows = [f"| `{p.name}` | {p.meaning} | {_unit(p.unit)} | {VALUES[p.support]} |" for p in law.parameters]
+    rows = [f"| `{p.name}` | {p.meaning} | {_format_unit(p.unit)} | {VALUES[p.support]} |" for p in law.parameters]
     mine = cards_of(law, cards)
     lines = [
         f"\n### {law.name}\n",
         f"{law.title}.\n",
         f"```text\n{law.equation}\n```\n",
-        f"{_linked(law.source)}\n",
-        f"Predicts {law.response} from {'; '.join(_input(name) for name in law.inputs)}.\n",
+        f"{_link_source(law.source)}\n",
+        f"Predicts {law.response} from {'; '.join(_describe_input(name) for name in law.inputs)}.\n",
         "| parameter | meaning | unit | values |\n|---|---|---|---|",
         "\n".join(rows) + "\n",
     ]
     if law.paper_parameters:
         said = "; ".join(f"`{p.name}`, {p.meaning}" for p in law.paper_parameters)
         lines.append(f"As the paper prints it: {said}.\n")
-    named = ", ".join(f"[{card.name}](../models/{card.name}.toml){_of(card)}" for card in mine)
+    named = ", ".join(f"[{card.name}](../models/{card.name}.toml){_name_column(card)}" for card in mine)
     lines.append(f"Cards: {named}.\n")
     lines.append(f"![Prior predictive of the card {mine[0].name}](images/laws/{law.name}.png)")
     return "\n".join(lines)
@@ -81,15 +81,15 @@ def cards_of(law: Law, cards: dict[str, Card]) -> list[Card]:
     return sorted(mine, key=lambda card: (card.name != law.name, card.name.endswith(INFORMED), card.name))
 
 
-def _of(card: Card) -> str:
+def _name_column(card: Card) -> str:
     return f" (of {card.x})" if card.x else ""
 
 
-def _unit(unit: str) -> str:
+def _format_unit(unit: str) -> str:
     return "" if unit == "1" else unit
 
 
-def _input(name: str) -> str:
+def _describe_input(name: str) -> str:
     if name == ANY.name:
         return "x, any one column that a card names"
     scale = scale_of(name)
@@ -97,7 +97,7 @@ def _input(name: str) -> str:
     return f"{scale.symbol}, {scale.meaning}{unit}: column `{name}`"
 
 
-def _linked(source: str) -> str:
+def _link_source(source: str) -> str:
     return re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", source) + "."
 
 

@@ -53,10 +53,10 @@ def porian() -> str:
     for group, baseline in (("decay", "kaplan"), ("warmup", "long"), ("counted", "standard (held-out loss)")):
         found = bs.differences(fit, group, baseline)
         for level in found[group].values:
-            cells = [_band(found[name].sel({group: level})) for name in card.get_law().parameter_names]
+            cells = [_format_band(found[name].sel({group: level})) for name in card.get_law().parameter_names]
             rows.append([f"{group}: {level} against {baseline}", *cells])
     told = table(["what changes", *card.get_law().parameter_names], rows)
-    return _section(
+    return _write_section(
         "Does the recipe change the law? Porian et al. 2024",
         "IsoFLOP points of two corpora, with Kaplan's or Hoffmann's learning-rate schedule, long or short warm-up, and "
         "N counted in three ways; the experiments at a constant rate are left out, whose points are of one run each. "
@@ -66,16 +66,16 @@ def porian() -> str:
         "others training losses: the last two lines are of the counting and of the kind of loss together. D follows "
         "from N as it was counted, too.\n\n"
         "**Rows that are not runs.** The same trainings seem to stand under each way of counting: at one size, recipe "
-        f"and D their losses differ by {_apart(frame, 'counted'):.2f}% (median), those of two schedules by "
-        f"{_apart(frame, 'decay'):.1f}%. Under Kaplan's schedule the rows of one size lie at D that doubles, from "
-        f"{frame.loc[frame['decay'] == 'kaplan', 'D'].min() / 1e6:.0f}M tokens and a loss of {frame['loss'].max():.0f} "
-        "on: checkpoints of one training, by the look of them. The card takes every row as a run of its own, so that "
-        "its bands are too narrow, by as much as the last lines say; with `[errors] size` chains did not agree after "
+        f"and D their losses differ by {_compare_losses(frame, 'counted'):.2f}% (median), those of two schedules by "
+        f"{_compare_losses(frame, 'decay'):.1f}%. Under Kaplan's schedule the rows of one size lie at D that doubles, "
+        f"from {frame.loc[frame['decay'] == 'kaplan', 'D'].min() / 1e6:.0f}M tokens and a loss of "
+        f"{frame['loss'].max():.0f} on: checkpoints of one training, by the look of them. The card takes every row as a "
+        "run of its own, so that its bands are too narrow, by as much as the last lines say; with `[errors] size` chains did not agree after "
         "two attempts.",
     )  # fmt: skip
 
 
-def _apart(frame: pd.DataFrame, by: str) -> float:
+def _compare_losses(frame: pd.DataFrame, by: str) -> float:
     """Return by how much losses at one size and D differ between two levels, all else the same: the median, in %."""
     same = [name for name in ("dataset", "decay", "warmup", "counted") if name != by]
     size = frame["size"].str.rpartition(" / ")[2]
@@ -100,12 +100,12 @@ def datablations() -> str:
     told = table(
         ["scatter of log loss", "median and 90% band"],
         [
-            ["between seeds (`sigma`)", _band(posterior["sigma"], 4)],
-            ["of a design about the law (`design_sd`)", _band(posterior["design_sd"], 4)],
-            ["both in one, by the plain card (`sigma`)", _band(bare["posterior"]["sigma"], 4)],
+            ["between seeds (`sigma`)", _format_band(posterior["sigma"], 4)],
+            ["of a design about the law (`design_sd`)", _format_band(posterior["design_sd"], 4)],
+            ["both in one, by the plain card (`sigma`)", _format_band(bare["posterior"]["sigma"], 4)],
         ],
     )
-    return _section(
+    return _write_section(
         "Seeds apart from lack of fit: Muennighoff et al. 2023",
         "Runs of one epoch, some of them repeated with other seeds. The plain card knows one scatter; `+design` knows "
         "that replicates share their law's error and differ by their seed.",
@@ -139,7 +139,7 @@ def gadre() -> str:
     fit = bs.fit(runs, bs.make_card(content, "crossed"), seed=SEED, prior_draws=0)
     posterior = fit["posterior"]
     rows = [
-        [f"spread of E between {what}", _band(posterior[name])]
+        [f"spread of E between {what}", _format_band(posterior[name])]
         for what, name in (
             ("corpora", "E_corpus_spread"),
             ("evaluation sets", "E_evaluation_spread"),
@@ -149,22 +149,23 @@ def gadre() -> str:
     for known in ({}, {"corpus": "rpj"}, {"corpus": "rpj", "evaluation": "c4_val"}):
         new = bs.irreducible_loss(bs.new_family(fit, **known))["irreducible_loss"]
         label = ", ".join(known.values()) or "nothing known"
-        rows.append([f"E of a combination not seen ({label})", _band(new)])
+        rows.append([f"E of a combination not seen ({label})", _format_band(new)])
     seen = posterior["E"].sel(family="rpj / c4_val")
-    rows.append(["E of rpj / c4_val, which was seen", _band(seen)])
-    return _section(
+    rows.append(["E of rpj / c4_val, which was seen", _format_band(seen)])
+    return _write_section(
         "Corpora and evaluation sets, crossed: Gadre et al. 2024",
         "104 models of three corpora, each evaluated on eight sets, with the standard error of each loss known.",
         runs, content, fit, table(["quantity", "median and 90% band"], rows),
         "A combination of which only the labels are known is answered by its groups; one that was run, by its runs.\n\n"
         "The eight losses of a model are not eight runs: off a cubic surface of log loss in log N and log D, of each "
-        f"corpus and set by itself, a model's residuals on two sets correlate by {_alike(wide, names):.2f} (mean over "
-        "pairs). The card takes every row as a run of its own, so that these bands are too narrow. A card with "
+        "corpus and set by itself, a model's residuals on two sets correlate by "
+        f"{_correlate_residuals(wide, names):.2f} (mean over pairs). The card takes every row as a run of its "
+        "own, so that these bands are too narrow. A card with "
         "`[errors] model` says what they share; a fit of it was not done after a quarter of an hour, and was stopped.",
     )  # fmt: skip
 
 
-def _alike(wide: pd.DataFrame, names: list[str]) -> float:
+def _correlate_residuals(wide: pd.DataFrame, names: list[str]) -> float:
     """Return how a model's residuals about a cubic surface correlate between evaluation sets: the mean over pairs."""
     off = np.zeros((len(wide), len(names)))
     for _, rows in wide.groupby("train_set"):
@@ -175,14 +176,14 @@ def _alike(wide: pd.DataFrame, names: list[str]) -> float:
     return float(np.corrcoef(off.T)[np.triu_indices(len(names), 1)].mean())
 
 
-def _section(
+def _write_section(
     title: str, about: str, runs: xr.Dataset, content: dict[str, Any] | None, fit: xr.DataTree, told: str, last: str
 ) -> str:
     card = card_of(fit)
     families = len(set(runs["family"].values)) if "family" in runs.coords else 1
     counted = "one family" if families == 1 else f"{families} families"
     used = f"Card `{card.name}`, {runs.sizes['run']} rows, {counted}"
-    used = f"{used}:\n\n```toml\n{_toml(content)}\n```" if content else f"{used}."
+    used = f"{used}:\n\n```toml\n{_write_toml(content)}\n```" if content else f"{used}."
     lines = [f"## {title}", about, used, f"*{bs.verdict(fit).sentence}*", told, last]
     odd = [found.message for found in bs.findings(runs) if found.level != "info"]
     shared = [found.message for found in sharing_findings(runs, card.errors)]
@@ -193,12 +194,12 @@ def _section(
     return "\n\n".join(lines)
 
 
-def _toml(content: dict[str, Any]) -> str:
+def _write_toml(content: dict[str, Any]) -> str:
     pooling = [f"{name} = {toml_value(how)}" for name, how in content.get("pooling", {}).items()]
     return "\n".join([f"extends = {toml_value(content['extends'])}", *(["", "[pooling]", *pooling] if pooling else [])])
 
 
-def _band(draws: xr.DataArray, digits: int = 2) -> str:
+def _format_band(draws: xr.DataArray, digits: int = 2) -> str:
     low, middle, high = draws.quantile([0.05, 0.5, 0.95]).values
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 

@@ -9,7 +9,7 @@ from bayescale.answers.given import Given, Source, given, positive
 from bayescale.answers.posterior import DRAW_DIMS, POINT, seen
 from bayescale.errors import QuestionError
 from bayescale.laws.critical_batch import b_crit, examples_at, steps_at
-from bayescale.laws.kaplan_theory import FLOP_PER_PARAM_TOKEN, compute_to_reach
+from bayescale.laws.kaplan_steps import tokens_to_reach
 from bayescale.numbers import human_number
 
 LAW = "kaplan-steps"
@@ -193,7 +193,7 @@ def _ends(of: Given, loss: xr.DataArray, params: xr.DataArray) -> dict[str, xr.D
     """Return the two ends of each draw's front, and the batch at their ratio; missing where it never gets there."""
     critical = b_crit(loss, of.paper["B_star"], of.paper["alpha_B"])
     with np.errstate(invalid="ignore", divide="ignore"):
-        tokens = compute_to_reach(of.paper, params, loss) / (FLOP_PER_PARAM_TOKEN * params)
+        tokens = tokens_to_reach(of.paper, params, loss)
     tokens = tokens.where(np.isfinite(tokens))
     worst = float(tokens.notnull().mean(DRAW_DIMS).min())
     if worst < MOST_MUST_REACH:

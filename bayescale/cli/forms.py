@@ -14,9 +14,8 @@ from bayescale.cli.runs import given_at, warn_of_design, warn_of_sharing
 from bayescale.errors import QuestionError
 from bayescale.forms import FACTORS, FORECAST, check_question, forms_for
 from bayescale.modeling import check_design
-from bayescale.numbers import human_number
+from bayescale.numbers import human_number, loss_text
 from bayescale.plots.file import check_picture, panels, save_picture
-from bayescale.plots.style import loss_text
 from bayescale.report.numbers import scores_by_factor
 from bayescale.report.numbers_stack import PARTS, shares_of
 from bayescale.studies.stack import Stack, farthest, stack_forms

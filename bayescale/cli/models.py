@@ -141,7 +141,7 @@ def show_model(name: str, runs: xr.Dataset | None = None, file: Path | None = No
     _print_parameters(card, law)
     _print_picture(prior)
     if file is not None:
-        from bayescale.plots.prior_predictive import plot_prior_predictive
+        from bayescale.plots import plot_prior_predictive
 
         save_picture(lambda: plot_prior_predictive(prior, runs)[0], file)
         out.print(f"Picture: {file}", markup=False)

@@ -1,4 +1,4 @@
-"""What a scaling law is: one function of scale, and what its parameters mean."""
+"""A scaling law: a function of scale, and the meaning of its parameters."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -27,16 +27,16 @@ class PowerTerms(NamedTuple):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a law: its name, what it means, its unit, the values it may take and those met in practice.
+    """One parameter of a law: its name, its meaning, its unit, the values it may take and the values met in practice.
 
     Attributes
     ----------
     name : str
         The key of ``theta``, and the name under which a card gives its prior.
     meaning : str
-        What it stands for, in a few words.
+        What the parameter stands for, in a few words.
     unit : str
-        Its unit; ``"1"`` for a pure number.
+        The unit; ``"1"`` for a pure number.
     support : {"positive", "real", "share"}
         The values it may take: above 0, any, or between 0 and 1.
     typical : tuple of float
@@ -45,7 +45,7 @@ class Parameter:
     Examples
     --------
     >>> from bayescale.laws import get_law
-    >>> alpha = next(one for one in get_law("chinchilla").parameters if one.name == "alpha")
+    >>> alpha = next(p for p in get_law("chinchilla").parameters if p.name == "alpha")
     >>> alpha.support
     'positive'
     """
@@ -57,29 +57,30 @@ class Parameter:
     typical: tuple[float, float] = (0.05, 0.8)
 
 
-def _same(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
+def _add_nothing(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
     return {}
 
 
-def _given(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
+def _keep_paper(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
     return dict(paper)
 
 
 @dataclass(frozen=True)
 class Law:
-    """A scaling law in the parameters at which it is sampled, with the way to and from the paper's own.
+    """A scaling law in its sampled parameters, with the conversion to and from the parameters of the paper.
 
-    The law is written at a reference run: ``n = N / N0`` and ``d = D / D0`` are scales relative to it, and an
-    amplitude is what the term contributes there. With a reference run of ones the amplitudes are the paper's.
+    The law is written at a reference run. The scales ``n = N / N0`` and ``d = D / D0`` are relative to the reference
+    run, and an amplitude is the contribution of its term there. With a reference run of ones, the amplitudes are those
+    of the paper.
 
     Attributes
     ----------
     name, title, equation, source : str
-        How the law is found, what it says, and where it is published.
+        The name by which the law is found, what the law says, and where it is published.
     kind : str
-        The family under which it is listed.
+        The heading under which the law is listed.
     inputs : tuple of str
-        The columns that it takes; ``x`` stands for the one that a card names.
+        The columns that the law takes; ``x`` stands for the column that a card names.
     parameters : tuple of Parameter
         The sampled parameters: the keys of ``theta`` everywhere in the package.
     paper_parameters : tuple of Parameter
@@ -91,13 +92,13 @@ class Law:
         ``to_paper(xp, theta, x0)`` gives the paper's coefficients that are not sampled; ``from_paper(xp, paper, x0)``
         the sampled ones from the paper's. ``x0`` is the reference run by column.
     response : str
-        The column that it predicts: ``loss``, or a share such as ``accuracy`` or ``error``.
+        The column that the law predicts: ``loss``, or a share such as ``accuracy`` or ``error``.
     falls_with : tuple of str
         Inputs with which the response never rises; ``rises_with``, with which it never falls.
     power_terms : callable, optional
         ``power_terms(theta)`` where the loss is an increasing function of two power terms: the closed-form frontier.
     floor : callable, optional
-        ``floor(theta)``, the loss with unlimited resources; None where the law has no such limit.
+        ``floor(theta)``, the loss with unlimited resources; None where the law has no limit.
     has_floor : bool
         Whether the floor is a parameter that the runs can move, or zero by the law's own assumption.
     fixed_units : tuple of str
@@ -117,8 +118,8 @@ class Law:
     kind: Kind = "parameters and tokens"
     inputs: tuple[str, ...] = ("params", "tokens")
     paper_parameters: tuple[Parameter, ...] = ()
-    to_paper: Callable[[Any, Theta, Reference], dict[str, Quantity]] = _same
-    from_paper: Callable[[Any, Theta, Reference], dict[str, Quantity]] = _given
+    to_paper: Callable[[Any, Theta, Reference], dict[str, Quantity]] = _add_nothing
+    from_paper: Callable[[Any, Theta, Reference], dict[str, Quantity]] = _keep_paper
     response: str = "loss"
     falls_with: tuple[str, ...] = ()
     rises_with: tuple[str, ...] = ()
@@ -145,27 +146,27 @@ class Law:
         )
 
     def on(self, column: str) -> "Law":
-        """Return a law in one variable as the law of that column."""
+        """Return the law in one variable as a law of that column."""
         scale = scale_of(column)
 
         def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
             relative = x[scale.relative or scale.symbol]
             return self.mean(xp, {ANY.symbol: x[scale.symbol], ANY.relative: relative}, theta)
 
-        def there(convert: Callable[..., dict[str, Quantity]]) -> Callable[..., dict[str, Quantity]]:
+        def convert_at(convert: Callable[..., dict[str, Quantity]]) -> Callable[..., dict[str, Quantity]]:
             return lambda xp, values, x0: convert(xp, values, {ANY.name: x0.get(column, 1.0)})
 
-        def renamed(names: tuple[str, ...]) -> tuple[str, ...]:
+        def rename(names: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(column if name == ANY.name else name for name in names)
 
         return replace(
             self,
-            inputs=renamed(self.inputs),
-            falls_with=renamed(self.falls_with),
-            rises_with=renamed(self.rises_with),
+            inputs=rename(self.inputs),
+            falls_with=rename(self.falls_with),
+            rises_with=rename(self.rises_with),
             mean=mean,
-            to_paper=there(self.to_paper),
-            from_paper=there(self.from_paper),
+            to_paper=convert_at(self.to_paper),
+            from_paper=convert_at(self.from_paper),
         )
 
     def at(self, xp: Any, inputs: Mapping[str, Quantity], theta: Theta, reference: Reference) -> Quantity:
@@ -187,7 +188,7 @@ class Law:
         return self.at(xp, inputs, self.from_paper(xp, paper, ones), ones)
 
     def reference(self, runs: Mapping[str, Any]) -> dict[str, float]:
-        """Return the reference run of these runs: their geometric mean in every input that is measured so."""
+        """Return the reference run: the geometric mean of the runs in every input that is measured relative to it."""
         return reference_run(self.inputs, runs)
 
 
@@ -197,7 +198,7 @@ def power_sum(n: Quantity, d: Quantity, terms: PowerTerms) -> Quantity:
 
 
 def softplus(xp: Any, z: Quantity) -> Quantity:
-    """Return ``log(1 + exp(z))``, which no z overflows and which is smooth at zero."""
+    """Return ``log(1 + exp(z))``, in a form that does not overflow and is smooth at zero."""
     return (z + abs(z)) / 2 + xp.log1p(xp.exp(-abs(z)))
 
 
@@ -211,7 +212,7 @@ def E_floor(theta: Theta) -> Quantity:
     return theta["E"]
 
 
-# What several laws share: the floor, and the two exponents.
+# Parameters that several laws share.
 IRREDUCIBLE = Parameter("E", "irreducible loss: what is left with unlimited resources", "loss", typical=(0.5, 3.0))
 ALPHA = Parameter("alpha", "how fast the loss owed to finite N falls as N grows", "1")
 BETA = Parameter("beta", "how fast the loss owed to finite D falls as D grows", "1")

@@ -40,7 +40,7 @@ def broken(n: int) -> Law:
         """Return the log of the product of all breaks at ``x = exp(log_x)``, relative to the reference run."""
         return sum(
             -theta[f"c{i}"] * theta[f"f{i}"] * softplus(xp, (log_x - log_break) / theta[f"f{i}"])
-            for i, log_break in enumerate(_log_breaks(xp, theta, n), 1)
+            for i, log_break in enumerate(_locate_breaks(xp, theta, n), 1)
         )
 
     def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
@@ -49,7 +49,7 @@ def broken(n: int) -> Law:
         return theta["E"] + theta["from_x"] * xp.exp(bends - theta["c0"] * log_x)
 
     def to_paper(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
-        breaks = [x0["x"] * xp.exp(log_break) for log_break in _log_breaks(xp, theta, n)]
+        breaks = [x0["x"] * xp.exp(log_break) for log_break in _locate_breaks(xp, theta, n)]
         b = theta["from_x"] * x0["x"] ** theta["c0"] * xp.exp(-log_bends(xp, 0.0, theta))
         return {"b": b} | {f"d{i}": at for i, at in enumerate(breaks, 1)}
 
@@ -67,7 +67,7 @@ def broken(n: int) -> Law:
         source="Caballero et al. 2022, Broken Neural Scaling Laws, arXiv 2210.14891, eq. 1",
         kind="one variable",
         inputs=("x",),
-        parameters=(IRREDUCIBLE, FROM_X, SLOPE, *(p for i in range(1, n + 1) for p in _of_break(i))),
+        parameters=(IRREDUCIBLE, FROM_X, SLOPE, *(p for i in range(1, n + 1) for p in _describe_break(i))),
         paper_parameters=(
             Parameter("b", "reducible loss at x = 1, were there no breaks", "loss"),
             *(Parameter(f"d{i}", f"x at the {ORDINALS[i - 1]} break", "of x") for i in range(1, n + 1)),
@@ -80,15 +80,15 @@ def broken(n: int) -> Law:
     )
 
 
-def _log_breaks(xp: Any, theta: Theta, n: int) -> list[Quantity]:
+def _locate_breaks(xp: Any, theta: Theta, n: int) -> list[Quantity]:
     """Return where the breaks lie, on the log of x relative to the reference run: in order, by construction."""
-    found = [xp.log(theta["break_1"])]
+    log_breaks = [xp.log(theta["break_1"])]
     for i in range(2, n + 1):
-        found.append(found[-1] + DECADE * theta[f"decades_{i}"])
-    return found
+        log_breaks.append(log_breaks[-1] + DECADE * theta[f"decades_{i}"])
+    return log_breaks
 
 
-def _of_break(i: int) -> tuple[Parameter, ...]:
+def _describe_break(i: int) -> tuple[Parameter, ...]:
     place = (
         Parameter("break_1", "where the first break lies, relative to the reference run", "1", typical=(0.03, 3.0))
         if i == 1

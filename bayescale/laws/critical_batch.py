@@ -24,11 +24,6 @@ def s_min(step: Quantity, batch: Quantity, critical: Quantity) -> Quantity:
     return step / (1 + critical / batch)
 
 
-def c_min(compute: Quantity, batch: Quantity, critical: Quantity) -> Quantity:
-    """Return the least compute that reaches what `compute` reaches at this batch (Kaplan eq. 5.5)."""
-    return compute / (1 + batch / critical)
-
-
 def steps_at(fewest: Quantity, batch: Quantity, critical: Quantity) -> Quantity:
     """Return the steps at this batch, where `fewest` do at an unlimited one: what time goes with."""
     return fewest * (1 + critical / batch)

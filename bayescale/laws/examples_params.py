@@ -14,20 +14,20 @@ from bayescale.laws.base import Law, Parameter, Quantity, Reference, Theta
 LN_2 = float(np.log(2))
 
 
-def _gained(xp: Any, theta: Theta, params: Quantity, examples: Quantity) -> Quantity:
+def _sum_gains(xp: Any, theta: Theta, params: Quantity, examples: Quantity) -> Quantity:
     doublings = theta["gain_params"] * xp.log(params) + theta["gain_examples"] * xp.log(examples)
     return doublings / LN_2
 
 
 def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
     """Return ``1 / (1 + exp(-(level + gain_params * log2(n) + gain_examples * log2(k))))``."""
-    return 1 / (1 + xp.exp(-theta["level"] - _gained(xp, theta, x["n"], x["k"])))
+    return 1 / (1 + xp.exp(-theta["level"] - _sum_gains(xp, theta, x["n"], x["k"])))
 
 
 def to_paper(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return the log-odds at one parameter and one example, and the exchange rate."""
     return {
-        "intercept": theta["level"] - _gained(xp, theta, x0["params"], x0["examples"]),
+        "intercept": theta["level"] - _sum_gains(xp, theta, x0["params"], x0["examples"]),
         "exchange": theta["gain_params"] / theta["gain_examples"],
     }
 
@@ -35,7 +35,7 @@ def to_paper(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
 def from_paper(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return the sampled parameters from the intercept and the two gains."""
     kept = {name: paper[name] for name in ("gain_params", "gain_examples")}
-    return {"level": paper["intercept"] + _gained(xp, paper, x0["params"], x0["examples"])} | kept
+    return {"level": paper["intercept"] + _sum_gains(xp, paper, x0["params"], x0["examples"])} | kept
 
 
 EXAMPLES_PARAMS = Law(

@@ -15,14 +15,14 @@ from bayescale.laws.base import BETA, FROM_TOKENS, Law, Parameter, Quantity, Ref
 SLOPES = {"E": "a3", "tokens": "a2", "beta": "a1"}  # of the paper, by the prefix of the sampled slope and bend
 
 
-def _growth(xp: Any, n: Quantity, bend: Quantity) -> Quantity:
+def _bend_log(xp: Any, n: Quantity, bend: Quantity) -> Quantity:
     """Return ``(n**bend - 1) / bend``: log n, bent; zero, of slope one in log n, at the reference run."""
     return xp.expm1(bend * xp.log(n)) / bend
 
 
 def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
     """Return the loss with unlimited tokens at that N, plus the token term."""
-    e, weight, decay = (_growth(xp, x["n"], theta[f"{part}_bend"]) for part in SLOPES)
+    e, weight, decay = (_bend_log(xp, x["n"], theta[f"{part}_bend"]) for part in SLOPES)
     local = theta["beta"] * xp.exp(theta["beta_slope"] * decay)
     log_d0 = xp.log(x["D"] / x["d"])
     weight_slope = theta["tokens_slope"] + theta["beta"] * theta["beta_slope"] * log_d0

@@ -68,6 +68,16 @@ def from_paper(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
     return {"from_params": from_params, "from_steps": from_steps, "critical": critical} | kept
 
 
+def tokens_to_reach(paper: Theta, params: Quantity, loss: Quantity) -> Quantity:
+    """Return the tokens that take a model of this size to this loss, which lies above its loss at convergence.
+
+    These are the fewest tokens: those at a batch far below the critical one. They are what compute goes with.
+    """
+    from_steps = loss - (paper["N_c"] / params) ** paper["alpha_N"]
+    fewest_steps = paper["S_c"] * from_steps ** (-1 / paper["alpha_S"])
+    return b_crit(loss, paper["B_star"], paper["alpha_B"]) * fewest_steps
+
+
 KAPLAN_STEPS = Law(
     name="kaplan-steps",
     title="Kaplan: parameters, steps and batch, no floor",

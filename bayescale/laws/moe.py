@@ -5,7 +5,7 @@ from typing import Any
 
 from bayescale.laws.base import E_floor, Law, Parameter, Quantity, Reference, Theta
 from bayescale.laws.chinchilla import CHINCHILLA
-from bayescale.laws.removable import loss_with, parts_of_A
+from bayescale.laws.removable import loss_with, parts_of_A, removable_parameters
 
 
 def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
@@ -33,15 +33,9 @@ MOE = Law(
     source="Krajewski et al. 2024, Scaling Laws for Fine-Grained Mixture of Experts, arXiv 2402.07871",
     kind="architecture",
     inputs=("params", "tokens", "granularity"),
-    parameters=(
-        *CHINCHILLA.parameters,
-        Parameter(
-            "removable",
-            "share of the loss owed to finite N, at granularity 1, that ever finer experts take off",
-            "share",
-            "share",
-        ),
-        Parameter("gamma", "how fast that share falls as the granularity grows", "1", typical=(0.1, 1.5)),
+    parameters=removable_parameters(
+        "share of the loss owed to finite N, at granularity 1, that ever finer experts take off",
+        "how fast that share falls as the granularity grows",
     ),
     paper_parameters=(
         *CHINCHILLA.paper_parameters,

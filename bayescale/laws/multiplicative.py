@@ -16,19 +16,19 @@ def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
     return theta["E"] + theta["reducible"] * x["n"] ** -theta["alpha"] * x["d"] ** -theta["beta"]
 
 
-def _at_reference(theta: Theta, x0: Reference) -> Quantity:
+def _scale_reference(theta: Theta, x0: Reference) -> Quantity:
     return x0["params"] ** theta["alpha"] * x0["tokens"] ** theta["beta"]
 
 
 def to_paper(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return K."""
-    return {"K": theta["reducible"] * _at_reference(theta, x0)}
+    return {"K": theta["reducible"] * _scale_reference(theta, x0)}
 
 
 def from_paper(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return the sampled parameters from E, K, alpha and beta."""
     kept = {name: paper[name] for name in ("E", "alpha", "beta")}
-    return kept | {"reducible": paper["K"] / _at_reference(paper, x0)}
+    return kept | {"reducible": paper["K"] / _scale_reference(paper, x0)}
 
 
 MULTIPLICATIVE = Law(

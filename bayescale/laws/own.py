@@ -12,10 +12,8 @@ from typing import Any
 
 from bayescale.errors import CardError, did_you_mean
 from bayescale.laws.base import Law, Parameter, Quantity, Support, Theta
+from bayescale.laws.registry import LAWS, OWN, get_law
 from bayescale.laws.scales import SCALES
-
-OWN: dict[str, Law] = {}
-"""Laws that were declared with `law` in this process, by name."""
 
 SYMBOLS = {symbol: scale.name for scale in SCALES.values() for symbol in (scale.symbol, scale.relative) if symbol}
 FUNCTIONS = ("exp", "log", "sqrt", "minimum", "maximum")
@@ -43,22 +41,22 @@ def law(
     Parameters
     ----------
     parameters : mapping of str to str, or tuple of Parameter
-        The sampled parameters with what each means; all positive where only the meaning is given.
+        The sampled parameters with their meanings. A parameter of which only the meaning is given is positive.
     inputs : tuple of str
-        The columns that it takes, from `bayescale.laws.SCALES`.
+        The columns that the law takes, from `bayescale.laws.SCALES`.
     equation, title, source : str
-        For people.
+        Texts for readers.
     floor : str, optional
-        The parameter that is the irreducible loss; ``E`` where there is one of that name.
+        The parameter that is the irreducible loss; by default ``E``, where there is a parameter of that name.
     response : {"loss", "accuracy", "error"}
-        What it predicts.
+        The column that the law predicts.
 
     Returns
     -------
     callable
         The decorator. It takes ``function(xp, x, theta)`` with arithmetic and functions of the namespace ``xp`` only;
         ``x["N"]`` is a quantity in its own unit, ``x["n"]`` relative to the reference run. A model card names it as
-        ``law = "file.py:function"``, or by the function's name where the module was imported.
+        ``law = "file.py:function"``, or by the name of the function where its module was imported.
 
     Raises
     ------
@@ -76,24 +74,24 @@ def law(
     """
 
     def declare(mean: Callable[[Any, Mapping[str, Quantity], Theta], Quantity]) -> Law:
-        from bayescale.laws import LAWS
-
         if mean.__name__ in LAWS:
             raise CardError(f"law {mean.__name__!r}: a shipped law has that name; give your function another.")
-        made = _own_law(mean.__name__, title, equation, source, _parameters(parameters), inputs, mean, floor, response)
+        made = _make_law(
+            mean.__name__, title, equation, source, _make_parameters(parameters), inputs, mean, floor, response
+        )
         OWN[made.name] = made
         return made
 
     return declare
 
 
-def _parameters(given: Mapping[str, str] | tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+def _make_parameters(given: Mapping[str, str] | tuple[Parameter, ...]) -> tuple[Parameter, ...]:
     if isinstance(given, Mapping):
         return tuple(Parameter(name, meaning, "") for name, meaning in given.items())
     return tuple(given)
 
 
-def _own_law(
+def _make_law(
     name: str,
     title: str,
     equation: str,
@@ -132,9 +130,14 @@ def _own_law(
     return replace(made, floor=lambda theta: theta[floor], has_floor=True)
 
 
+def law_by_name(name: str) -> Law:
+    """Return the law of that name, or the law that ``file.py:function`` names."""
+    return law_from_file(name) if ".py:" in name else get_law(name)
+
+
 @lru_cache(maxsize=64)
 def law_from_file(place: str) -> Law:
-    """Return the law that ``file.py:function`` names, by running that file.
+    """Run a file and return the law that ``file.py:function`` names.
 
     Raises
     ------
@@ -154,13 +157,13 @@ def law_from_file(place: str) -> Law:
     except Exception as error:
         raise CardError(f"{file} failed while it was read: {type(error).__name__}: {error}.") from error
     laws = [name for name, value in vars(module).items() if isinstance(value, Law)]
-    found = getattr(module, function, None)
-    if not isinstance(found, Law):
-        why = "is there, but is not declared with @bs.law(...)" if found is not None else "is not there"
+    declared = getattr(module, function, None)
+    if not isinstance(declared, Law):
+        why = "is there, but is not declared with @bs.law(...)" if declared is not None else "is not there"
         raise CardError(
             f"{file}: {function!r} {why}.{did_you_mean(function, laws)} Laws in it: {', '.join(laws) or 'none'}."
         )
-    return found
+    return declared
 
 
 def expression_law(
@@ -175,26 +178,26 @@ def expression_law(
     Parameters
     ----------
     name : str
-        The law's name.
+        The name of the law.
     expression : str
         Numbers, ``+ - * / ^``, parentheses, ``exp log sqrt minimum maximum``, the symbols of `bayescale.laws.SCALES`
         (``N`` in parameters, ``n`` relative to the reference run) and the parameters.
     supports : mapping of str to str
-        The parameters' names with the values that they may take.
+        The names of the parameters with the values that they may take.
     floor, response : str, optional
         As in `law`.
 
     Raises
     ------
     CardError
-        If it is not such an expression; the message says which part is not.
+        If the expression has another part; the message names it.
 
     Examples
     --------
     >>> from bayescale.laws import expression_law
     >>> import numpy as np
-    >>> mine = expression_law("mine", "E + a*n^-0.5", {"E": "positive", "a": "positive"})
-    >>> mine.mean(np, {"n": 4.0}, {"E": 1.5, "a": 1.0})
+    >>> root = expression_law("root", "E + a*n^-0.5", {"E": "positive", "a": "positive"})
+    >>> root.mean(np, {"n": 4.0}, {"E": 1.5, "a": 1.0})
     2.0
     """
     if clash := [parameter for parameter in supports if parameter in FUNCTIONS]:
@@ -206,7 +209,7 @@ def expression_law(
     except SyntaxError as error:
         raise CardError(f"expression {expression!r} cannot be read: {error.msg} at character {error.offset}.") from None
     used: dict[str, None] = {}
-    _check(tree, expression, supports, quantities, used)
+    _check_node(tree, expression, supports, quantities, used)
     columns = tuple(dict.fromkeys(quantities[symbol] for symbol in used if symbol in quantities))
     if not columns:
         raise CardError(f"expression {expression!r} uses no quantity of the runs. Accepted: {', '.join(quantities)}.")
@@ -214,16 +217,16 @@ def expression_law(
     if idle:
         raise CardError(f"expression {expression!r} does not use {', '.join(idle)}, for which there is a prior.")
     parameters = tuple(Parameter(p, "parameter of your expression", "", support) for p, support in supports.items())
-    # In the order of the package's own laws, whatever comes first in the expression.
+    # The order is that of the shipped laws, whatever comes first in the expression.
     inputs = tuple(column for column in SCALES if column in columns)
 
     def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
-        return _value(tree, xp, {**x, **theta})
+        return _evaluate_node(tree, xp, {**x, **theta})
 
-    return _own_law(name, "", f"{response} = {expression}", "your own", parameters, inputs, mean, floor, response)
+    return _make_law(name, "", f"{response} = {expression}", "your own", parameters, inputs, mean, floor, response)
 
 
-def _check(
+def _check_node(
     node: ast.expr,
     expression: str,
     supports: Mapping[str, Support],
@@ -243,15 +246,15 @@ def _check(
                 )
             used[symbol] = None
         case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=inside):
-            _check(inside, expression, supports, quantities, used)
+            _check_node(inside, expression, supports, quantities, used)
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            _check(left, expression, supports, quantities, used)
-            _check(right, expression, supports, quantities, used)
+            _check_node(left, expression, supports, quantities, used)
+            _check_node(right, expression, supports, quantities, used)
         case ast.Call(func=ast.Name(id=function), args=[_, *_] as arguments, keywords=[]) if function in FUNCTIONS:
             if len(arguments) != (2 if function in ("minimum", "maximum") else 1):
                 raise CardError(f"expression {expression!r}: {function} takes another number of arguments.")
             for argument in arguments:
-                _check(argument, expression, supports, quantities, used)
+                _check_node(argument, expression, supports, quantities, used)
         case _:
             raise CardError(
                 f"expression {expression!r}: {ast.unparse(node)!r} is not accepted. Accepted: numbers, + - * / ^, "
@@ -259,18 +262,18 @@ def _check(
             )
 
 
-def _value(node: ast.expr, xp: Any, names: Mapping[str, Quantity]) -> Quantity:
+def _evaluate_node(node: ast.expr, xp: Any, names: Mapping[str, Quantity]) -> Quantity:
     match node:
         case ast.Constant(value=number):
             return float(number)  # type: ignore[arg-type]
         case ast.Name(id=symbol):
             return names[symbol]
         case ast.UnaryOp(op=sign, operand=inside):
-            value = _value(inside, xp, names)
+            value = _evaluate_node(inside, xp, names)
             return -value if isinstance(sign, ast.USub) else value
         case ast.BinOp(left=left, op=op, right=right):
-            return _BINARY[type(op)](_value(left, xp, names), _value(right, xp, names))
+            return _BINARY[type(op)](_evaluate_node(left, xp, names), _evaluate_node(right, xp, names))
         case ast.Call(func=ast.Name(id=function), args=arguments):
-            return getattr(xp, function)(*(_value(argument, xp, names) for argument in arguments))
+            return getattr(xp, function)(*(_evaluate_node(argument, xp, names) for argument in arguments))
         case _:
             raise AssertionError("checked before")

@@ -10,7 +10,7 @@ from typing import Any
 from bayescale.laws.base import DECADE, Law, Parameter, Quantity, Reference, Theta
 
 
-def _log10(xp: Any, value: Quantity) -> Quantity:
+def _take_log10(xp: Any, value: Quantity) -> Quantity:
     return xp.log(value) / DECADE
 
 
@@ -30,17 +30,17 @@ def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
 
 def to_paper(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return a, b, c, d and E_max."""
-    size, start, c = _log10(xp, x0["params"]), _log10(xp, theta["E_start"]), theta["interaction"]
+    size, start, c = _take_log10(xp, x0["params"]), _take_log10(xp, theta["E_start"]), theta["interaction"]
     a = -theta["alpha_dense"] - c * start
     b = -theta["alpha_experts"] - c * size
-    d = _log10(xp, theta["dense_loss"]) - a * size - b * start - c * size * start
+    d = _take_log10(xp, theta["dense_loss"]) - a * size - b * start - c * size * start
     return {"a": a, "b": b, "c": c, "d": d, "E_max": theta["E_start"] + theta["E_room"]}
 
 
 def from_paper(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return the sampled parameters from the paper's a, b, c, d, E_start and E_max."""
     a, b, c = paper["a"], paper["b"], paper["c"]
-    size, start = _log10(xp, x0["params"]), _log10(xp, paper["E_start"])
+    size, start = _take_log10(xp, x0["params"]), _take_log10(xp, paper["E_start"])
     return {
         "dense_loss": xp.exp(DECADE * (a * size + b * start + c * size * start + paper["d"])),
         "alpha_dense": -a - c * start,
@@ -49,16 +49,6 @@ def from_paper(xp: Any, paper: Theta, x0: Reference) -> dict[str, Quantity]:
         "E_start": paper["E_start"],
         "E_room": paper["E_max"] - paper["E_start"],
     }
-
-
-def dense_equivalent(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
-    """Return the effective parameter count: the dense model of the same loss, relative to the reference run."""
-    return (mean(xp, x, theta) / theta["dense_loss"]) ** (-1 / theta["alpha_dense"])
-
-
-def size_beyond_help(xp: Any, paper: Theta) -> Quantity:
-    """Return the size of the dense model from which on more experts no longer lower the loss, ``10**(-b/c)``."""
-    return xp.exp(-DECADE * paper["b"] / paper["c"])
 
 
 ROUTED = Law(

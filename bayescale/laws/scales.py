@@ -1,4 +1,4 @@
-"""What the loss may depend on: each quantity with its column, its symbol, its unit and how it is measured."""
+"""The quantities that the loss may depend on: the column, the symbol and the unit of each."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ class Scale:
     Attributes
     ----------
     name : str
-        Its canonical column in the runs.
+        The canonical column of the quantity in the runs.
     symbol : str
-        How equations write it: ``x["N"]`` in a law is the quantity in its own unit.
+        The symbol in equations: ``x["N"]`` in a law is the quantity in its own unit.
     relative : str
-        How equations write it relative to the reference run, ``x["n"] = N / N0``; empty for a quantity that is a number
-        by itself, such as bits or a share.
+        The symbol relative to the reference run, ``x["n"] = N / N0``; empty for a quantity that is a number by itself,
+        such as bits or a share.
     meaning, unit : str
-        For people.
+        Texts for readers.
     accepted : str
-        The values that it may take, in words.
+        The values that the quantity may take, in words.
     lower, upper : float
-        Open limits of those values.
+        Open limits of these values.
     typical : tuple of float
         Values met in practice: relative to the reference run, or of the quantity itself where it is not relative.
     """
@@ -89,12 +89,12 @@ def scale_of(name: str) -> Scale:
 def reference_run(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, float]:
     """Return the reference run: the geometric mean of every quantity that is measured relative to it.
 
-    An annealing area is 0 or less until the learning rate falls: its mean is over the runs where it is above.
+    An annealing area is 0 or less until the learning rate falls. Its mean is over the runs where it is above 0.
     """
-    return {name: _geometric_mean(values[name]) for name in names if scale_of(name).relative}
+    return {name: _take_geometric_mean(values[name]) for name in names if scale_of(name).relative}
 
 
-def _geometric_mean(values: Any) -> float:
+def _take_geometric_mean(values: Any) -> float:
     numbers = np.asarray(values, dtype=float)
     above = numbers[numbers > 0]
     return float(np.exp(np.mean(np.log(above)))) if above.size else 1.0

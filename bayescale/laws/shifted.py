@@ -12,21 +12,21 @@ from bayescale.laws.base import IRREDUCIBLE, E_floor, Law, Parameter, Quantity, 
 from bayescale.laws.power import ALPHA_X, FROM_X
 
 
-def _excess(xp: Any, theta: Theta) -> Quantity:
+def _measure_excess(xp: Any, theta: Theta) -> Quantity:
     """Return ``log(1 + 1 / (gamma x))`` at the reference run: how far the inverse still outweighs the shift."""
     return xp.log1p(theta["from_x"] / theta["E"]) / theta["alpha"]
 
 
 def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
     """Return ``(E + from_x) * (inverse / x + shift)**alpha``, where inverse and shift are shares of one."""
-    excess = _excess(xp, theta)
+    excess = _measure_excess(xp, theta)
     inverse, shift = -xp.expm1(-excess), xp.exp(-excess)
     return (theta["E"] + theta["from_x"]) * (inverse / x["x_rel"] + shift) ** theta["alpha"]
 
 
 def to_paper(xp: Any, theta: Theta, x0: Reference) -> dict[str, Quantity]:
     """Return beta and gamma."""
-    excess = _excess(xp, theta)
+    excess = _measure_excess(xp, theta)
     inverse = -xp.expm1(-excess) * x0["x"]
     return {
         "beta": (theta["E"] + theta["from_x"]) * inverse ** theta["alpha"],

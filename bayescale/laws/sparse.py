@@ -5,7 +5,7 @@ from typing import Any
 
 from bayescale.laws.base import E_floor, Law, Parameter, Quantity, Reference, Theta
 from bayescale.laws.chinchilla import CHINCHILLA
-from bayescale.laws.removable import loss_with, parts_of_A
+from bayescale.laws.removable import loss_with, parts_of_A, removable_parameters
 
 
 def mean(xp: Any, x: Mapping[str, Quantity], theta: Theta) -> Quantity:
@@ -34,15 +34,9 @@ SPARSE = Law(
     source="Frantar et al. 2023, Scaling Laws for Sparsely-Connected Foundation Models, arXiv 2309.08520",
     kind="architecture",
     inputs=("params", "tokens", "sparsity"),
-    parameters=(
-        *CHINCHILLA.parameters,
-        Parameter(
-            "removable",
-            "share of a dense model's loss owed to finite N that ever more zeros beside its weights take off",
-            "share",
-            "share",
-        ),
-        Parameter("gamma", "how fast that share falls as fewer weights are not zero", "1", typical=(0.1, 1.5)),
+    parameters=removable_parameters(
+        "share of a dense model's loss owed to finite N that ever more zeros beside its weights take off",
+        "how fast that share falls as fewer weights are not zero",
     ),
     paper_parameters=(
         Parameter("a_S", "loss that more zeros can take off, carried back to N = 1", "loss"),

@@ -1,4 +1,4 @@
-"""May the posterior be quoted?"""
+"""May the posterior be quoted? The checks of the sampler, and the ranks of its chains."""
 
 import numpy as np
 import xarray as xr
@@ -6,25 +6,20 @@ from matplotlib.axes import Axes
 
 from bayescale.answers import card_of
 from bayescale.inference import Check, verdict
-from bayescale.plots.parts import axes, name_rows
+from bayescale.plots.drawing import AT_HEIGHT, NEW, name_rows, on_axes, write_text
 from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED
 
 _WORST_SHOWN = 1.6
 
 
-def plot_diagnostics(fit: xr.DataTree, *, ax: Axes | None = None) -> Axes:
+@on_axes
+def plot_diagnostics(fit: xr.DataTree, *, ax: Axes = NEW) -> None:
     """Draw each check of a posterior as the share of its limit that the worst parameter uses up.
 
     Parameters
     ----------
     fit : xarray.DataTree
         A posterior from `fit`.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     Examples
     --------
@@ -34,23 +29,19 @@ def plot_diagnostics(fit: xr.DataTree, *, ax: Axes | None = None) -> Axes:
     >>> len(plot_diagnostics(fit).get_yticklabels())
     6
     """
-    ax = axes(ax)
     checks = verdict(fit).checks
     for y, check in enumerate(checks):
         used = min(_share_of_limit(check), _WORST_SHOWN)
-        colour = FIRST if check.passed else MISSED
+        colour, marker = (FIRST, "o") if check.passed else (MISSED, "X")
         ax.plot([0, used], [y, y], color=colour, linewidth=2, alpha=0.5, solid_capstyle="butt")
-        ax.plot([used], [y], "o" if check.passed else "X", color=colour, markersize=8)
-        ax.annotate(
-            _value(check), (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=8, color=INK,
-            annotation_clip=False,
-        )  # fmt: skip
+        ax.plot([used], [y], marker, color=colour, markersize=8)
+        text = _describe_check(check)
+        write_text(ax, text, (1.02, y), coords=AT_HEIGHT, va="center", color=INK, annotation_clip=False)
     ax.axvline(1, color=MISSED, linewidth=1.3, linestyle="--")
     name_rows(ax, [check.name for check in checks])
     ax.set_xlim(-0.06, _WORST_SHOWN * 1.08)
     ax.set_xticks([0, 0.5, 1, 1.5], ["0", "half", "limit", "1.5x"])
     ax.set_xlabel("share of the limit used up, at worst")
-    return ax
 
 
 def _share_of_limit(check: Check) -> float:
@@ -61,7 +52,7 @@ def _share_of_limit(check: Check) -> float:
     return check.value / check.limit if check.limit else (0.0 if check.value <= 0 else _WORST_SHOWN)
 
 
-def _value(check: Check) -> str:
+def _describe_check(check: Check) -> str:
     if check.name == "R-hat":
         return f"{check.value:.3f}, at most {check.limit:g}\n{check.worst}"
     if check.name.endswith("ESS"):
@@ -73,23 +64,20 @@ def _value(check: Check) -> str:
     return f"{check.value:g}, at most {check.limit:g}"
 
 
-def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20, ax: Axes | None = None) -> Axes:
-    """Draw the ranks of one parameter's draws by chain; chains that agree are all near level.
+@on_axes
+def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20, ax: Axes = NEW) -> None:
+    """Draw the ranks of the draws of one parameter by chain; chains that agree are all near level.
+
+    `arviz.plot_rank` draws all parameters of the same tree.
 
     Parameters
     ----------
     fit : xarray.DataTree
         A posterior from `fit`.
     parameter : str, optional
-        Such as ``alpha`` or ``alpha[english]``; by default the one with the highest R-hat.
+        Such as ``alpha`` or ``alpha[english]``; by default the parameter with the highest R-hat.
     bins : int
         Bins over the ranks.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default a new figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
 
     References
     ----------
@@ -98,12 +86,11 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     Examples
     --------
     >>> import numpy as np, xarray as xr
-    >>> from bayescale.plots.diagnostics import plot_ranks
+    >>> from bayescale.plots import plot_ranks
     >>> draws = xr.Dataset({"alpha": (("chain", "draw"), np.random.default_rng(1).normal(0.3, 0.02, (4, 100)))})
     >>> plot_ranks(xr.DataTree.from_dict({"posterior": draws}), "alpha").get_xlabel()
     'rank of the draws of alpha, from lowest to highest'
     """
-    ax = axes(ax)
     label = parameter or next(check.worst for check in verdict(fit).checks if check.name == "R-hat")
     posterior = fit["posterior"].to_dataset()
     if parameter is None and label.partition("[")[0] not in posterior:
@@ -117,10 +104,8 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     ranks = values.ravel().argsort().argsort().reshape(values.shape)
     edges = np.linspace(0, ranks.size, bins + 1)
     level = values.shape[1] / bins
-    spread = 2 * np.sqrt(level * (1 - 1 / bins))
-    ax.axhspan(
-        (level - spread) / level, (level + spread) / level, color=MUTED, alpha=0.12, linewidth=0, label="by chance"
-    )
+    spread = 2 * np.sqrt(level * (1 - 1 / bins)) / level
+    ax.axhspan(1 - spread, 1 + spread, color=MUTED, alpha=0.12, linewidth=0, label="by chance")
     for i, chain in enumerate(ranks):
         heights = np.histogram(chain, edges)[0] / level
         ax.stairs(heights, edges / ranks.size, color=FORM_COLOURS[i % len(FORM_COLOURS)], label=f"chain {i + 1}")
@@ -128,4 +113,3 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     ax.set_xlabel(f"rank of the draws of {label}, from lowest to highest")
     ax.set_ylabel("draws in the bin, 1 = even")
     ax.legend(loc="lower center", ncols=3)
-    return ax

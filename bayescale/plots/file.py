@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from bayescale.errors import OutputError
-from bayescale.inference import check_can_save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,20 +16,22 @@ PICTURES = (".png", ".pdf", ".svg")
 
 
 def check_picture(file: Path) -> None:
-    """Refuse a place that cannot take a picture, before anything is computed for it.
+    """Refuse a file that cannot become a picture, before anything is computed for it.
 
     Raises
     ------
     OutputError
         If the name does not end as a picture's does, or the file cannot be written.
     """
+    from bayescale.inference import check_can_save
+
     if file.suffix not in PICTURES:
         raise OutputError(f"cannot write {file}: accepted are files that end in {', '.join(PICTURES)}.")
     check_can_save(file)
 
 
 def panels(families: Sequence[str | None], draw: "Callable[..., Axes]", answer: xr.Dataset) -> "Axes":
-    """Draw an answer family by family, a panel each, and return the first of them."""
+    """Draw an answer family by family, a panel for each, and return the first panel."""
     import matplotlib.pyplot as plt
 
     height = 3.6 * len(families)
@@ -42,16 +43,16 @@ def panels(families: Sequence[str | None], draw: "Callable[..., Axes]", answer: 
 
 
 def save_picture(draw: Callable[[], Any], file: Path) -> None:
-    """Save what ``draw`` draws, given the Axes that it returns.
+    """Save the figure that ``draw`` draws; it returns one of the axes.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    import matplotlib.pyplot as plt  # takes seconds, which only a picture is worth
+    import matplotlib.pyplot as plt
 
-    from bayescale.plots.style import style
+    from bayescale.plots import style
 
     image = io.BytesIO()
     with style():

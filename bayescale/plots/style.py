@@ -1,18 +1,12 @@
-"""The look of every figure in one place: colours, sizes, and how big numbers are written on an axis."""
+"""The house style of every figure: colours, sizes and line styles."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import matplotlib as mpl
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bayescale.numbers import human_number
-
-# Okabe and Ito's colours, darkened a little for thin lines on white; told apart with every common colour blindness.
+# The colours of Okabe and Ito, a little darker for thin lines on white: readers with any common colour blindness can
+# tell them apart.
 FIRST = "#0a5c9e"
 SECOND = "#c8560b"
 KNOWN = "#00795c"
@@ -23,8 +17,9 @@ FAINT = "#c9c9c9"
 FORM_COLOURS = (FIRST, SECOND, KNOWN, MISSED)
 RUN_COLOURS = "viridis"
 MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHED = (0, (4, 3))
 
-# One panel: readable at the width of a phone, two abreast on a desktop.
+# The size of one panel: readable at the width of a phone, two side by side on a desktop.
 SIZE = (5.0, 3.8)
 DPI = 200
 BAND_ALPHA = 0.19
@@ -67,7 +62,7 @@ _RC = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Give figures made within their look; outside it nothing is changed.
+    """Apply the house style to the figures that are made inside this context; figures outside are not changed.
 
     Examples
     --------
@@ -82,39 +77,5 @@ def style() -> Iterator[None]:
     with mpl.rc_context(_RC):
         yield
         interactive = mpl.is_interactive()
-    # A notebook's backend turns itself on at the first figure: undoing that would hide all later ones.
+    # The backend of a notebook becomes interactive with its first figure. A reset would hide all later figures.
     mpl.interactive(interactive)
-
-
-def loss_text(*values: float, width: float) -> list[str]:
-    """Write losses with the digits that a band of that width supports.
-
-    Examples
-    --------
-    >>> from bayescale.plots.style import loss_text
-    >>> loss_text(1.5234, 1.6178, width=0.09)
-    ['1.523', '1.618']
-    """
-    digits = min(max(1 - math.floor(math.log10(max(width, 1e-9))), 2), 4)
-    return [f"{value:.{digits}f}" for value in values]
-
-
-def log_axis(axis: Any, *, human: bool = True) -> None:
-    """Make an axis logarithmic, its ticks written as people write them (1M), or as powers of ten."""
-    axis._set_axes_scale("log")
-    if not human:
-        return
-    low, high = sorted(axis.get_view_interval())
-    decades = np.log10(high / low)
-    subs = (1.0,) if decades >= 2.5 else (1.0, 3.0) if decades >= 1.2 else (1.0, 2.0, 5.0)
-    axis.set_major_locator(LogLocator(base=10, subs=subs, numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: human_number(value)))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def compute_axis(ax: Axes) -> None:
-    """Label the horizontal axis as training compute, in powers of ten."""
-    ax.set_xscale("log")
-    ax.xaxis.set_minor_formatter(NullFormatter())
-    ax.xaxis.set_major_locator(LogLocator(base=10, numticks=9))
-    ax.set_xlabel("training compute C (FLOP)")

@@ -7,9 +7,14 @@ import xarray as xr
 
 from bayescale import plots
 from bayescale.forms import FORECAST
-from bayescale.plots.checks import plot_coverage, plot_loo_pit
-from bayescale.plots.influence import plot_influence, plot_pareto_k
-from bayescale.plots.sensitivity import plot_moved_by_priors, plot_prior_sensitivity
+from bayescale.plots import (
+    plot_coverage,
+    plot_influence,
+    plot_loo_pit,
+    plot_moved_by_priors,
+    plot_pareto_k,
+    plot_prior_sensitivity,
+)
 from bayescale.report.panels import Drawer, Plate, panel
 from bayescale.studies.stack import Stack
 from bayescale.studies.study import PLAIN_FACTORS, Study

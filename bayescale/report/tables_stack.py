@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from bayescale.numbers import human_number
-from bayescale.plots.style import loss_text
+from bayescale.numbers import human_number, loss_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.numbers_stack import PARTS
 from bayescale.report.words import by_weight

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from laws.oracles import off_optimal_size
 from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit
 from simulated import simulated_from, truth_for
 
@@ -7,7 +8,6 @@ import bayescale as bs
 from bayescale.answers import expected_loss
 from bayescale.answers.off_optimal import convergence_gap, off_optimal
 from bayescale.errors import QuestionError, UnconvergedError
-from bayescale.laws.kaplan_theory import off_optimal_size
 
 # Kaplan et al. 2020, eq. 1.1 and 1.6: alpha_N = 0.076, alpha_S = 0.76, S_c = 2.1e3 steps, here of 5e5 tokens.
 KAPLAN_SHAPE = {"E": 0.0, "A": 8.8e13**0.076, "B": (2.1e3 * 5e5) ** 0.76, "alpha": 0.076, "beta": 0.76}

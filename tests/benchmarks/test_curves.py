@@ -85,7 +85,7 @@ def test_the_committed_table_has_the_published_errors_of_the_stable_forms():
 def test_every_curve_is_cut_between_what_is_fitted_and_what_is_predicted(shared_data):
     card = load_card("power:examples")
     for curve in curves():
-        train, test = cut(our_curves.runs_of(curve), card, our_curves._factor(curve))
+        train, test = cut(our_curves.runs_of(curve), card, our_curves._find_factor(curve))
         np.testing.assert_array_equal(train["examples"], curve.x)
         np.testing.assert_array_equal(test["examples"], curve.x_out)
 

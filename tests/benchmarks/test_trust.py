@@ -5,7 +5,8 @@ import pytest
 from benchmarks import page as page_module
 from benchmarks import sets, trust
 from benchmarks.page import page
-from benchmarks.results import SETS_KEY, add, forget, known
+from benchmarks.results import SETS_KEY
+from benchmarks.resume import add_row, drop_methods, known_rows
 from benchmarks.sets import AbsentError, open_sets
 
 SCORES = dict(runs=7, coverage=0.8, coverage_top=0.5, winkler=10.0, width=8.0, error=1.5, bias=-0.5, crps=1.0)
@@ -17,12 +18,12 @@ def row(method, name, factor=100, error_point=np.nan, **change):
 
 def test_a_row_is_known_from_when_it_is_added_until_it_is_forgotten(tmp_path):
     path = tmp_path / "results.csv"
-    assert known(path, SETS_KEY) == set()
-    add(path, row("a", "llama3"))
-    add(path, row("b", "llama3", factor=10))
-    assert known(path, SETS_KEY) == {("a", "llama3", 100), ("b", "llama3", 10)}
-    forget(path, ["a"])
-    assert known(path, SETS_KEY) == {("b", "llama3", 10)}
+    assert known_rows(path, SETS_KEY) == set()
+    add_row(path, row("a", "llama3"))
+    add_row(path, row("b", "llama3", factor=10))
+    assert known_rows(path, SETS_KEY) == {("a", "llama3", 100), ("b", "llama3", 10)}
+    drop_methods(path, ["a"])
+    assert known_rows(path, SETS_KEY) == {("b", "llama3", 10)}
 
 
 def test_a_second_run_computes_what_is_missing(tmp_path, monkeypatch):

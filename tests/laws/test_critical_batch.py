@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from laws.oracles import c_min
 
-from bayescale.laws.critical_batch import b_crit, c_min, examples_at, examples_for, s_min, steps_at
+from bayescale.laws.critical_batch import b_crit, examples_at, examples_for, s_min, steps_at
 
 SCALES = st.floats(-6, 6).map(lambda z: 10.0**z)
 

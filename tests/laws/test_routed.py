@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from laws.oracles import dense_equivalent, size_beyond_help
 
 from bayescale.laws import get_law
-from bayescale.laws.routed import dense_equivalent, size_beyond_help
 
 LAW = get_law("routed")
 # Clark et al. 2022, as quoted by others: models trained on 130B tokens.

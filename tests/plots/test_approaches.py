@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from bayescale import plots
 from bayescale.approaches import profile_curves
-from bayescale.plots.approaches import plot_agreement, plot_best_sizes, plot_exponents, plot_ladder, plot_profiles
+from bayescale.plots import plot_agreement, plot_best_sizes, plot_exponents, plot_ladder, plot_profiles
 
 
 @pytest.fixture

@@ -3,13 +3,8 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayescale.answers.batch import critical_batch, time_and_compute
-from bayescale.answers.deadline import cost_of_deadline
-from bayescale.answers.repeats import value_of_epochs
-from bayescale.plots import style
-from bayescale.plots.critical_batch import plot_critical_batch
-from bayescale.plots.epochs import plot_epochs
-from bayescale.plots.pareto import plot_pareto
+from bayescale.answers import cost_of_deadline, critical_batch, time_and_compute, value_of_epochs
+from bayescale.plots import plot_critical_batch, plot_epochs, plot_pareto, style
 
 # Kaplan et al. 2020, Table 3 and eq. 1.4; Muennighoff et al. 2023.
 KAPLAN = {"N_c": 6.5e13, "alpha_N": 0.077, "S_c": 2.1e3, "alpha_S": 0.76, "B_star": 2e8, "alpha_B": 0.21}

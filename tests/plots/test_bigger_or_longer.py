@@ -5,8 +5,7 @@ from pinned import BESIROGLU, ROUNDED, pinned_fit
 
 from bayescale.answers.marginal import bigger_or_longer
 from bayescale.errors import QuestionError
-from bayescale.plots import style
-from bayescale.plots.bigger_or_longer import plot_bigger_or_longer
+from bayescale.plots import plot_bigger_or_longer, style
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from bayescale import plots
-from bayescale.plots.calibration import plot_calibration
+from bayescale.plots import plot_calibration
 from bayescale.plots.style import MISSED
 
 SHARE = np.linspace(0, 1, 5)

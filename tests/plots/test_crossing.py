@@ -3,8 +3,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from bayescale.answers.crossing import kaplan_crossing
-from bayescale.plots import style
-from bayescale.plots.crossing import plot_crossing
+from bayescale.plots import plot_crossing, style
 
 
 @pytest.fixture

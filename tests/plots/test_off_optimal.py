@@ -5,8 +5,7 @@ from pinned import BESIROGLU, ROUNDED, pinned_fit
 
 from bayescale.answers.off_optimal import convergence_gap, off_optimal
 from bayescale.errors import QuestionError
-from bayescale.plots import style
-from bayescale.plots.off_optimal import plot_convergence_gap, plot_off_optimal
+from bayescale.plots import plot_convergence_gap, plot_off_optimal, style
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ from bayescale import plots
 from bayescale.answers.known_models import known_models
 from bayescale.errors import QuestionError
 from bayescale.papers.domains import irreducible_by_domain
-from bayescale.plots.domains import plot_domains
-from bayescale.plots.known_models import plot_known_models
+from bayescale.plots import plot_domains, plot_known_models
 
 
 @pytest.fixture

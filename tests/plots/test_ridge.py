@@ -7,7 +7,7 @@ from pinned import BESIROGLU, FAILED, pinned_fit
 import bayescale as bs
 from bayescale import plots
 from bayescale.errors import QuestionError
-from bayescale.plots.ridge import plot_ridge
+from bayescale.plots import plot_ridge
 from bayescale.plots.style import FIRST, MUTED
 
 

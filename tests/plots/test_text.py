@@ -1,7 +1,8 @@
 import pytest
 
 from bayescale.design.prior_predictive import prior_predictive
-from bayescale.plots.text import DARK, HEIGHT, LIGHT, MOST, _ticks, picture
+from bayescale.plots.text import DARK, HEIGHT, LIGHT, MOST, picture
+from bayescale.plots.ticks import round_ticks
 
 
 @pytest.mark.parametrize(("card", "rows"), [("zhang", 1), ("chinchilla", 1), ("width-depth", 2), ("precision-post", 2)])
@@ -44,6 +45,6 @@ def test_the_line_is_the_median():
     ],
 )
 def test_ticks_are_few_and_round(low, high, on_log, wanted):
-    found = _ticks(low, high, on_log)
+    found = round_ticks(low, high, on_log, MOST)
     assert found == pytest.approx(wanted)
     assert len(found) <= MOST

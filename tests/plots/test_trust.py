@@ -6,10 +6,16 @@ from pinned import BESIROGLU, ROUNDED, pinned_fit
 from scipy import stats
 
 from bayescale.errors import QuestionError
-from bayescale.plots import style
-from bayescale.plots.checks import plot_coverage, plot_left_out_runs, plot_loo_pit
-from bayescale.plots.influence import plot_influence, plot_pareto_k
-from bayescale.plots.sensitivity import plot_moved_by_priors, plot_prior_sensitivity
+from bayescale.plots import (
+    plot_coverage,
+    plot_influence,
+    plot_left_out_runs,
+    plot_loo_pit,
+    plot_moved_by_priors,
+    plot_pareto_k,
+    plot_prior_sensitivity,
+    style,
+)
 from bayescale.trust.checks import check_predictive
 from bayescale.trust.influence import influence
 from bayescale.trust.sensitivity import prior_sensitivity

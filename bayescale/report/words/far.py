@@ -2,8 +2,7 @@
 
 import math
 
-from bayescale.numbers import human_number
-from bayescale.plots.style import loss_text
+from bayescale.numbers import human_number, loss_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.phrases import (
     LONGER,

@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from bayescale.cards.card import DRIFTING
-from bayescale.numbers import scientific
-from bayescale.plots.style import loss_text
+from bayescale.numbers import loss_text, scientific
 from bayescale.report.numbers import Numbers
 
 # Decades of compute: nearer than the first is within the data; longer than the tests by the second is untested.

@@ -4,8 +4,7 @@ import math
 
 from bayescale.forms import FORECAST
 from bayescale.inference import COUNTED, QUOTED
-from bayescale.numbers import human_number
-from bayescale.plots.style import loss_text
+from bayescale.numbers import human_number, loss_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.far import far_question, narrower
 from bayescale.report.words.phrases import (
