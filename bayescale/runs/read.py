@@ -14,13 +14,13 @@ import xarray as xr
 
 from bayescale.costs import CostModel, cost_model
 from bayescale.errors import RunsError
-from bayescale.runs.checks.check import Suspicious, check_runs
+from bayescale.runs.checks.check import check_runs
 from bayescale.runs.checks.rounding import LOSS_STEP, rounding_findings, rounding_step
 from bayescale.runs.reading.aliases import match_columns, squash
 from bayescale.runs.reading.columns import COLUMNS, LABELS, QUANTITIES, RESPONSES, SIZES
 from bayescale.runs.reading.derive import derive
 from bayescale.runs.reading.families import groups_told, with_groups, with_labels
-from bayescale.runs.reading.finding import Finding, pack_findings, rows_text
+from bayescale.runs.reading.finding import Finding, Suspicious, pack_findings, refuse_errors, rows_text
 from bayescale.runs.reading.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
 from bayescale.runs.reading.schema import validate
 from bayescale.runs.reading.table import Table, load_table
@@ -126,7 +126,7 @@ def read_runs(
         runs.attrs[LOSS_STEP] = unit_step
         notes += rounded
     checked = [*check_runs(runs, model, suspicious), *lacking_sizes(table, found, frame.columns, asked), *notes]
-    _refuse_errors(checked, table)
+    refuse_errors(checked, table)
     runs.attrs["findings"] = pack_findings(checked)
     runs.attrs["sha256"] = content_hash(runs)
     return runs
@@ -181,12 +181,15 @@ def _without_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str],
     if not has_inputs(found.keys() - empty):
         empty -= {*QUANTITIES, "loss"}
     notes = [
-        Finding("info", f"not used: column {found[name]!r} is empty", column=found[name]) for name in sorted(empty)
+        Finding("column-empty", "info", f"not used: column {found[name]!r} is empty", column=found[name])
+        for name in sorted(empty)
     ]
     kept = {name: column for name, column in found.items() if name not in empty}
     if "loss_se" in kept and "loss" not in kept:
         column = kept.pop("loss_se")
-        notes.append(Finding("info", f"not used: column {column!r}, as there is no loss", column=column))
+        notes.append(
+            Finding("loss-error-unused", "info", f"not used: column {column!r}, as there is no loss", column=column)
+        )
     return kept, notes
 
 
@@ -198,7 +201,7 @@ def in_nats(frame: pd.DataFrame, units: Units) -> Units:
     for name in ("loss", "loss_se"):
         if name in frame:
             frame[name] *= math.log(2)
-    note = Finding("info", f"the loss was converted from {units.loss} to {now} (times ln 2)")
+    note = Finding("loss-converted", "info", f"the loss was converted from {units.loss} to {now} (times ln 2)")
     return replace(units, loss=now, findings=(*units.findings, note))
 
 
@@ -246,17 +249,12 @@ def not_used(table: Table, told: Collection[str | None]) -> list[Finding]:
     if not unused:
         return []
     shown = ", ".join(unused[:12]) + (f", and {len(unused) - 12} more" if len(unused) > 12 else "")
-    return [Finding("info", f"not used: {shown}")]
+    return [Finding("columns-not-used", "info", f"not used: {shown}")]
 
 
 def _blank_rows(table: Table) -> list[Finding]:
-    return [Finding("info", f"left out as blank: {rows_text(table.blank)}", table.blank)] if table.blank else []
-
-
-def _refuse_errors(checked: list[Finding], table: Table) -> None:
-    errors = [finding.message for finding in checked if finding.level == "error"]
-    if not errors:
-        return
-    more = [f"and {len(errors) - 8} more"] if len(errors) > 8 else []
-    listed = "\n".join(f"  - {text}" for text in errors[:8] + more)
-    raise RunsError(f"{table.source} cannot be used as it stands (rows are counted {table.counting}):\n{listed}")
+    return (
+        [Finding("rows-blank", "info", f"left out as blank: {rows_text(table.blank)}", table.blank)]
+        if table.blank
+        else []
+    )

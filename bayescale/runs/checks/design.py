@@ -56,10 +56,12 @@ def design_findings(runs: xr.Dataset) -> list[Finding]:
     count = runs.sizes["run"]
     if count == 1:
         message = f"one run: no law can be fitted to it. {_cure_of_few(runs)}"
-        return [Finding("warning", message, rows_of(runs, np.array([True])))]
+        return [Finding("few-runs", "warning", message, rows_of(runs, np.array([True])))]
     whole = _lacking(runs)
     found = [*_few(runs)]
-    found += [Finding("warning", f"all {count} runs are {lack.text}. {lack.cure}") for lack in whole.values()]
+    found += [
+        Finding("not-varied", "warning", f"all {count} runs are {lack.text}. {lack.cure}") for lack in whole.values()
+    ]
     return [*found, *_narrow(runs, whole), *_family_findings(runs, whole)]
 
 
@@ -79,7 +81,7 @@ def _family_findings(runs: xr.Dataset, whole: dict[str, Lack]) -> list[Finding]:
             cures = " ".join(lack.cure for lack in lacks) or f"Add at least {5 - count} of this family."
             rows = tuple(int(row) for row in runs["row"].values[places])
             message = f"family {name!r}: {told} (unless shared across families). {cures}"
-            found.append(Finding("warning", message, rows))
+            found.append(Finding("family-not-varied", "warning", message, rows))
     return found
 
 
@@ -96,7 +98,7 @@ def _few(runs: xr.Dataset) -> list[Finding]:
     if count >= needed:
         return []
     message = f"only {count} runs: a {law} unknowns, so little can be told from these. {_cure_of_few(runs)}"
-    return [Finding("warning", message)]
+    return [Finding("few-runs", "warning", message)]
 
 
 def _cure_of_few(runs: xr.Dataset) -> str:
@@ -124,7 +126,7 @@ def _narrow(runs: xr.Dataset, told: dict[str, Lack]) -> list[Finding]:
         f"{name} {verb} only {spread[name]:.2f} decades: too little to extrapolate from (2 or more are usual). "
         f"Add runs from {_symbol(name)} = {cheap} on, or up to {dear}."
     )
-    return [Finding("warning", message)]
+    return [Finding("narrow-range", "warning", message)]
 
 
 # Directions in which the runs do not vary -----------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[F
         f"error of that, {rounding_se(unit_step):.2g} ({relative:.2%} of the loss; the runs scatter by about "
         f"{scatter:.2%}), is taken as known, in quadrature with loss_se."
     )
-    return [Finding("info", message)]
+    return [Finding("loss-rounded", "info", message)]
 
 
 def _scatter(runs: xr.Dataset) -> float:

@@ -188,7 +188,7 @@ def sharing_findings(runs: xr.Dataset, known: Collection[str] = ()) -> list[Find
                 f"{shared.sum()} of {runs.sizes['run']} runs {words.format(groups=groups)}. Rows that share something "
                 f"are not independent: {cards[key]} has an error that they share."
             )
-            found.append(Finding("info", message, rows_of(runs, shared)))
+            found.append(Finding("errors-shared", "info", message, rows_of(runs, shared)))
     return found
 
 

@@ -71,7 +71,13 @@ def with_runs(
         values = dict(zip(labels, other.frame[column_of[name]], strict=True))
         also[quantity] = f"{quantity} of the run"
         frame = frame.assign(**{also[quantity]: pd.Series([values.get(run) for run in mine], frame.index, object)})
-    notes = [Finding("info", f"read from {other.source}: {', '.join(matched) or 'nothing that the curves lack'}")]
+    notes = [
+        Finding(
+            "run-table-read",
+            "info",
+            f"read from {other.source}: {', '.join(matched) or 'nothing that the curves lack'}",
+        )
+    ]
     if not mine.isin(labels).any():
         raise RunsError(
             f"{other.source}, column {key['run']!r}: names none of the runs of {table.source}. It names "
@@ -79,10 +85,18 @@ def with_runs(
         )
     idle = labels[~labels.isin(mine.unique())]
     if len(idle):
-        notes.append(Finding("info", f"{len(idle)} runs of {other.source} have no curve: {_shown(idle)}"))
+        notes.append(
+            Finding("run-without-curve", "info", f"{len(idle)} runs of {other.source} have no curve: {_shown(idle)}")
+        )
     untold = mine[~mine.isin(labels)].drop_duplicates()
     if len(untold):
-        notes.append(Finding("warning", f"{other.source} has no row for {len(untold)} of the runs: {_shown(untold)}"))
+        notes.append(
+            Finding(
+                "run-not-in-table",
+                "warning",
+                f"{other.source} has no row for {len(untold)} of the runs: {_shown(untold)}",
+            )
+        )
     return replace(table, frame=frame), also, notes
 
 

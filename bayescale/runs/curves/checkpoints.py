@@ -16,6 +16,7 @@ from bayescale.costs import CostModel, cost_model
 from bayescale.errors import RunsError
 from bayescale.numbers import parse_number
 from bayescale.runs.checks.check import batch_disagrees, compute_disagrees
+from bayescale.runs.checks.magnitudes import magnitude_findings
 from bayescale.runs.curves.about import with_runs
 from bayescale.runs.curves.columns import CURVE_COLUMNS, HELD_OUT, TRAINING, match_curve_columns
 from bayescale.runs.curves.filters import Filters, filter_curves, leave_out
@@ -27,7 +28,7 @@ from bayescale.runs.curves.segments import CHECKPOINT, run_segments
 from bayescale.runs.read import attributes, in_nats, not_used
 from bayescale.runs.reading.derive import derive
 from bayescale.runs.reading.families import groups_told, with_groups, with_labels
-from bayescale.runs.reading.finding import Finding, findings, names_text, pack_findings
+from bayescale.runs.reading.finding import Finding, Suspicious, findings, names_text, pack_findings, refuse_errors
 from bayescale.runs.reading.lacking import unclear_batch
 from bayescale.runs.reading.table import Table
 from bayescale.runs.reading.units import Card, read_card, refuse_impossible_loss, settle_units
@@ -49,6 +50,7 @@ def read_curves(
     loss_unit: str | None = None,
     params_convention: str | None = None,
     cost: str | CostModel = "6ND",
+    suspicious: Suspicious = "error",
     filters: Filters | Mapping[str, Any] | None = ALL,
     tracker: str | None = None,
 ) -> xr.Dataset:
@@ -72,6 +74,8 @@ def read_curves(
         The column that groups the runs, or several, and those that only label them, as for `read_runs`.
     loss_unit, params_convention, cost
         As for `read_runs`.
+    suspicious : {"error", "keep"}
+        Whether params, tokens and compute that no training has are refused, or kept with a warning.
     filters : Filters, mapping or None
         Which checkpoints to leave out, as for `filter_curves`; None keeps all that can be used.
     tracker : {"trainer_state", "wandb", "mlflow", "tensorboard"}, optional
@@ -143,7 +147,9 @@ def read_curves(
     rules = curves["rule"].values.astype(object)
     curves = leave_out(curves.drop_vars("rule"), rules, {name: why for name, why in REASONS.items() if name in rules})
     ends = final_runs(curves)
-    odd = [*_errors_shared(curves), *_sparse(curves), *compute_disagrees(ends, model, "keep")]
+    impossible = magnitude_findings(ends, suspicious, in_progress=True)
+    refuse_errors(impossible, table)
+    odd = [*impossible, *_errors_shared(curves), *_sparse(curves), *compute_disagrees(ends, model, "keep")]
     odd += batch_disagrees(ends) if "tokens" in found else []
     curves.attrs["findings"] = pack_findings([*findings(curves), *odd])
     curves = curves if filters is None else filter_curves(curves, filters)
@@ -249,7 +255,10 @@ def _one_run(table: Table, found: dict[str, str]) -> tuple[Table, dict[str, str]
 
 def _without_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str], list[Finding]]:
     empty = {name: column for name, column in found.items() if table.frame[column].isna().all()}
-    notes = [Finding("info", f"not used: column {column!r} is empty", column=column) for column in empty.values()]
+    notes = [
+        Finding("column-empty", "info", f"not used: column {column!r} is empty", column=column)
+        for column in empty.values()
+    ]
     return {name: column for name, column in found.items() if name not in empty}, notes
 
 
@@ -274,7 +283,7 @@ def _about_loss(found: Mapping[str, str], asked: Mapping[str, str | None]) -> li
     if "loss" in asked or plain not in {name.replace("/", "_") for name in TRAINING}:
         return []
     text = f"column {column!r} is the loss on the text that was being trained on: a held-out one was not found"
-    return [Finding("warning", text, column=column)]
+    return [Finding("training-loss", "warning", text, column=column)]
 
 
 # From the file's cells to checkpoints in order ------------------------------------------------------------------------
@@ -299,7 +308,11 @@ def _without_gaps(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list
             raise RunsError(f"{table.source}: no {name} for {len(lacking)} of {kept['run'].nunique()} runs: {shown}")
         frame = frame.drop(columns=name)
         notes.append(
-            Finding("warning", f"not used: {name}, which {len(lacking)} runs lack at some checkpoint: {shown}")
+            Finding(
+                "quantity-incomplete",
+                "warning",
+                f"not used: {name}, which {len(lacking)} runs lack at some checkpoint: {shown}",
+            )
         )
     return frame, notes
 
@@ -342,7 +355,7 @@ def _errors_shared(curves: xr.Dataset) -> list[Finding]:
         "loss_se is used to tell spikes and by models of finished runs; models of learning curves (+curve) leave it "
         "out: a run's checkpoints are measured on the same text, and its offset stands for what they share"
     )
-    return [Finding("info", said)]
+    return [Finding("loss-error-unused", "info", said)]
 
 
 def _sparse(curves: xr.Dataset) -> list[Finding]:
@@ -353,13 +366,17 @@ def _sparse(curves: xr.Dataset) -> list[Finding]:
     if single:
         said = f"{len(single)} of {segments.names.size} runs have one checkpoint: {names_text(single)}"
         finished = "; is this a log of finished runs? read_runs reads it" * (len(single) == segments.names.size > 1)
-        notes.append(Finding("warning", said + finished))
+        notes.append(Finding("one-checkpoint", "warning", said + finished))
     if "family" in curves.coords:
         of = curves["family"].values[segments.last]
         families, counts = np.unique(of, return_counts=True)
         if families.size > 1:
             notes += [
-                Finding("warning", f"family {str(name)!r} has one run: its own level cannot be told from that run's")
+                Finding(
+                    "one-run-family",
+                    "warning",
+                    f"family {str(name)!r} has one run: its own level cannot be told from that run's",
+                )
                 for name in families[counts == 1]
             ]
     return notes

@@ -17,8 +17,6 @@ from bayescale.runs.reading.finding import findings
 from bayescale.runs.reading.table import load_table
 from bayescale.runs.trackers import trackers_in
 
-OF_A_RULE = "left out as '"  # how a finding of one of the filters begins
-
 
 def are_curves(path: str | Path, columns: Mapping[str, str | None] | None = None) -> bool:
     """Say whether a file or folder holds training curves: a tracker's log, or a table that names a run more than once.
@@ -82,7 +80,7 @@ def describe_curves(curves: xr.Dataset) -> str:
     width = max(len(name) for name, _ in lines)
     title = f"{curves.attrs['source']}: {curves.attrs['title']} (training curves)"
     # The rules have lines of their own.
-    told = [finding for finding in findings(curves) if not finding.message.startswith(OF_A_RULE)]
+    told = [finding for finding in findings(curves) if finding.code != "left-out"]
     return "\n".join(
         [title, *(f"  {name:<{width}} {said}" for name, said in lines), *left_out_lines(curves), *findings_text(told)]
     )

@@ -154,7 +154,11 @@ def leave_out(curves: xr.Dataset, taken: NDArray[np.object_], reasons: Mapping[s
     ended = sorted(set(gone["run"].values.tolist()) - set(kept["run"].values.tolist()))
     noted = [_noted(gone, taken[taken != ""], name, reason) for name, reason in reasons.items() if name in set(taken)]
     if ended:
-        noted.append(Finding("warning", f"no checkpoint is left of {len(ended)} of the runs: {names_text(ended)}"))
+        noted.append(
+            Finding(
+                "run-left-out", "warning", f"no checkpoint is left of {len(ended)} of the runs: {names_text(ended)}"
+            )
+        )
     out = with_left_out(kept, pd.concat([left_out(curves), more], ignore_index=True))
     counts = json.loads(curves.attrs.get("filters", "[]")) + [
         {
@@ -176,7 +180,7 @@ def _noted(gone: xr.Dataset, taken: NDArray[np.object_], rule: str, reason: str)
         whose += f" ({', '.join(map(repr, runs[:6]))}{', ...' if len(runs) > 6 else ''})"
     count = int(mask.sum())
     message = f"left out as {rule!r}: {count} checkpoint{'' if count == 1 else 's'} {whose}: {reason}"
-    return Finding("info" if rule in ROUTINE else "warning", message, rows_of(gone, mask))
+    return Finding("left-out", "info" if rule in ROUTINE else "warning", message, rows_of(gone, mask))
 
 
 def with_left_out(curves: xr.Dataset, gone: pd.DataFrame) -> xr.Dataset:

@@ -63,7 +63,7 @@ def settle_tokens(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -
             frame.loc[run.index, "tokens"] = _tokens_of_steps(run)
         varies = frame.groupby("run", sort=False)["batch"].nunique().gt(1).sum()
         how = f"; {varies} runs change it on the way, so it was summed step by step" if varies else ""
-        notes.append(Finding("info", f"no column for tokens: they are taken to be batch x step{how}"))
+        notes.append(Finding("derived", "info", f"no column for tokens: they are taken to be batch x step{how}"))
     elif {"tokens", "step"} <= set(frame):
         for name, other in (("tokens", "step"), ("step", "tokens")):
             lacking = frame[name].isna() & frame[other].notna()
@@ -74,7 +74,11 @@ def settle_tokens(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -
             filled = int((lacking & frame[name].notna()).sum())
             if filled:
                 notes.append(
-                    Finding("info", f"{filled} rows without {name}: read between those of the same run that have them")
+                    Finding(
+                        "place-filled-in",
+                        "info",
+                        f"{filled} rows without {name}: read between those of the same run that have them",
+                    )
                 )
     _refuse_falling(frame, table, found)
     return notes
@@ -153,10 +157,15 @@ def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
     if moved:
         shown = ", ".join(f"{name!r} ({count})" for name, count in list(moved.items())[:4])
         more = ", ..." if len(moved) > 4 else ""
-        notes.append(Finding("info", f"rows that stood out of the order of their {clock} were sorted: {shown}{more}"))
+        notes.append(
+            Finding(
+                "rows-sorted", "info", f"rows that stood out of the order of their {clock} were sorted: {shown}{more}"
+            )
+        )
     if differing:
         notes.append(
             Finding(
+                "step-repeated",
                 "warning",
                 f"{rows_text(differing)}: at the {clock} of an earlier row of the same run, with another loss; "
                 "the later one counts",

@@ -36,6 +36,7 @@ def settle_rates(frame: pd.DataFrame) -> list[Finding]:
         if filled.any():
             notes.append(
                 Finding(
+                    "rate-filled-in",
                     "info",
                     f"{filled.sum()} checkpoints without {name}: {(filled & beside).sum()} take that of another row at "
                     f"their {clock}, {(filled & ~beside).sum()} are read between the rows before and after",
@@ -70,10 +71,11 @@ def without_rates(curves: xr.Dataset) -> list[Finding]:
     if not lacking or not all(lacking.values()):
         areas = "lr" not in lacking or lacking["lr"] or "step" not in curves or "lr_area" in curves
         said = "no lr_area: checkpoints that were left out have no lr"
-        return [] if areas else [Finding("info", said)]
+        return [] if areas else [Finding("areas-missing", "info", said)]
     name, without = min(lacking.items(), key=lambda item: len(item[1]))
     return [
         Finding(
+            "rate-missing",
             "warning",
             f"no {name} at some checkpoint of {len(without)} of {len(set(runs))} runs: {names_text(list(without))}. So "
             "no annealing is known of any run, and the curves are taken as they are. Rates are read between rows that "
@@ -110,6 +112,7 @@ def _stretches(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, cloc
     what = "learning rates" if name == "lr" else "shares of its peak learning rate"
     return [
         Finding(
+            "rate-changes",
             "warning",
             f"run {label!r} has {len(rates)} {what}, {rates[0]:g}, then {turns}: it is kept as one run; if it is two, "
             "give each its own name",
@@ -126,6 +129,7 @@ def _back_and_forth(label: str, run: pd.DataFrame, moves: np.ndarray, name: str,
         return []
     return [
         Finding(
+            "rate-alternates",
             "warning",
             f"run {label!r}: its {name} goes back and forth, {turned.size} times in {len(run)} rows from {clock} "
             f"{human_number(run[clock].iloc[turned[0]])} on: two runs under one name? It is kept as one run; if it is "

@@ -46,7 +46,9 @@ def ordered_rows(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, 
     said += [*two_rates(frame[frame["rule"] != "abandoned"]), *settle_rates(frame)]
     idle = int((frame["rule"] == "no loss").sum())
     if idle:
-        said.append(Finding("info", f"{idle} of {len(frame)} rows have no loss: they are no checkpoints"))
+        said.append(
+            Finding("rows-without-loss", "info", f"{idle} of {len(frame)} rows have no loss: they are no checkpoints")
+        )
         said += _without_loss(frame, table, found["loss"])
     if (frame["rule"] != "").all():
         raise RunsError(f"{table.source}, column {found['loss']!r}: no row has a loss and a place in its run")
@@ -84,6 +86,7 @@ def _without_loss(frame: pd.DataFrame, table: Table, column: str) -> list[Findin
     said = f"; they have {', '.join(map(repr, have))}" if have else ""
     return [
         Finding(
+            "run-without-loss",
             "warning",
             f"no checkpoint is left of {len(names)} of {frame['run'].nunique()} runs, which have no loss in column "
             f"{column!r}: {names_text(names)}{said}",

@@ -72,5 +72,5 @@ def derive(frame: pd.DataFrame, cost: CostModel) -> tuple[pd.DataFrame, dict[str
         else:
             derived[name], formula = BY_BATCHES[name]
             frame[name] = formula(frame)
-            notes.append(Finding("info", f"no column for {name}: it is taken to be {derived[name]}"))
+            notes.append(Finding("derived", "info", f"no column for {name}: it is taken to be {derived[name]}"))
     return frame, derived, notes

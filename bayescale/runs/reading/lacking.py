@@ -97,6 +97,7 @@ def lacking_sizes(
     unanswered = "the best split of a budget" + (" and the loss at 100x the compute" if "compute" in missing else "")
     notes = [
         Finding(
+            "sizes-missing",
             "info",
             f"no column for {_listed(missing, 'or')}, and it takes two of N, D and C to give the third: "
             f"{unanswered} cannot be asked of these runs",
@@ -112,7 +113,7 @@ def lacking_sizes(
             f"columns={{{quantity!r}: {column!r}}} (on the command line: --columns {quantity}=...). "
             f"If none is, columns={dict.fromkeys(missing)} says so."
         )
-        notes.append(Finding("warning", message, column=column))
+        notes.append(Finding("size-not-recognised", "warning", message, column=column))
     return notes
 
 
@@ -123,6 +124,7 @@ def unclear_batch(table: Table, found: Mapping[str, str], given: Mapping[str, st
     names = [str(name) for name in table.frame.columns if squash(name) in map(squash, BATCH_OF_WHAT)]
     return [
         Finding(
+            "batch-unit-unclear",
             "info",
             f"column {name!r} may count sequences, so it is not used: pass columns={{'batch': {name!r}}} "
             "if it is in tokens a step",

@@ -138,7 +138,14 @@ def _settle_loss(table: Table, name: str | None, card: Card, loss_unit: str | No
         return declared, []
     declared = own or "nats/token"
     why = f"from the name of column {name!r}" if own else "as nothing says otherwise"
-    return declared, [Finding("info", f"the loss is taken to be in {declared}, {why}; loss_unit= says it", column=name)]
+    return declared, [
+        Finding(
+            "loss-unit-assumed",
+            "info",
+            f"the loss is taken to be in {declared}, {why}; loss_unit= says it",
+            column=name,
+        )
+    ]
 
 
 def _settle_params(
@@ -161,7 +168,7 @@ def _settle_params(
     if settled:
         return settled, []
     note = "nothing says whether N counts the embeddings; params_convention='total' or 'non-embedding' says it"
-    return "unknown", [Finding("info", note, column=columns.get("params"))]
+    return "unknown", [Finding("params-convention-unknown", "info", note, column=columns.get("params"))]
 
 
 def _unit_in_name(name: str, source: str) -> str | None:

@@ -96,7 +96,7 @@ def load_log(source: str | Path | pd.DataFrame, tracker: str | None = None) -> L
     others = [name for name in there if name != chosen]
     if tracker is None and others:
         said = f"read: what {chosen} wrote; {' and '.join(others)} wrote there too (tracker={others[0]!r} reads that)"
-        return Log(log.table, (*log.findings, Finding("info", said)))
+        return Log(log.table, (*log.findings, Finding("other-tracker", "info", said)))
     return log
 
 

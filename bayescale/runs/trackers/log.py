@@ -137,4 +137,4 @@ def name_under(root: Path, folder: Path) -> str:
 def damaged(path: Path, root: Path, what: str) -> Finding:
     """Say that part of a file is missing."""
     where = path.relative_to(root) if path != root and path.is_relative_to(root) else path.name
-    return Finding("warning", f"{where}: {what}")
+    return Finding("file-damaged", "warning", f"{where}: {what}")

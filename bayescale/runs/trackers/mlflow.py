@@ -102,7 +102,7 @@ def read_mlflow(source: str | Path) -> Log:
     except Exception as error:  # the store's own, and those of the database below it, have no common root
         raise RunsError(f"{name} cannot be read as an MLflow store: {_first_line(error)}") from error
     text = "run {!r} is left out: it has no logged metric"
-    found += [Finding("warning", text.format(run.name)) for run in logged if not run.series]
+    found += [Finding("run-without-metric", "warning", text.format(run.name)) for run in logged if not run.series]
     logged = [run for run in logged if run.series]
     # One experiment is no family, such as the one in use beside the empty "Default".
     several = len({run.experiment for run in logged}) > 1

@@ -59,7 +59,13 @@ def read_wandb(path: Path) -> Log:
             runs.append(run)
             keys.append(key)
         else:
-            found.append(Finding("warning", f"run {run.name!r} ({file.name}) is left out: it has no logged number"))
+            found.append(
+                Finding(
+                    "run-without-metric",
+                    "warning",
+                    f"run {run.name!r} ({file.name}) is left out: it has no logged number",
+                )
+            )
     names = tell_apart([run.name for run in runs], keys)
     named = [RunLog(name, run.rows, run.about) for name, run in zip(names, runs, strict=True)]
     return gather(named, path.name, found)
@@ -94,7 +100,11 @@ def _read(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Find
     except Damage as damage:
         notes.append(damaged(file, root, f"{damage}: only what stands before was read"))
     if not ended and not notes:
-        notes.append(Finding("info", f"run {name!r} has no closing record: it is still going on, or was killed"))
+        notes.append(
+            Finding(
+                "run-not-closed", "info", f"run {name!r} has no closing record: it is still going on, or was killed"
+            )
+        )
     return RunLog(name, [row for row in rows if len(row) > 2], plain(about)), key, notes
 
 
