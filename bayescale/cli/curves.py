@@ -18,7 +18,8 @@ from bayescale.layers.curve import HEAT, last_checkpoints
 from bayescale.numbers import human_number
 from bayescale.plots.file import check_picture, save_picture
 from bayescale.runs import findings
-from bayescale.runs.curves.describe import are_curves, describe_curves, left_out_lines
+from bayescale.runs.curves.describe import describe_curves, left_out_lines
+from bayescale.runs.read_checkpoints import are_curves
 
 MASS = 0.9
 # A run is at its end from this share of what was planned on, and annealed within this share of the peak learning rate.

@@ -13,7 +13,7 @@ from bayescale.runs.checks.sharing import sharing_findings
 from bayescale.runs.checks.typos import MIN_RUNS, Moves, Typo, find_typos
 from bayescale.runs.reading.columns import QUANTITIES, RESPONSES, SIZES
 from bayescale.runs.reading.derive import BATCHES
-from bayescale.runs.reading.finding import Finding, Suspicious, level_of, remedy_of, rows_of, rows_text
+from bayescale.runs.reading.findings import Finding, Suspicious, level_of, remedy_of, rows_of, rows_text
 from bayescale.runs.reading.origins import columns_of, derived_of, name_origin
 
 # A run of another kind may lie far off the law of the others, and no typo explains it.
@@ -46,16 +46,16 @@ def check_runs(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious = "erro
     []
     """
     return [
-        *_same_names(runs),
-        *_duplicates(runs),
-        *_wrong_values(runs, cost, suspicious),
+        *_check_names(runs),
+        *_check_duplicates(runs),
+        *_check_values(runs, cost, suspicious),
         *batch_disagrees(runs),
         *design_findings(runs),
         *sharing_findings(runs),
     ]
 
 
-def _wrong_values(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious) -> list[Finding]:
+def _check_values(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious) -> list[Finding]:
     """Look for columns in another unit, and where there are none for single values."""
     impossible = magnitude_findings(runs, suspicious)
     disagrees = compute_disagrees(runs, cost, suspicious)
@@ -65,10 +65,10 @@ def _wrong_values(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious) -> 
         return unit
     if impossible and suspicious == "error":
         return impossible
-    return [*impossible, *disagrees, *_scale_typos(runs, suspicious)]
+    return [*impossible, *disagrees, *_check_typos(runs, suspicious)]
 
 
-def _same_names(runs: xr.Dataset) -> list[Finding]:
+def _check_names(runs: xr.Dataset) -> list[Finding]:
     names, counts = np.unique(runs["run"].values, return_counts=True)
     column, twice = columns_of(runs).get("run"), names[counts > 1]
     if not twice.size:
@@ -83,8 +83,8 @@ def _same_names(runs: xr.Dataset) -> list[Finding]:
     return [Finding("run-name-repeated", "error", message, rows_of(runs, np.isin(runs["run"].values, twice)), column)]
 
 
-def _duplicates(runs: xr.Dataset) -> list[Finding]:
-    names = ("family", *_told_apart_by(runs), "seed", *RESPONSES)
+def _check_duplicates(runs: xr.Dataset) -> list[Finding]:
+    names = ("family", *_list_distinguishing(runs), "seed", *RESPONSES)
     keys = [name for name in names if name in runs.variables]
     groups: dict[tuple[object, ...], list[int]] = {}
     for row, *key in zip(runs["row"].values, *(runs[name].values for name in keys), strict=True):
@@ -109,7 +109,7 @@ def _duplicates(runs: xr.Dataset) -> list[Finding]:
     return found
 
 
-def _told_apart_by(runs: xr.Dataset) -> list[str]:
+def _list_distinguishing(runs: xr.Dataset) -> list[str]:
     """Return the quantities that make two runs different, without those that follow from the others."""
     derived = derived_of(runs)
     both = {"params", "tokens"} <= set(runs)
@@ -127,7 +127,7 @@ def compute_disagrees(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious)
     found = []
     wild = off > 10
     if wild.all() and wild.size > 1 and np.ptp(np.log(ratio)) < np.log(SAME_FACTOR):
-        return [_one_factor(runs, float(np.median(ratio)), cost, suspicious)]
+        return [_report_factor(runs, float(np.median(ratio)), cost, suspicious)]
     for place in np.flatnonzero(wild)[:8]:
         row = int(runs["row"].values[place])
         stated = ", ".join(
@@ -164,7 +164,7 @@ def compute_disagrees(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious)
     return found
 
 
-def _one_factor(runs: xr.Dataset, ratio: float, cost: CostModel, suspicious: Suspicious) -> Finding:
+def _report_factor(runs: xr.Dataset, ratio: float, cost: CostModel, suspicious: Suspicious) -> Finding:
     """Say that all of a column of compute is off by one factor, as one in another unit is."""
     column, unit = columns_of(runs)["compute"], unit_of_ratio(ratio)
     message = f"column {column!r} is {ratio:.3g} times what {cost.name} gives, in all {runs.sizes['run']} rows. "
@@ -193,13 +193,13 @@ def batch_disagrees(runs: xr.Dataset) -> list[Finding]:
     batch, step, tokens = (name_origin(runs, name) for name in ("batch", "step", "tokens"))
     message = (
         f"{batch} times {step} differs from {tokens} by more than 10% in {wrong.sum()} of {runs.sizes['run']} runs "
-        f"(worst: row {int(runs['row'].values[worst])}, {ratio[worst]:.3g} times). The batch is in tokens a step: is it "
-        "in sequences? All are used as they stand."
+        f"(worst: row {int(runs['row'].values[worst])}, {ratio[worst]:.3g} times). The batch is in tokens a step: is "
+        "it in sequences? All are used as they stand."
     )
     return [Finding("batch-disagrees", "warning", message, rows_of(runs, wrong), columns_of(runs).get("batch"))]
 
 
-def _replicated(runs: xr.Dataset) -> NDArray[np.bool_]:
+def _find_replicates(runs: xr.Dataset) -> NDArray[np.bool_]:
     """Say which runs share family, N and D with another seed: somebody meant that place, and an odd loss is scatter."""
     names = [name for name in ("family", "params", "tokens") if name in runs.variables]
     if "seed" not in runs:
@@ -208,15 +208,15 @@ def _replicated(runs: xr.Dataset) -> NDArray[np.bool_]:
     return cells.transform("nunique").to_numpy() > 1
 
 
-def _scale_typos(runs: xr.Dataset, suspicious: Suspicious) -> list[Finding]:
+def _check_typos(runs: xr.Dataset, suspicious: Suspicious) -> list[Finding]:
     if not {"params", "tokens", "loss"} <= set(runs):
         return []
-    moves = _moves(runs)
+    moves = _trace_typos(runs)
     points = np.log(np.stack([runs["params"].values, runs["tokens"].values], axis=1))
     log_loss = np.log(runs["loss"].values)
-    meant = _replicated(runs)
+    meant = _find_replicates(runs)
     found, unsure = [], []
-    for family in _comparable(runs):
+    for family in _split_comparable(runs):
         if len(family) < MIN_RUNS:
             continue
         for typo in find_typos(points[family], log_loss[family], moves, meant[family]):
@@ -225,7 +225,7 @@ def _scale_typos(runs: xr.Dataset, suspicious: Suspicious) -> list[Finding]:
             if not typo.sure:
                 unsure.append(row)
                 continue
-            message = _typo_text(typo, row, float(runs[typo.column].values[place]), name_origin(runs, typo.column))
+            message = _describe_typo(typo, row, float(runs[typo.column].values[place]), name_origin(runs, typo.column))
             column = columns_of(runs).get(typo.column)
             found.append(
                 Finding("looks-mistyped", level_of(suspicious), message + remedy_of(suspicious), (row,), column)
@@ -238,7 +238,7 @@ def _scale_typos(runs: xr.Dataset, suspicious: Suspicious) -> list[Finding]:
     return found
 
 
-def _moves(runs: xr.Dataset) -> Moves:
+def _trace_typos(runs: xr.Dataset) -> Moves:
     """Say what a typo in each column does to (log N, log D)."""
     by_cost = {name for name in SIZES if name in derived_of(runs) and derived_of(runs)[name] == runs.attrs["cost"]}
     # A derived column moves with the columns it comes from, so a typo in C shows in D, and one in N in both.
@@ -249,7 +249,7 @@ def _moves(runs: xr.Dataset) -> Moves:
     return {"params": (1.0, 0.0), "tokens": (0.0, 1.0)}
 
 
-def _comparable(runs: xr.Dataset) -> list[NDArray[np.int64]]:
+def _split_comparable(runs: xr.Dataset) -> list[NDArray[np.int64]]:
     """Return the places of runs between which only N, D and the scatter should change the loss."""
     kinds = {name: runs[name].values for name in ("family", *KINDS) if name in runs.variables}
     if not kinds:
@@ -258,7 +258,7 @@ def _comparable(runs: xr.Dataset) -> list[NDArray[np.int64]]:
     return [np.asarray(places) for places in groups.values()]
 
 
-def _typo_text(typo: Typo, row: int, value: float, where: str) -> str:
+def _describe_typo(typo: Typo, row: int, value: float, where: str) -> str:
     write = {"loss": lambda x: f"{x:.4g}", "compute": scientific}.get(typo.column, human_number)
     times = f"{max(typo.factor, 1 / typo.factor):.0f} times too {'large' if typo.factor > 1 else 'small'}"
     better = write(value / typo.factor)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from bayescale.numbers import human_number, scientific
 from bayescale.runs.reading.columns import SIZES
-from bayescale.runs.reading.finding import Finding, Suspicious, level_of, remedy_of, rows_of
+from bayescale.runs.reading.findings import Finding, Suspicious, level_of, remedy_of, rows_of
 from bayescale.runs.reading.origins import columns_of, name_origin
 
 LEAST = {"params": 1e3, "tokens": 1e4, "compute": 1e9}
@@ -57,8 +57,8 @@ def magnitude_findings(runs: xr.Dataset, suspicious: Suspicious, in_progress: bo
     low = {name: which for name, which in low.items() if which.any()}
     # What was derived from a column that is off is off with it.
     told = [name for name in low if name in columns_of(runs)] or list(low)
-    units = _likely_units(runs, [name for name in told if name in columns_of(runs)])
-    return [_finding(runs, name, low[name], units.get(name), suspicious) for name in told]
+    units = _guess_units(runs, [name for name in told if name in columns_of(runs)])
+    return [_report_magnitude(runs, name, low[name], units.get(name), suspicious) for name in told]
 
 
 def unit_of_ratio(ratio: float) -> str | None:
@@ -73,7 +73,9 @@ def unit_of_ratio(ratio: float) -> str | None:
     return next((unit for unit, each in UNITS["compute"].items() if abs(np.log(ratio * each)) < np.log(1.25)), None)
 
 
-def _finding(runs: xr.Dataset, name: str, low: np.ndarray, unit: str | None, suspicious: Suspicious) -> Finding:
+def _report_magnitude(
+    runs: xr.Dataset, name: str, low: np.ndarray, unit: str | None, suspicious: Suspicious
+) -> Finding:
     row, value = int(runs["row"].values[low][0]), float(runs[name].values[low][0])
     column, show = columns_of(runs).get(name), scientific if name == "compute" else human_number
     least = "1e9" if name == "compute" else f"{LEAST[name]:,.0f}"
@@ -94,7 +96,7 @@ def _finding(runs: xr.Dataset, name: str, low: np.ndarray, unit: str | None, sus
     )
 
 
-def _likely_units(runs: xr.Dataset, names: list[str]) -> dict[str, str]:
+def _guess_units(runs: xr.Dataset, names: list[str]) -> dict[str, str]:
     """Return the units in which whole columns would be of usual size, with usual tokens a parameter."""
     given = {name: np.log10(float(runs[name].median())) for name in SIZES if name in columns_of(runs) and name in runs}
     whole = [name for name in names if float(runs[name].max()) < WHOLE[name]]

@@ -3,9 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from bayescale.runs.checks.design import families_of
 from bayescale.runs.reading.columns import SIZES
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.families import places_by_family
+from bayescale.runs.reading.findings import Finding
 
 LOSS_STEP = "loss_step"
 DECIMALS = (1, 2, 3)
@@ -58,7 +58,7 @@ def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[F
     >>> rounding_findings(bs.load_shipped("tinylm"), 0.0, 0.0)
     []
     """
-    scatter = _scatter(runs) if unit_step else 0.0
+    scatter = _measure_scatter(runs) if unit_step else 0.0
     relative = rounding_se(unit_step) / float(runs["loss"].median()) if unit_step else 0.0
     if not unit_step or relative < COARSE * scatter:
         return []
@@ -70,13 +70,13 @@ def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[F
     return [Finding("loss-rounded", "info", message)]
 
 
-def _scatter(runs: xr.Dataset) -> float:
+def _measure_scatter(runs: xr.Dataset) -> float:
     """Return how log losses scatter about a quadratic surface in the sizes, of each family its own, robustly."""
-    left = [_left_over(runs.isel(run=places)) for places in families_of(runs).values()]
+    left = [_fit_residuals(runs.isel(run=places)) for places in places_by_family(runs).values()]
     return float(1.4826 * np.median(np.abs(np.concatenate(left))))
 
 
-def _left_over(runs: xr.Dataset) -> np.ndarray:
+def _fit_residuals(runs: xr.Dataset) -> np.ndarray:
     log_loss = np.log(runs["loss"].values.astype(float))
     names = [name for name in SIZES if name in runs][:2]
     logs = [np.log(runs[name].values.astype(float)) for name in names]

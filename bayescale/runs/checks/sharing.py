@@ -8,11 +8,10 @@ import xarray as xr
 
 from bayescale.errors import DesignError, did_you_mean
 from bayescale.runs.checks.budgets import found_budgets
-from bayescale.runs.checks.design import families_of
 from bayescale.runs.reading.columns import QUANTITIES, RESPONSES
-from bayescale.runs.reading.finding import Finding, rows_of
+from bayescale.runs.reading.families import BUDGET, DESIGN, LEAN, label_names, places_by_family
+from bayescale.runs.reading.findings import Finding, rows_of
 
-BUDGET, LEAN, DESIGN = "budget", "lean", "design"
 ALONE = ""  # the label of a run that shares it with no other
 # As much as this the same N, D or C may differ by how it was counted or rounded, on the log.
 SAME = 1e-3
@@ -48,7 +47,7 @@ def shared_labels(runs: xr.Dataset, key: str) -> np.ndarray:
     >>> sorted(set(shared_labels(bs.load_shipped("tinylm"), "family").tolist()))
     ['english', 'source']
     """
-    labels = _WAYS[key](runs) if key in _WAYS else _column(runs, key)
+    labels = _WAYS[key](runs) if key in _WAYS else _read_label(runs, key)
     names, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return np.where(counts[index] > 1, names[index], ALONE)
 
@@ -68,33 +67,17 @@ def labels_of_asked(asked: xr.Dataset, key: str) -> np.ndarray:
     ['0', '0', '1']
     """
     if key == DESIGN:
-        return _by_design(asked)
+        return _label_by_design(asked)
     cells = {"family": asked["family"].values} if "family" in asked.coords else {}
     if key == BUDGET and "compute" in asked:
-        cells["compute"] = _rounded(asked["compute"].values.astype(float))
+        cells["compute"] = _round_logs(asked["compute"].values.astype(float))
     elif key != "family":
         cells["run"] = np.arange(asked.sizes["run"])
     table = pd.DataFrame(cells, index=range(asked.sizes["run"]))
     return table.groupby(list(cells), sort=False).ngroup().to_numpy().astype(str) if cells else np.full(len(table), "0")
 
 
-def label_names(runs: xr.Dataset) -> list[str]:
-    """Return the columns that label the runs: what they may share, beside what is found from N, D and C.
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> from bayescale.runs.checks.sharing import label_names
-    >>> label_names(bs.load_shipped("tinylm"))
-    ['family']
-    """
-    labelled = [
-        str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"
-    ]
-    return [name for name in labelled if name != "run"]
-
-
-def _column(runs: xr.Dataset, key: str) -> np.ndarray:
+def _read_label(runs: xr.Dataset, key: str) -> np.ndarray:
     accepted = [*_WAYS, *label_names(runs)]
     if key not in accepted:
         raise DesignError(
@@ -105,20 +88,20 @@ def _column(runs: xr.Dataset, key: str) -> np.ndarray:
     return runs[key].values.astype(str)
 
 
-def _by_budget(runs: xr.Dataset) -> np.ndarray:
+def _label_by_budget(runs: xr.Dataset) -> np.ndarray:
     labels = np.full(runs.sizes["run"], ALONE, dtype=object)
     if not {"params", "compute"} <= set(runs):
         return labels.astype(str)
-    for family, places in families_of(runs).items():
+    for family, places in places_by_family(runs).items():
         for members in found_budgets(runs.isel(run=places)):
             budget = float(np.median(runs["compute"].values[places[members]]))
             labels[places[members]] = f"{family}{': ' * bool(family)}{budget:.3g} FLOP"
     return labels.astype(str)
 
 
-def _by_design(runs: xr.Dataset) -> np.ndarray:
+def _label_by_design(runs: xr.Dataset) -> np.ndarray:
     names = [name for name in QUANTITIES if name in runs and name not in RESPONSES]
-    cells = {name: _rounded(runs[name].values.astype(float)) for name in names}
+    cells = {name: _round_logs(runs[name].values.astype(float)) for name in names}
     if "family" in runs.coords:
         cells = {"family": runs["family"].values} | cells
     # A budget that jitters by how it was read off is no other design where N and D are the same.
@@ -129,13 +112,17 @@ def _by_design(runs: xr.Dataset) -> np.ndarray:
     return np.array([f"design {k}" for k in first + 1])
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
+def _round_logs(values: np.ndarray) -> np.ndarray:
     """Return values such that two are equal which differ by rounding alone."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(values > 0, np.round(np.log(values) / SAME), values)
 
 
-_WAYS: dict[str, Callable[[xr.Dataset], np.ndarray]] = {BUDGET: _by_budget, LEAN: _by_budget, DESIGN: _by_design}
+_WAYS: dict[str, Callable[[xr.Dataset], np.ndarray]] = {
+    BUDGET: _label_by_budget,
+    LEAN: _label_by_budget,
+    DESIGN: _label_by_design,
+}
 
 
 def loading_of(runs: xr.Dataset, key: str, labels: np.ndarray) -> np.ndarray:
@@ -174,7 +161,7 @@ def sharing_findings(runs: xr.Dataset, known: Collection[str] = ()) -> list[Find
         DESIGN: "repeat {groups} designs (the same N, D and family): they tell how seeds scatter, not how the law fits",
     }
     cards = {key: f"chinchilla+{key}, or any other card with +{key}," for key in said}
-    for key in (name for name in label_names(runs) if _within_families(runs, name)):
+    for key in (name for name in label_names(runs) if _varies_within_families(runs, name)):
         said[key] = f"share {{groups}} values of {key}: what has the same {key} may err alike"
         cards[key] = f"a card with a prior for it, errors.{key},"
     for key, words in said.items():
@@ -192,6 +179,6 @@ def sharing_findings(runs: xr.Dataset, known: Collection[str] = ()) -> list[Find
     return found
 
 
-def _within_families(runs: xr.Dataset, name: str) -> bool:
+def _varies_within_families(runs: xr.Dataset, name: str) -> bool:
     """Say whether runs of one family have different labels; where they have not, pooling knows that they differ."""
-    return any(len(np.unique(runs[name].values[places])) > 1 for places in families_of(runs).values())
+    return any(len(np.unique(runs[name].values[places])) > 1 for places in places_by_family(runs).values())

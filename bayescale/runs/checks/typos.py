@@ -82,7 +82,7 @@ def fit_surface(points: Floats, log_loss: Floats) -> Surface:
     return Surface(centre, spread, beta, precision, reach, sd)
 
 
-def _least_change(surface: Surface, start: Floats, end: Floats) -> float:
+def _predict_least_change(surface: Surface, start: Floats, end: Floats) -> float:
     """Return the log loss expected at ``end``, going on from the last supported point no faster than a law would."""
     way = start + np.linspace(0, 1, 61)[:, None] * (end - start)
     seen = np.flatnonzero(surface.supports(way))
@@ -148,8 +148,8 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves, meant: NDArray[np
     while len(found) < MOST_TYPOS:
         guesses = [
             guess
-            for row in map(int, _suspects(points, log_loss))
-            for guess in _guesses(points, log_loss, row, {} if meant is not None and meant[row] else moves)
+            for row in map(int, _find_suspects(points, log_loss))
+            for guess in _propose_corrections(points, log_loss, row, {} if meant is not None and meant[row] else moves)
         ]
         guesses = [guess for guess in guesses if guess.typo.row not in {typo.row for typo in found}]
         if not guesses:
@@ -163,17 +163,17 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves, meant: NDArray[np
             log_loss[worst] -= shift
         else:
             points[worst] -= shift * np.asarray(moves[typo.column])
-    return found if _orderly(points, log_loss) else [replace(typo, sure=False) for typo in found]
+    return found if _follows_surface(points, log_loss) else [replace(typo, sure=False) for typo in found]
 
 
-def _orderly(points: Floats, log_loss: Floats) -> bool:
+def _follows_surface(points: Floats, log_loss: Floats) -> bool:
     """Say whether the runs, once corrected, follow a smooth surface with hardly an outlier."""
     surface = fit_surface(points, log_loss)
     off = np.abs(log_loss - surface.predict(points)) > np.maximum(FAR[0] * surface.sd, FAR[1])
     return surface.sd < MOST_SCATTER and int(off.sum()) <= max(1, MOST_OUTLIERS * len(points))
 
 
-def _suspects(points: Floats, log_loss: Floats) -> NDArray[np.int64]:
+def _find_suspects(points: Floats, log_loss: Floats) -> NDArray[np.int64]:
     """Return the rows worth a leave-one-out fit: off the surface of all runs, or so far out that they bend it."""
     surface = fit_surface(points, log_loss)
     residual = np.abs(log_loss - surface.predict(points))
@@ -182,7 +182,7 @@ def _suspects(points: Floats, log_loss: Floats) -> NDArray[np.int64]:
     return np.flatnonzero((residual > 3 * surface.sd) | (leverage > 2 * 6 / len(points)))
 
 
-def _guesses(points: Floats, log_loss: Floats, row: int, moves: Moves) -> Iterator[_Guess]:
+def _propose_corrections(points: Floats, log_loss: Floats, row: int, moves: Moves) -> Iterator[_Guess]:
     rest = np.arange(len(points)) != row
     surface = fit_surface(points[rest], log_loss[rest])
     here, value = points[row], log_loss[row]
@@ -201,6 +201,6 @@ def _guesses(points: Floats, log_loss: Floats, row: int, moves: Moves) -> Iterat
             left = abs(value - surface.predict(there[None])[0])
             if left > NEAR_SD * surface.sd or not surface.supports(there[None])[0]:
                 continue
-            gap = abs(value - _least_change(surface, there, here))
+            gap = abs(value - _predict_least_change(surface, there, here))
             if gap > max(spreads * surface.sd, share):
                 yield _Guess(Typo(row, column, 10.0**power), gap, left)

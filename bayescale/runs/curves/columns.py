@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bayescale.runs.reading.aliases import match_columns, squash
-from bayescale.runs.reading.columns import COLUMNS, Column
-from bayescale.runs.reading.schema import schema_of
+from bayescale.runs.reading.columns import COLUMNS, Column, is_not_negative
 
 HELD_OUT = (
     *("val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss"),
@@ -29,11 +28,7 @@ OF_RUN = (
 PLANNED = {"step": "total_steps", "tokens": "total_tokens"}
 
 
-def _from_zero(value: float) -> bool:
-    return value >= 0
-
-
-def _curve_columns() -> dict[str, Column]:
+def _make_curve_columns() -> dict[str, Column]:
     known = {name: about for name, about in COLUMNS.items() if name not in ("accuracy", "error", "questions")}
     more = {
         "step": ("train/global_step", "trainer/global_step", "iteration", "iterations"),
@@ -47,7 +42,7 @@ def _curve_columns() -> dict[str, Column]:
         known[name] = replace(known[name], aliases=(*known[name].aliases, *aliases))
     for name in ("step", "tokens"):  # a log may begin before the first step
         known[name] = replace(
-            known[name], accepts=_from_zero, accepted=known[name].accepted.replace("above 0", "from 0")
+            known[name], accepts=is_not_negative, accepted=known[name].accepted.replace("above 0", "from 0")
         )
     return known | {column.name: column for column in _OWN}
 
@@ -57,13 +52,13 @@ _OWN = (
         *("lr", "note", "learning rate at the checkpoint"),
         aliases=("learning_rate", "train/learning_rate", "train/lr", "lr/group0"),
         accepted="a number, 0 or more",
-        accepts=_from_zero,
+        accepts=is_not_negative,
     ),
     Column(
         *("lr_fraction", "note", "learning rate as a share of its peak"),
         aliases=("lr_share", "lr_scale"),
         accepted="a number, 0 or more",
-        accepts=_from_zero,
+        accepts=is_not_negative,
     ),
     Column(
         *("peak_lr", "note", "highest learning rate of the run"),
@@ -85,8 +80,7 @@ _OWN = (
     Column(*("time", "label", "when the row was written"), aliases=("wall_time", "timestamp"), accepted="a time"),
 )
 
-CURVE_COLUMNS = _curve_columns()
-CURVE_SCHEMA = schema_of(CURVE_COLUMNS, tuple(CURVE_COLUMNS))
+CURVE_COLUMNS = _make_curve_columns()
 
 
 def match_curve_columns(names: Sequence[str], asked: Mapping[str, str | None], source: str) -> dict[str, str]:
@@ -100,14 +94,14 @@ def match_curve_columns(names: Sequence[str], asked: Mapping[str, str | None], s
     """
     given = dict(asked)
     if "loss" not in given:
-        held_out = _of(names, HELD_OUT)
+        held_out = _select_known(names, HELD_OUT)
         if held_out:
             given["loss"] = match_curve_only(held_out, "loss", source)["loss"]
         elif "loss" not in match_curve_only(names, "loss", source):
-            training = _of(names, TRAINING)
+            training = _select_known(names, TRAINING)
             given |= {"loss": training[0]} if training else {}
     # The training's own step, where a tracker counts something else besides.
-    own = _of(names, ("train/global_step", "trainer/global_step"))
+    own = _select_known(names, ("train/global_step", "trainer/global_step"))
     if "step" not in given and own:
         given["step"] = own[0]
     return match_columns(names, given, source, CURVE_COLUMNS)
@@ -127,10 +121,10 @@ def losses_among(names: Iterable[str]) -> list[str]:
     >>> losses_among(["step", "eval_loss", "train/loss", "grad_norm"])
     ['eval_loss', 'train/loss']
     """
-    return _of(list(names), ("loss", *CURVE_COLUMNS["loss"].aliases, *TRAINING))
+    return _select_known(list(names), ("loss", *CURVE_COLUMNS["loss"].aliases, *TRAINING))
 
 
-def _of(names: Sequence[str], aliases: Sequence[str]) -> list[str]:
+def _select_known(names: Sequence[str], aliases: Sequence[str]) -> list[str]:
     accepted = {squash(alias) for alias in aliases}
     return [name for name in names if squash(name) in accepted]
 

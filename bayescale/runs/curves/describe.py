@@ -1,44 +1,15 @@
 """What the reader understood of training curves, in words; and whether a log holds curves at all."""
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayescale.errors import RunsError
-from bayescale.runs.curves.columns import match_curve_columns
-from bayescale.runs.curves.segments import CHECKPOINT, LEFT_OUT, run_segments
-from bayescale.runs.reading.columns import QUANTITIES
+from bayescale.runs.curves.segments import run_segments
+from bayescale.runs.reading.columns import CHECKPOINT, LEFT_OUT, QUANTITIES
 from bayescale.runs.reading.describe import findings_text, range_text
-from bayescale.runs.reading.finding import findings
-from bayescale.runs.reading.table import load_table
-from bayescale.runs.trackers import trackers_in
-
-
-def are_curves(path: str | Path, columns: Mapping[str, str | None] | None = None) -> bool:
-    """Say whether a file or folder holds training curves: a tracker's log, or a table that names a run more than once.
-
-    Examples
-    --------
-    >>> from bayescale.runs.curves.describe import are_curves
-    >>> from bayescale.shipped_files import shipped_path
-    >>> [are_curves(shipped_path("data") / "tinylm" / name) for name in ("curves.csv", "runs.csv")]
-    [True, False]
-    """
-    path = Path(path)
-    if path.is_dir() or (path.exists() and trackers_in(path)):
-        return True
-    try:
-        table = load_table(path)
-        found = match_curve_columns([str(name) for name in table.frame.columns], columns or {}, table.source)
-    except RunsError:
-        return False  # the reader of run logs says what is wrong with it
-    if not {"run", "loss"} <= found.keys() or not {"step", "tokens"} & found.keys():
-        return False
-    return bool(table.frame[found["run"]].dropna().duplicated().any())
+from bayescale.runs.reading.findings import findings
 
 
 def describe_curves(curves: xr.Dataset) -> str:
@@ -93,7 +64,7 @@ def left_out_lines(curves: xr.Dataset) -> list[str]:
         return ["Nothing was left out: no filter was on."]
     gone = curves.sizes.get(LEFT_OUT, 0)
     applied = [
-        f"  {rule['rule']}: {_count(rule, 'checkpoint')} of {_count(rule, 'run')} ({rule['why']})"
+        f"  {rule['rule']}: {_count_text(rule, 'checkpoint')} of {_count_text(rule, 'run')} ({rule['why']})"
         for rule in rules
         if rule["checkpoints"]
     ]
@@ -102,6 +73,6 @@ def left_out_lines(curves: xr.Dataset) -> list[str]:
     return [f"Left out: {gone} of {gone + curves.sizes[CHECKPOINT]} checkpoints", *applied, *unused]
 
 
-def _count(rule: dict[str, Any], what: str) -> str:
+def _count_text(rule: dict[str, Any], what: str) -> str:
     number = rule[f"{what}s"]
     return f"{number} {what}" + "s" * (number != 1)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from bayescale.errors import RunsError, did_you_mean
 from bayescale.numbers import human_number
-from bayescale.runs.curves.segments import CHECKPOINT, LEFT_OUT, run_segments
-from bayescale.runs.reading.finding import Finding, findings, names_text, pack_findings, rows_of
+from bayescale.runs.curves.segments import run_segments
+from bayescale.runs.reading.columns import CHECKPOINT, LEFT_OUT
+from bayescale.runs.reading.findings import Finding, findings, names_text, pack_findings, rows_of
 
 PLURAL = {"tokens": "tokens", "step": "steps"}
 Mask = NDArray[np.bool_]
@@ -152,7 +153,9 @@ def leave_out(curves: xr.Dataset, taken: NDArray[np.object_], reasons: Mapping[s
     )
     kept = curves.isel({CHECKPOINT: np.flatnonzero(taken == "")})
     ended = sorted(set(gone["run"].values.tolist()) - set(kept["run"].values.tolist()))
-    noted = [_noted(gone, taken[taken != ""], name, reason) for name, reason in reasons.items() if name in set(taken)]
+    noted = [
+        _describe_rule(gone, taken[taken != ""], name, reason) for name, reason in reasons.items() if name in set(taken)
+    ]
     if ended:
         noted.append(
             Finding(
@@ -172,7 +175,7 @@ def leave_out(curves: xr.Dataset, taken: NDArray[np.object_], reasons: Mapping[s
     return out.assign_attrs(filters=json.dumps(counts), findings=pack_findings([*findings(curves), *noted]))
 
 
-def _noted(gone: xr.Dataset, taken: NDArray[np.object_], rule: str, reason: str) -> Finding:
+def _describe_rule(gone: xr.Dataset, taken: NDArray[np.object_], rule: str, reason: str) -> Finding:
     mask = taken == rule
     runs = list(dict.fromkeys(gone["run"].values[mask].tolist()))
     whose = f"of {len(runs)} runs" if len(runs) > 1 else f"of run {runs[0]!r}"
@@ -187,11 +190,11 @@ def with_left_out(curves: xr.Dataset, gone: pd.DataFrame) -> xr.Dataset:
     """Put what was left out beside the curves, along a dimension of its own."""
     if gone.empty:
         return curves
-    columns = {f"{LEFT_OUT}_{name}": (LEFT_OUT, _plain(gone[name])) for name in gone.columns}
+    columns = {f"{LEFT_OUT}_{name}": (LEFT_OUT, _plain_values(gone[name])) for name in gone.columns}
     return curves.drop_dims(LEFT_OUT, errors="ignore").assign(columns)
 
 
-def _plain(values: pd.Series) -> np.ndarray:
+def _plain_values(values: pd.Series) -> np.ndarray:
     kinds: dict[str, Any] = {"rule": str, "run": str, "row": np.int64}
     return values.to_numpy(dtype=kinds.get(str(values.name), float))
 
@@ -224,7 +227,7 @@ def left_out(curves: xr.Dataset) -> pd.DataFrame:
 # The rules ------------------------------------------------------------------------------------------------------------
 
 
-def _first_tokens(curves: xr.Dataset, rules: Filters) -> Mask:
+def _mask_first_tokens(curves: xr.Dataset, rules: Filters) -> Mask:
     if rules.first is None:
         return np.zeros(curves.sizes[CHECKPOINT], dtype=bool)
     segments = run_segments(curves)
@@ -236,7 +239,7 @@ def _first_tokens(curves: xr.Dataset, rules: Filters) -> Mask:
     return np.asarray(at < np.minimum(rules.first * whole, most))
 
 
-def _warm_up(curves: xr.Dataset, rules: Filters) -> Mask:
+def _mask_warm_up(curves: xr.Dataset, rules: Filters) -> Mask:
     rate = next((curves[name].values for name in ("lr", "lr_fraction") if name in curves), None)
     out = np.zeros(curves.sizes[CHECKPOINT], dtype=bool)
     if rate is None:
@@ -245,20 +248,20 @@ def _warm_up(curves: xr.Dataset, rules: Filters) -> Mask:
         mine = rate[run]
         if not np.isfinite(mine).any():
             continue
-        top = int(np.argmax(np.nan_to_num(mine) >= RISEN * _first_peak(mine[np.isfinite(mine)])))
+        top = int(np.argmax(np.nan_to_num(mine) >= RISEN * _find_first_peak(mine[np.isfinite(mine)])))
         if top <= WARM_UP_AT_MOST * mine.size:
             out[run.start : run.start + top] = True
     return out
 
 
-def _first_peak(rate: NDArray[np.float64]) -> float:
+def _find_first_peak(rate: NDArray[np.float64]) -> float:
     """Return the rate from which it first falls: a restart or a second cycle is no warm-up."""
     highest = np.maximum.accumulate(rate)
     fallen = rate < RISEN * highest
     return float(highest[int(np.argmax(fallen))] if fallen.any() else highest[-1])
 
 
-def _diverged(curves: xr.Dataset, rules: Filters) -> Mask:
+def _mask_diverged(curves: xr.Dataset, rules: Filters) -> Mask:
     if rules.diverged is None:
         return np.zeros(curves.sizes[CHECKPOINT], dtype=bool)
     segments, log_loss = run_segments(curves), np.log(curves["loss"].values)
@@ -269,12 +272,12 @@ def _diverged(curves: xr.Dataset, rules: Filters) -> Mask:
     bad = np.zeros(len(segments.names), dtype=bool)
     for k, run in enumerate(segments.slices()):
         mine = log_loss[run]
-        bad[k] = np.median(mine[-AT_THE_END:]) - _smooth(mine).min() > np.log1p(rules.diverged)
+        bad[k] = np.median(mine[-AT_THE_END:]) - _smooth_losses(mine).min() > np.log1p(rules.diverged)
         bad[k] |= after.get(segments.names[k], -np.inf) > float(curves[clock].values[run][-1])
     return bad[segments.index]
 
 
-def _spikes(curves: xr.Dataset, rules: Filters) -> Mask:
+def _mask_spikes(curves: xr.Dataset, rules: Filters) -> Mask:
     out = np.zeros(curves.sizes[CHECKPOINT], dtype=bool)
     if rules.spike is None:
         return out
@@ -283,14 +286,14 @@ def _spikes(curves: xr.Dataset, rules: Filters) -> Mask:
         mine = np.log(curves["loss"].values[run])
         if mine.size < LEAST_FOR_SPIKES:
             continue
-        above = mine - _between(mine)
+        above = mine - _expect_from_neighbours(mine)
         # The two at either end stand for themselves, so they tell nothing of the scatter.
         scatter = np.maximum(1.4826 * np.median(np.abs(above[2:-2])), known[run])
         out[run] = above > np.maximum(rules.spike * scatter, SMALLEST_SPIKE)
     return out
 
 
-def _neighbours(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _find_neighbours(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return, for each value, those before and those after it, nearest first; NaN where either lies beyond the run."""
     padded = np.concatenate([np.full(NEIGHBOURS, np.nan), values, np.full(NEIGHBOURS, np.nan)])
     place = np.arange(values.size) + NEIGHBOURS
@@ -299,22 +302,27 @@ def _neighbours(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
     return np.where(lacking, np.nan, before), np.where(lacking, np.nan, after)
 
 
-def _between(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _expect_from_neighbours(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what each value's neighbours say of it: the middle one of the midpoints between one before and one after.
 
     Midpoints leave no trace of a slope. The two values at either end have too few neighbours and stand for themselves.
     """
-    before, after = _neighbours(values)
+    before, after = _find_neighbours(values)
     midpoints = np.sort((before + after) / 2, axis=0)
     count = np.isfinite(midpoints).sum(axis=0)
     middle = np.take_along_axis(midpoints, (count // 2)[None], axis=0)[0]
     return np.where(count >= 2, middle, values)
 
 
-def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smooth_losses(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the median about each value, so that a single low checkpoint is not taken for what the run had reached."""
-    return np.asarray(np.nanmedian(np.vstack([*_neighbours(values), values[None]]), axis=0))
+    return np.asarray(np.nanmedian(np.vstack([*_find_neighbours(values), values[None]]), axis=0))
 
 
-RULES = {"diverged": _diverged, "first tokens": _first_tokens, "warm-up": _warm_up, "spike": _spikes}
+RULES = {
+    "diverged": _mask_diverged,
+    "first tokens": _mask_first_tokens,
+    "warm-up": _mask_warm_up,
+    "spike": _mask_spikes,
+}
 """In the order in which they are applied: a run that diverged has no first tokens."""

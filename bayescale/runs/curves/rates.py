@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.numbers import human_number
-from bayescale.runs.reading.finding import Finding, names_text
+from bayescale.runs.reading.findings import Finding, names_text
 
 RATES = ("lr_fraction", "lr")
 """Columns that tell how far a run is annealed; the first that every checkpoint has is taken."""
@@ -31,7 +31,7 @@ def settle_rates(frame: pd.DataFrame) -> list[Finding]:
         lacking = (frame["rule"] == "") & frame[name].isna()
         beside = lacking & frame.groupby(["run", clock])[name].transform("count").gt(0)
         for _, run in frame[frame["run"].isin(frame["run"][lacking])].groupby("run", sort=False):
-            frame.loc[run.index, name] = _read_between(run, name, clock)
+            frame.loc[run.index, name] = _interpolate_rates(run, name, clock)
         filled = lacking & frame[name].notna()
         if filled.any():
             notes.append(
@@ -45,7 +45,7 @@ def settle_rates(frame: pd.DataFrame) -> list[Finding]:
     return notes
 
 
-def _read_between(run: pd.DataFrame, name: str, clock: str) -> pd.Series:
+def _interpolate_rates(run: pd.DataFrame, name: str, clock: str) -> pd.Series:
     written = run.sort_values("time", kind="stable") if "time" in run else run
     known = written[[clock, name]].dropna().drop_duplicates(clock, keep="last").sort_values(clock)
     if known.empty:
@@ -95,11 +95,13 @@ def two_rates(frame: pd.DataFrame) -> list[Finding]:
         # A branch that was cooled down stands beside the run that it left, and is no second run.
         run = run[run[name] > COOLED * run[name].max()]
         moves = np.diff(np.log(run[name]))
-        notes += _stretches(str(label), run, moves, name, clock) or _back_and_forth(str(label), run, moves, name, clock)
+        notes += _find_stretches(str(label), run, moves, name, clock) or _find_alternation(
+            str(label), run, moves, name, clock
+        )
     return notes
 
 
-def _stretches(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, clock: str) -> list[Finding]:
+def _find_stretches(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, clock: str) -> list[Finding]:
     """Say where a rate that stands still becomes another: a schedule moves at most checkpoints."""
     jumps = np.flatnonzero(np.abs(moves) > STILL) + 1
     if not 0 < jumps.size <= 2 or np.diff([0, *jumps, len(run)]).min() < STRETCH:
@@ -121,7 +123,7 @@ def _stretches(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, cloc
     ]
 
 
-def _back_and_forth(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, clock: str) -> list[Finding]:
+def _find_alternation(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, clock: str) -> list[Finding]:
     """Say where a rate rises and falls by turns, as that of two runs under one name does."""
     moved = np.flatnonzero(np.abs(moves) > STILL)
     turned = moved[1:][np.diff(np.sign(moves[moved])) != 0] + 1

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.signal import lfilter
 
 from bayescale.errors import QuestionError
 
@@ -40,6 +39,8 @@ def learning_rate_areas(lr: ArrayLike, decay: float = DECAY) -> dict[str, np.nda
     >>> areas["lr_area"].tolist(), areas["annealing"].tolist()
     ([1.0, 2.0, 2.5, 3.0], [0.0, 0.0, 0.5, 0.95])
     """
+    from scipy.signal import lfilter  # slow to import, and most logs have no need of it
+
     rates = np.asarray(lr, dtype=float)
     if not (rates >= 0).all():
         step = int(np.argmin(rates.ravel() >= 0))

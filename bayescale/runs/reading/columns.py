@@ -44,23 +44,24 @@ class Column:
         return f"{self.name} ({self.symbol})" if self.symbol else self.name
 
 
-def _from_one(value: float) -> bool:
+def _is_one_or_more(value: float) -> bool:
     return value >= 1
 
 
-def _from_zero(value: float) -> bool:
+def is_not_negative(value: float) -> bool:
+    """Say whether a value is 0 or more."""
     return value >= 0
 
 
-def _share(value: float) -> bool:
+def _is_share(value: float) -> bool:
     return 0 <= value <= 1
 
 
-def _share_below_one(value: float) -> bool:
+def _is_share_below_one(value: float) -> bool:
     return 0 <= value < 1
 
 
-def _count(value: float) -> bool:
+def _is_count(value: float) -> bool:
     return value >= 1 and value.is_integer()
 
 
@@ -110,7 +111,7 @@ _COLUMNS = (
         *("loss_se", "note", "standard error of the loss", ""),
         aliases=("loss_sd", "loss_stderr", "loss_std_err", "stderr", "se"),
         accepted="a number, 0 or more",
-        accepts=_from_zero,
+        accepts=is_not_negative,
     ),
     Column(
         *("seed", "note", "random seed"),
@@ -166,19 +167,19 @@ _COLUMNS = (
         *("experts", "quantity", "number of experts"),
         aliases=("n_experts", "num_experts", "expert_count"),
         accepted="a number, 1 or more",
-        accepts=_from_one,
+        accepts=_is_one_or_more,
     ),
     Column(
         *("granularity", "quantity", "granularity of the experts"),
         aliases=("expert_granularity", "moe_granularity"),
         accepted="a number, 1 or more",
-        accepts=_from_one,
+        accepts=_is_one_or_more,
     ),
     Column(
         *("sparsity", "quantity", "share of the weights that are zero"),
         aliases=("weight_sparsity",),
         accepted="a share from 0 to below 1; divide percentages by 100",
-        accepts=_share_below_one,
+        accepts=_is_share_below_one,
     ),
     Column(
         *("bits_weights", "quantity", "bits a weight in training", "bit"),
@@ -200,31 +201,34 @@ _COLUMNS = (
         *("accuracy", "response", "accuracy"),
         aliases=("acc", "score", "test_accuracy", "test_acc"),
         accepted=SHARE,
-        accepts=_share,
+        accepts=_is_share,
     ),
     Column(
         *("error", "response", "error rate"),
         aliases=("err", "error_rate", "test_error"),
         accepted=SHARE,
-        accepts=_share,
+        accepts=_is_share,
     ),
     Column(
         *("questions", "note", "questions that the accuracy or error was measured on", "question"),
         aliases=("n_questions", "num_questions", "test_questions"),
         accepted="a whole number, 1 or more",
-        accepts=_count,
+        accepts=_is_count,
     ),
 )
 
 COLUMNS: dict[str, Column] = {column.name: column for column in _COLUMNS}
 
+CHECKPOINT, LEFT_OUT = "checkpoint", "left_out"
+"""The dimensions of learning curves: what is kept and what is not. A run log has the dimension ``run``."""
+
 SIZES = ("params", "tokens", "compute")
 """The three that a cost model ties together: two of them give the third."""
 
 
-def named(role: Role) -> tuple[str, ...]:
+def columns_with_role(role: Role) -> tuple[str, ...]:
     """Return the columns of that role."""
     return tuple(column.name for column in _COLUMNS if column.role == role)
 
 
-LABELS, NOTES, QUANTITIES, RESPONSES = (named(role) for role in ("label", "note", "quantity", "response"))
+LABELS, NOTES, QUANTITIES, RESPONSES = (columns_with_role(role) for role in ("label", "note", "quantity", "response"))

@@ -6,7 +6,7 @@ import pandas as pd
 
 from bayescale.costs import CostModel
 from bayescale.runs.reading.columns import SIZES
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 
 BATCHES = ("tokens", "batch", "step")
 BY_BATCHES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {

@@ -7,9 +7,9 @@ import numpy as np
 import xarray as xr
 
 from bayescale.numbers import human_number, scientific
-from bayescale.runs.checks.sharing import label_names
 from bayescale.runs.reading.columns import COLUMNS, QUANTITIES, RESPONSES, SIZES
-from bayescale.runs.reading.finding import Finding, findings
+from bayescale.runs.reading.families import label_names
+from bayescale.runs.reading.findings import Finding, findings
 
 HEADINGS = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
 

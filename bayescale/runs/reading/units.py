@@ -1,10 +1,11 @@
 """What the numbers are measured in: declared by the caller, by a card beside the file, or by a column's own name."""
 
+import json
 import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from bayescale.errors import RunsError, did_you_mean
 from bayescale.runs.reading.aliases import squash
 from bayescale.runs.reading.derive import derivable
-from bayescale.runs.reading.finding import Finding, rows_text
+from bayescale.runs.reading.findings import Finding, rows_text
 from bayescale.runs.reading.table import Table
 
 LOSS_UNITS = ("nats/token", "bits/token", "nats/byte", "bits/byte")
@@ -24,7 +25,7 @@ CEILINGS = {
 
 
 @dataclass(frozen=True)
-class Card:
+class LogCard:
     """What a ``card.toml`` beside a run log says of it."""
 
     title: str = ""
@@ -35,7 +36,7 @@ class Card:
     truth: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_card(path: Path) -> Card:
+def read_card(path: Path) -> LogCard:
     """Read the ``card.toml`` beside a run log; without one, the card is blank.
 
     Parameters
@@ -45,7 +46,7 @@ def read_card(path: Path) -> Card:
 
     Returns
     -------
-    Card
+    LogCard
 
     Examples
     --------
@@ -56,7 +57,7 @@ def read_card(path: Path) -> Card:
     """
     beside = path.parent / "card.toml"
     if not beside.is_file():
-        return Card()
+        return LogCard()
     try:
         said = tomllib.loads(beside.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -69,7 +70,7 @@ def read_card(path: Path) -> Card:
         raise RunsError(
             f"card.toml beside {path.name}, [truth]: accepted: family = loss in the card's unit; got {truth}"
         )
-    return Card(
+    return LogCard(
         title=str(said.get("title", "")),
         source=str(said.get("source", "")),
         licence=str(said.get("licence", "")),
@@ -108,7 +109,7 @@ class Units:
 
 
 def settle_units(
-    table: Table, columns: Mapping[str, str], card: Card, loss_unit: str | None, params_convention: str | None
+    table: Table, columns: Mapping[str, str], card: LogCard, loss_unit: str | None, params_convention: str | None
 ) -> Units:
     """Settle the loss unit and the convention of N: the argument wins, then the file, the card, and a default."""
     loss, about_loss = _settle_loss(table, columns.get("loss"), card, loss_unit)
@@ -116,14 +117,16 @@ def settle_units(
     return Units(loss, params, (*about_loss, *about_params))
 
 
-def _settle_loss(table: Table, name: str | None, card: Card, loss_unit: str | None) -> tuple[str | None, list[Finding]]:
+def _settle_loss(
+    table: Table, name: str | None, card: LogCard, loss_unit: str | None
+) -> tuple[str | None, list[Finding]]:
     told = accept_loss_unit(loss_unit, "loss_unit") if loss_unit is not None else None
     if name is None:
         if told:
             raise RunsError(f"{table.source} has no loss, but loss_unit={told!r} was passed: leave it out")
         return None, []
-    own = _unit_in_name(name, table.source)
-    column = _one_value(table, ("loss_unit",), "loss units", accept_loss_unit)
+    own = _find_unit(name, table.source)
+    column = _read_declaration(table, ("loss_unit",), "loss units", accept_loss_unit)
     declared = told or column or card.loss_unit
     if declared and own and own.split("/")[0] != declared.split("/")[0]:
         raise RunsError(
@@ -149,15 +152,15 @@ def _settle_loss(table: Table, name: str | None, card: Card, loss_unit: str | No
 
 
 def _settle_params(
-    table: Table, columns: Mapping[str, str], card: Card, params_convention: str | None
+    table: Table, columns: Mapping[str, str], card: LogCard, params_convention: str | None
 ) -> tuple[str | None, list[Finding]]:
     convention = accept_convention(params_convention, "params_convention") if params_convention is not None else None
     if "params" not in {*columns, *derivable(columns)}:
         if convention:
             raise RunsError(f"{table.source} has no N, but params_convention={convention!r} was passed: leave it out")
         return None, []
-    in_file = _one_value(table, ("params_convention", "convention"), "conventions for N", accept_convention)
-    by_name = _convention_in_name(columns.get("params", ""))
+    in_file = _read_declaration(table, ("params_convention", "convention"), "conventions for N", accept_convention)
+    by_name = _find_convention(columns.get("params", ""))
     for said, where in ((in_file, "a column"), (by_name, f"the name of column {columns.get('params')!r}")):
         if said and convention and said != convention:
             raise RunsError(
@@ -171,7 +174,7 @@ def _settle_params(
     return "unknown", [Finding("params-convention-unknown", "info", note, column=columns.get("params"))]
 
 
-def _unit_in_name(name: str, source: str) -> str | None:
+def _find_unit(name: str, source: str) -> str | None:
     plain = squash(name)
     if "ppl" in plain or "perplexity" in plain:
         raise RunsError(
@@ -183,14 +186,16 @@ def _unit_in_name(name: str, source: str) -> str | None:
     return f"nats/{per}" if "nats" in plain else None
 
 
-def _convention_in_name(name: str) -> str | None:
+def _find_convention(name: str) -> str | None:
     plain = squash(name)
     if re.search(r"nonemb|noemb|withoutemb", plain):
         return "non-embedding"
     return "total" if "total" in plain else None
 
 
-def _one_value(table: Table, names: tuple[str, ...], what: str, accept: Callable[[object, str], str]) -> str | None:
+def _read_declaration(
+    table: Table, names: tuple[str, ...], what: str, accept: Callable[[object, str], str]
+) -> str | None:
     """Return the single value of a column that declares something for every row, or refuse a mixture."""
     for name in table.frame.columns:
         if squash(name) not in map(squash, names):
@@ -229,3 +234,30 @@ def refuse_impossible_loss(frame: pd.DataFrame, unit: str, table: Table, column:
         f"the loss is {value:.4g} {unit} in row {row}, but uniform guessing over {what} gives {ceiling:.3g}; "
         f"accepted: a loss below that.\n  {advice}"
     )
+
+
+def convert_to_nats(frame: pd.DataFrame, units: Units) -> Units:
+    """Convert a loss in bits, in place, and return its new unit."""
+    if units.loss is None or units.loss.startswith("nats"):
+        return units
+    now = units.loss.replace("bits", "nats")
+    for name in ("loss", "loss_se"):
+        if name in frame:
+            frame[name] *= math.log(2)
+    note = Finding("loss-converted", "info", f"the loss was converted from {units.loss} to {now} (times ln 2)")
+    return replace(units, loss=now, findings=(*units.findings, note))
+
+
+def describe_source(table: Table, card: LogCard, units: Units) -> dict[str, str]:
+    """Return what is known of the source as a whole, without what is not."""
+    said = {
+        "title": card.title or (table.source if table.source == "DataFrame" else Path(table.source).stem),
+        "source": table.source,
+        "loss_unit": units.loss,
+        "params_convention": units.params,
+        "rows_counted": table.counting,
+        "licence": card.licence,
+        # The known irreducible loss of each family, where the language was made and its entropy rate is exact.
+        "truth": json.dumps(dict(card.truth)) if card.truth else None,
+    }
+    return {key: value for key, value in said.items() if value}

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bayescale.errors import RunsError
 from bayescale.runs.curves.columns import of_whole_run
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.reading.table import Table
 
 
@@ -52,7 +52,7 @@ def gather(runs: Sequence[RunLog], source: str, findings: Sequence[Finding] = ()
     ['run', 'step', 'loss', 'params']
     """
     # What was logged row by row is nearer to the truth than what the configuration says of the run.
-    records = [{"run": run.name, **row, **_unless(run.about, row)} for run in runs for row in run.rows]
+    records = [{"run": run.name, **row, **_add_configuration(run.about, row)} for run in runs for row in run.rows]
     if not records:
         said = "".join(f"\n  {finding.message}" for finding in findings)
         raise RunsError(f"{source} holds no run with a logged number.{said}")
@@ -62,7 +62,7 @@ def gather(runs: Sequence[RunLog], source: str, findings: Sequence[Finding] = ()
     return Log(Table(frame, source, "in the order of writing, from 0"), tuple(findings))
 
 
-def _unless(about: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def _add_configuration(about: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     meant = {of_whole_run(name): value for name, value in about.items()}
     return {name: value for name, value in meant.items() if name is not None and name not in row}
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bayescale.errors import RunsError
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.trackers.log import (
     Log,
     Point,
@@ -147,18 +147,18 @@ def _read_tables(database: Any, there: Collection[str], name: str) -> list[_Logg
             f"MLflow's {', '.join(NEEDED)}.\n  The runs of another tool can be read from a table: export them as CSV, "
             "Parquet or JSON lines."
         )
-    experiments, runs = (_without_deleted(tables[each]) for each in ("experiments", "runs"))
+    experiments, runs = (_drop_deleted(tables[each]) for each in ("experiments", "runs"))
     by = [each for each in ("creation_time", "experiment_id") if each in experiments]
     experiments = experiments.sort_values(by, ascending=[each != "creation_time" for each in by])
     runs = runs.sort_values(["start_time", "run_uuid"], ascending=[True, False])
     metrics = dict(iter(tables["metrics"].sort_values("timestamp", kind="stable").groupby("run_uuid")))
-    params, tags = (_by_run(tables[each]) for each in ("params", "tags"))
+    params, tags = (_group_by_run(tables[each]) for each in ("params", "tags"))
     return [
         _Logged(
             experiment=label,
             key=run["run_uuid"],
             name=run.get("name") or tags.get(run["run_uuid"], {}).get(RUN_NAME) or run["run_uuid"],
-            series=_points_of(metrics[run["run_uuid"]]) if run["run_uuid"] in metrics else {},
+            series=_read_points(metrics[run["run_uuid"]]) if run["run_uuid"] in metrics else {},
             params=params.get(run["run_uuid"], {}),
         )
         for experiment, label in zip(experiments["experiment_id"], experiments["name"], strict=True)
@@ -166,28 +166,28 @@ def _read_tables(database: Any, there: Collection[str], name: str) -> list[_Logg
     ]
 
 
-def _without_deleted(table: pd.DataFrame) -> pd.DataFrame:
+def _drop_deleted(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["lifecycle_stage"] == "active"] if "lifecycle_stage" in table else table
 
 
-def _by_run(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def _group_by_run(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return what a table of keys and values holds of each run."""
     return {
         run: dict(zip(part["key"], part["value"], strict=True)) for run, part in table.groupby("run_uuid", sort=False)
     }
 
 
-def _points_of(metrics: pd.DataFrame) -> dict[str, list[Point]]:
+def _read_points(metrics: pd.DataFrame) -> dict[str, list[Point]]:
     """Return the metrics of one run, each in the order of its times."""
     series: dict[str, list[Point]] = {}
     zeros = [0] * len(metrics)
     columns = (metrics.get(name, zeros) for name in ("key", "step", "timestamp", "value", "is_nan"))
     for key, step, time, value, is_nan in zip(*columns, strict=True):
-        series.setdefault(key, []).append(Point(int(step), time / 1000, math.nan if is_nan else _unbounded(value)))
+        series.setdefault(key, []).append(Point(int(step), time / 1000, math.nan if is_nan else _undo_limit(value)))
     return series
 
 
-def _unbounded(value: float) -> float:
+def _undo_limit(value: float) -> float:
     """Return infinity for the largest float, which a database holds in its place."""
     return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else float(value)
 
@@ -284,7 +284,7 @@ def _ask_series(client: Any, run: Any, folder: Path | None, found: list[Finding]
     series: dict[str, list[Point]] = {}
     for metric in run.data.metrics:
         history = client.get_metric_history(run.info.run_id, metric)
-        series[metric] = [Point(entry.step, entry.timestamp / 1000, _unbounded(entry.value)) for entry in history]
+        series[metric] = [Point(entry.step, entry.timestamp / 1000, _undo_limit(entry.value)) for entry in history]
         if folder is None:
             continue
         file = folder / run.info.experiment_id / run.info.run_id / "metrics" / metric

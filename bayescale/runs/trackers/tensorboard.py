@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.trackers.log import Log, Point, RunLog, damaged, gather, name_under, need, quiet, rows_of_series
 
 PATTERN = "*tfevents*"
@@ -34,7 +34,7 @@ def read_tensorboard(path: Path) -> Log:
         series: dict[str, list[Point]] = {}
         for file in files:  # their names begin with the time at which they were opened
             with quiet():
-                found += _read(file, root, loader, arrays, series)
+                found += _add_scalars(file, root, loader, arrays, series)
         rows = rows_of_series(series)
         if rows:
             runs.append(RunLog(name_under(root, folder), rows, {}))
@@ -47,7 +47,7 @@ def read_tensorboard(path: Path) -> Log:
     return gather(runs, path.name, found)
 
 
-def _read(file: Path, root: Path, loader: Any, arrays: Any, series: dict[str, list[Point]]) -> list[Finding]:
+def _add_scalars(file: Path, root: Path, loader: Any, arrays: Any, series: dict[str, list[Point]]) -> list[Finding]:
     """Add a file's scalars to the series."""
     records, whole = count_records(file)  # the loader stops at a damaged record and says nothing
     events = 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.reading.table import Table
 from bayescale.runs.trackers.log import Log, RunLog, damaged, gather, need, plain, tell_apart
 
@@ -51,9 +51,9 @@ def read_wandb(path: Path) -> Log:
     root = path if path.is_dir() else path.parent
     # "latest-run" is a link to one of the others.
     files = [path] if path.is_file() else sorted({file.resolve() for file in path.rglob(PATTERN)})
-    runs, keys, found = [], [], _without_file(path) if path.is_dir() else []
+    runs, keys, found = [], [], _find_missing_files(path) if path.is_dir() else []
     for file in files:
-        run, key, notes = _read(file, root.resolve() if path.is_dir() else root, protocol)
+        run, key, notes = _read_wandb_file(file, root.resolve() if path.is_dir() else root, protocol)
         found += notes
         if run.rows:
             runs.append(run)
@@ -71,7 +71,7 @@ def read_wandb(path: Path) -> Log:
     return gather(named, path.name, found)
 
 
-def _without_file(root: Path) -> list[Finding]:
+def _find_missing_files(root: Path) -> list[Finding]:
     """Say which folders of runs have no .wandb file."""
     return [
         damaged(folder, root, f"has no {PATTERN} file, so this run is missing")
@@ -80,22 +80,22 @@ def _without_file(root: Path) -> list[Finding]:
     ]
 
 
-def _read(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Finding]]:
+def _read_wandb_file(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Finding]]:
     rows: list[dict[str, Any]] = []
     about: dict[str, Any] = {}
     key = name = file.stem.removeprefix("run-")
     notes, ended = [], False
     try:
         for data in records(file):
-            record = _parsed(protocol, data)
+            record = _parse_record(protocol, data)
             kind = record.WhichOneof("record_type")
             if kind == "run":
                 key, name = record.run.run_id or key, record.run.display_name or name
-                about |= _values(record.run.config.update)
+                about |= _read_items(record.run.config.update)
             elif kind == "config":
-                about |= _values(record.config.update)
+                about |= _read_items(record.config.update)
             elif kind == "history":
-                rows.append(_row(record.history))
+                rows.append(_read_history(record.history))
             ended = ended or kind == "exit"
     except Damage as damage:
         notes.append(damaged(file, root, f"{damage}: only what stands before was read"))
@@ -108,7 +108,7 @@ def _read(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Find
     return RunLog(name, [row for row in rows if len(row) > 2], plain(about)), key, notes
 
 
-def _parsed(protocol: Any, data: bytes) -> Any:
+def _parse_record(protocol: Any, data: bytes) -> Any:
     record = protocol.Record()
     try:
         record.ParseFromString(data)
@@ -117,7 +117,7 @@ def _parsed(protocol: Any, data: bytes) -> Any:
     return record
 
 
-def _values(items: Any) -> dict[str, Any]:
+def _read_items(items: Any) -> dict[str, Any]:
     """Return what a record holds by name; nested names are joined by slashes."""
     read = {}
     for item in items:
@@ -131,8 +131,8 @@ def _values(items: Any) -> dict[str, Any]:
     return read
 
 
-def _row(history: Any) -> dict[str, Any]:
-    said = {name: value for name, value in _values(history.item).items() if isinstance(value, int | float | str)}
+def _read_history(history: Any) -> dict[str, Any]:
+    said = {name: value for name, value in _read_items(history.item).items() if isinstance(value, int | float | str)}
     # A loss that is no number is written as text.
     values = {
         name: float(value) if value in ("NaN", "Infinity", "-Infinity") else value for name, value in said.items()

@@ -9,21 +9,21 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import RunsError
-from bayescale.runs.curves.columns import CURVE_COLUMNS, CURVE_SCHEMA, losses_among
-from bayescale.runs.curves.places import mark_overtaken, settle_runs, settle_tokens
+from bayescale.runs.curves.columns import CURVE_COLUMNS, losses_among
+from bayescale.runs.curves.positions import mark_overtaken, settle_runs, settle_tokens
 from bayescale.runs.curves.rates import settle_rates, two_rates
-from bayescale.runs.reading.finding import Finding, names_text, rows_text
+from bayescale.runs.reading.findings import Finding, names_text, rows_text
 from bayescale.runs.reading.schema import validate
 from bayescale.runs.reading.table import Table
 
 
 def ordered_rows(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, list[Finding]]:
     """Return checked values, run after run and in order, with the rule that leaves a row out in column ``rule``."""
-    losses = [_loss(value) for value in table.frame[found["loss"]]]
+    losses = [_read_loss(value) for value in table.frame[found["loss"]]]
     state = ["no loss" if loss is None else "" if math.isfinite(loss) else "not a number" for loss in losses]
     cells = [None if rule else value for rule, value in zip(state, table.frame[found["loss"]], strict=True)]
     readable = replace(table, frame=table.frame.assign(**{found["loss"]: pd.Series(cells, table.frame.index, object)}))
-    frame = validate(readable, found, CURVE_SCHEMA, CURVE_COLUMNS).assign(rule=state)
+    frame = validate(readable, found, CURVE_COLUMNS, nullable=CURVE_COLUMNS).assign(rule=state)
     frame["run"] = frame["run"].fillna("")
     unnamed = [int(row) for row in frame.index[frame["run"] == ""]]
     if unnamed:
@@ -31,12 +31,12 @@ def ordered_rows(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, 
             f"{table.source}, column {found['run']!r}: {rows_text(unnamed)} (counted {table.counting}) name no run"
         )
     if "time" in frame:
-        frame["time"] = _moments(frame["time"])
+        frame["time"] = _read_times(frame["time"])
     settle_runs(frame, table, found)
     said = settle_tokens(frame, table, found)
     clock = "tokens" if "tokens" in frame else "step"
     if table.nan_for_blank:
-        frame.loc[_blank(frame, table.frame[found["loss"]], clock), "rule"] = "no loss"
+        frame.loc[_find_blanks(frame, table.frame[found["loss"]], clock), "rule"] = "no loss"
     places = [name for name in ("step", "tokens") if name in frame]
     usable = frame["rule"] == ""
     frame.loc[usable & frame[places].isna().all(axis=1), "rule"] = "no place"
@@ -49,7 +49,7 @@ def ordered_rows(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, 
         said.append(
             Finding("rows-without-loss", "info", f"{idle} of {len(frame)} rows have no loss: they are no checkpoints")
         )
-        said += _without_loss(frame, table, found["loss"])
+        said += _name_runs_without_loss(frame, table, found["loss"])
     if (frame["rule"] != "").all():
         raise RunsError(f"{table.source}, column {found['loss']!r}: no row has a loss and a place in its run")
     order = {name: place for place, name in enumerate(dict.fromkeys(frame["run"]))}
@@ -57,7 +57,7 @@ def ordered_rows(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, 
     return frame.drop(columns="_run"), said
 
 
-def _loss(value: Any) -> float | None:
+def _read_loss(value: Any) -> float | None:
     """Return a loss, not finite where the run had none, or None where nothing was logged; text is checked later."""
     if value is None or value is pd.NaT or value is pd.NA:
         return None
@@ -67,7 +67,7 @@ def _loss(value: Any) -> float | None:
     return math.nan if text in ("nan", "inf", "infinity") else 1.0
 
 
-def _blank(frame: pd.DataFrame, losses: pd.Series, clock: str) -> pd.Series:
+def _find_blanks(frame: pd.DataFrame, losses: pd.Series, clock: str) -> pd.Series:
     """Say which NaN are blanks: all of a run that has one before its last loss, or no loss at all."""
     blank = losses.map(lambda value: isinstance(value, float | np.floating) and math.isnan(value)).astype(bool)
     last = frame[clock].where(frame["rule"] == "").groupby(frame["run"]).transform("max")
@@ -75,7 +75,7 @@ def _blank(frame: pd.DataFrame, losses: pd.Series, clock: str) -> pd.Series:
     return blank & within.groupby(frame["run"]).transform("any")
 
 
-def _without_loss(frame: pd.DataFrame, table: Table, column: str) -> list[Finding]:
+def _name_runs_without_loss(frame: pd.DataFrame, table: Table, column: str) -> list[Finding]:
     """Say which runs have no loss at all, and what else they logged that may be one."""
     names = [str(name) for name, rules in frame.groupby("run", sort=False)["rule"] if (rules == "no loss").all()]
     if not names:
@@ -95,7 +95,7 @@ def _without_loss(frame: pd.DataFrame, table: Table, column: str) -> list[Findin
     ]
 
 
-def _moments(times: pd.Series) -> pd.Series:
+def _read_times(times: pd.Series) -> pd.Series:
     """Return times as numbers, whether they are seconds or dates; missing where they cannot be read."""
     numbers = pd.to_numeric(times, errors="coerce")
     if numbers.notna().any():

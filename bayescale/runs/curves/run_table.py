@@ -8,7 +8,7 @@ import pandas as pd
 from bayescale.errors import RunsError
 from bayescale.runs.curves.columns import CURVE_COLUMNS, OF_RUN, PLANNED, match_curve_only, of_whole_run
 from bayescale.runs.reading.aliases import match_columns
-from bayescale.runs.reading.finding import Finding, rows_text
+from bayescale.runs.reading.findings import Finding, names_text, rows_text
 from bayescale.runs.reading.table import Table, load_table
 
 TAKEN = (*OF_RUN, "batch", *PLANNED.values())
@@ -37,7 +37,7 @@ def with_runs(
     Examples
     --------
     >>> import pandas as pd
-    >>> from bayescale.runs.curves.about import with_runs
+    >>> from bayescale.runs.curves.run_table import with_runs
     >>> from bayescale.runs.reading.table import load_table
     >>> curves = load_table(pd.DataFrame({"run": ["a", "a"], "step": [1, 2], "loss": [4.0, 3.5]}))
     >>> about = pd.DataFrame({"run": ["a"], "N": ["70M"]})
@@ -81,12 +81,16 @@ def with_runs(
     if not mine.isin(labels).any():
         raise RunsError(
             f"{other.source}, column {key['run']!r}: names none of the runs of {table.source}. It names "
-            f"{_shown(labels)}; the curves are of {_shown(mine.drop_duplicates())}."
+            f"{names_text(labels.tolist())}; the curves are of {names_text(mine.drop_duplicates().tolist())}."
         )
     idle = labels[~labels.isin(mine.unique())]
     if len(idle):
         notes.append(
-            Finding("run-without-curve", "info", f"{len(idle)} runs of {other.source} have no curve: {_shown(idle)}")
+            Finding(
+                "run-without-curve",
+                "info",
+                f"{len(idle)} runs of {other.source} have no curve: {names_text(idle.tolist())}",
+            )
         )
     untold = mine[~mine.isin(labels)].drop_duplicates()
     if len(untold):
@@ -94,11 +98,7 @@ def with_runs(
             Finding(
                 "run-not-in-table",
                 "warning",
-                f"{other.source} has no row for {len(untold)} of the runs: {_shown(untold)}",
+                f"{other.source} has no row for {len(untold)} of the runs: {names_text(untold.tolist())}",
             )
         )
     return replace(table, frame=frame), also, notes
-
-
-def _shown(names: pd.Series) -> str:
-    return ", ".join(map(repr, names.iloc[:6])) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

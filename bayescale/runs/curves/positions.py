@@ -10,7 +10,7 @@ from bayescale.errors import RunsError
 from bayescale.numbers import human_number
 from bayescale.runs.curves.columns import OF_RUN
 from bayescale.runs.reading.families import BETWEEN
-from bayescale.runs.reading.finding import Finding, rows_text
+from bayescale.runs.reading.findings import Finding, rows_text
 from bayescale.runs.reading.table import Table
 
 REASONS = {
@@ -34,7 +34,7 @@ def settle_runs(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> 
         if len(several):
             run = several.index[0]
             shown = ", ".join(str(value) for value in frame.loc[frame["run"] == run, name].dropna().unique()[:4])
-            columns = _columns_of(found["run"], TOGETHER, table), _columns_of(found[name], BETWEEN, table)
+            columns = _split_columns(found["run"], TOGETHER, table), _split_columns(found[name], BETWEEN, table)
             names = [*columns[0], *columns[1]]
             out = f"columns={{{name!r}: None}}" if len(columns[1]) == 1 else "name fewer in family="
             raise RunsError(
@@ -46,7 +46,7 @@ def settle_runs(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> 
         frame[name] = values.transform("first")
 
 
-def _columns_of(name: str, between: str, table: Table) -> list[str]:
+def _split_columns(name: str, between: str, table: Table) -> list[str]:
     """Return the columns of the file that were made one: those that name a run or a family together."""
     parts = name.split(between)
     return parts if set(parts) <= {str(column) for column in table.frame.columns} else [name]
@@ -60,7 +60,7 @@ def settle_tokens(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -
     if "tokens" not in frame and {"step", "batch"} <= set(frame):
         frame["tokens"] = np.nan
         for _, run in frame.groupby("run", sort=False):
-            frame.loc[run.index, "tokens"] = _tokens_of_steps(run)
+            frame.loc[run.index, "tokens"] = _sum_tokens(run)
         varies = frame.groupby("run", sort=False)["batch"].nunique().gt(1).sum()
         how = f"; {varies} runs change it on the way, so it was summed step by step" if varies else ""
         notes.append(Finding("derived", "info", f"no column for tokens: they are taken to be batch x step{how}"))
@@ -70,7 +70,7 @@ def settle_tokens(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -
             if not lacking.any():
                 continue
             for _, run in frame.groupby("run", sort=False):
-                frame.loc[run.index, name] = _read_between(run, name, other)
+                frame.loc[run.index, name] = _interpolate_places(run, name, other)
             filled = int((lacking & frame[name].notna()).sum())
             if filled:
                 notes.append(
@@ -84,7 +84,7 @@ def settle_tokens(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -
     return notes
 
 
-def _tokens_of_steps(run: pd.DataFrame) -> pd.Series:
+def _sum_tokens(run: pd.DataFrame) -> pd.Series:
     """Return step times batch, and where the batch changes on the way the sum over the steps so far."""
     if run["batch"].min() == run["batch"].max():
         return run["step"] * run["batch"]
@@ -92,7 +92,7 @@ def _tokens_of_steps(run: pd.DataFrame) -> pd.Series:
     return (ordered["step"].diff().fillna(ordered["step"]) * ordered["batch"]).cumsum()
 
 
-def _read_between(run: pd.DataFrame, name: str, other: str) -> pd.Series:
+def _interpolate_places(run: pd.DataFrame, name: str, other: str) -> pd.Series:
     known = run[[name, other]].dropna().drop_duplicates(other).sort_values(other)
     if known.empty or (known[other] <= 0).all():
         return run[name]
@@ -145,7 +145,7 @@ def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
         if timed:
             frame.loc[written.index[(later < at) & ~twice], "rule"] = "abandoned"
         frame.loc[written.index[twice], "rule"] = "repeated"
-        again = _differing(written, clock)
+        again = _find_differing(written, clock)
         if timed:
             _refuse_two_at_once(str(name), written, clock, table)
         else:
@@ -175,7 +175,7 @@ def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
     return notes
 
 
-def _differing(written: pd.DataFrame, clock: str) -> list[int]:
+def _find_differing(written: pd.DataFrame, clock: str) -> list[int]:
     """Return the rows that repeat a step of the run with another loss."""
     losses = written.groupby(clock)["loss"]
     other = written.duplicated(clock) & (losses.transform("nunique") > 1)
