@@ -1,15 +1,15 @@
 """What the reader understood of training curves, in words; and whether a log holds curves at all."""
 
-import json
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from bayescale.runs.curves.filters import rule_counts
 from bayescale.runs.curves.segments import run_segments
 from bayescale.runs.reading.columns import CHECKPOINT, LEFT_OUT, QUANTITIES
 from bayescale.runs.reading.describe import findings_text, range_text
 from bayescale.runs.reading.findings import findings
+from bayescale.runs.reading.origins import columns_of
 
 
 def describe_curves(curves: xr.Dataset) -> str:
@@ -45,7 +45,7 @@ def describe_curves(curves: xr.Dataset) -> str:
         more = f", and {len(names) - 12} more" if len(names) > 12 else ""
         lines.append(("families", f"{len(names)}: {listed}{more}"))
     lines += [(name, range_text(curves, name)) for name in (*QUANTITIES, "loss") if name in curves]
-    columns = json.loads(curves.attrs["columns"])
+    columns = columns_of(curves)
     others = [f"{name} = {columns[name]!r}" for name in ("run", "lr", "lr_fraction", "peak_lr") if name in columns]
     lines.append(("also read", ", ".join(others)))
     width = max(len(name) for name, _ in lines)
@@ -59,20 +59,19 @@ def describe_curves(curves: xr.Dataset) -> str:
 
 def left_out_lines(curves: xr.Dataset) -> list[str]:
     """Return how many checkpoints each rule left out and why, a line each."""
-    rules = json.loads(curves.attrs["filters"])
-    if not rules:
+    counts = rule_counts(curves)
+    if not counts:
         return ["Nothing was left out: no filter was on."]
     gone = curves.sizes.get(LEFT_OUT, 0)
     applied = [
-        f"  {rule['rule']}: {_count_text(rule, 'checkpoint')} of {_count_text(rule, 'run')} ({rule['why']})"
-        for rule in rules
-        if rule["checkpoints"]
+        f"  {each.rule}: {_count_text(each.checkpoints, 'checkpoint')} of {_count_text(each.runs, 'run')} ({each.why})"
+        for each in counts
+        if each.checkpoints
     ]
-    idle = ", ".join(rule["rule"] for rule in rules if not rule["checkpoints"])
+    idle = ", ".join(each.rule for each in counts if not each.checkpoints)
     unused = [f"  nothing as: {idle}"] if idle else []
     return [f"Left out: {gone} of {gone + curves.sizes[CHECKPOINT]} checkpoints", *applied, *unused]
 
 
-def _count_text(rule: dict[str, Any], what: str) -> str:
-    number = rule[f"{what}s"]
+def _count_text(number: int, what: str) -> str:
     return f"{number} {what}" + "s" * (number != 1)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -157,22 +157,38 @@ def leave_out(curves: xr.Dataset, taken: NDArray[np.object_], reasons: Mapping[s
         _describe_rule(gone, taken[taken != ""], name, reason) for name, reason in reasons.items() if name in set(taken)
     ]
     if ended:
-        noted.append(
-            Finding(
-                "run-left-out", "warning", f"no checkpoint is left of {len(ended)} of the runs: {names_text(ended)}"
-            )
-        )
+        text = f"no checkpoint is left of {len(ended)} of the runs: {names_text(ended)}"
+        noted.append(Finding("run-left-out", "warning", text))
     out = with_left_out(kept, pd.concat([left_out(curves), more], ignore_index=True))
-    counts = json.loads(curves.attrs.get("filters", "[]")) + [
-        {
-            "rule": name,
-            "why": reason,
-            "checkpoints": int((taken == name).sum()),
-            "runs": len(set(curves["run"].values[taken == name].tolist())),
-        }
+    counts = [
+        RuleCount(name, reason, int((taken == name).sum()), np.unique(curves["run"].values[taken == name]).size)
         for name, reason in reasons.items()
     ]
-    return out.assign_attrs(filters=json.dumps(counts), findings=pack_findings([*findings(curves), *noted]))
+    rules = json.dumps([asdict(count) for count in [*rule_counts(curves), *counts]])
+    return out.assign_attrs(filters=rules, findings=pack_findings([*findings(curves), *noted]))
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How many checkpoints of how many runs a rule left out, and why."""
+
+    rule: str
+    why: str
+    checkpoints: int
+    runs: int
+
+
+def rule_counts(curves: xr.Dataset) -> list[RuleCount]:
+    """Return the rules that were applied to curves, in their order, with what each left out.
+
+    Examples
+    --------
+    >>> from bayescale.runs import load_shipped_curves
+    >>> from bayescale.runs.curves.filters import rule_counts
+    >>> [(count.rule, count.checkpoints) for count in rule_counts(load_shipped_curves("tinylm"))][:2]
+    [('diverged', 0), ('first tokens', 184)]
+    """
+    return [RuleCount(**count) for count in json.loads(curves.attrs.get("filters", "[]"))]
 
 
 def _describe_rule(gone: xr.Dataset, taken: NDArray[np.object_], rule: str, reason: str) -> Finding:

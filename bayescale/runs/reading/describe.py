@@ -1,6 +1,5 @@
 """What the reader understood, in words."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from bayescale.numbers import human_number, scientific
 from bayescale.runs.reading.columns import COLUMNS, QUANTITIES, RESPONSES, SIZES
 from bayescale.runs.reading.families import label_names
 from bayescale.runs.reading.findings import Finding, findings
+from bayescale.runs.reading.origins import columns_of, derived_of
 
 HEADINGS = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
 
@@ -33,7 +33,7 @@ def describe_runs(runs: xr.Dataset) -> str:
     >>> "families" in describe_runs(load_shipped("tinylm"))
     True
     """
-    columns = json.loads(runs.attrs["columns"])
+    columns = columns_of(runs)
     shown = [name for name in (*QUANTITIES, *RESPONSES, "questions") if name in runs]
     lines = [("runs", str(runs.sizes["run"]))]
     if "family" in runs.coords:
@@ -57,9 +57,8 @@ def describe_runs(runs: xr.Dataset) -> str:
 def range_text(runs: xr.Dataset, name: str) -> str:
     """Say from where to where one variable goes, in what unit, and where it comes from."""
     low, high = float(runs[name].min()), float(runs[name].max())
-    derived = json.loads(runs.attrs.get("derived", "{}"))
-    columns = json.loads(runs.attrs["columns"])
-    origin = f"column {columns[name]!r}" if name in columns else f"by {derived[name]}"
+    columns = columns_of(runs)
+    origin = f"column {columns[name]!r}" if name in columns else f"by {derived_of(runs)[name]}"
     if name in SIZES:
         show = scientific if name == "compute" else human_number
         unit = " FLOP" if name == "compute" else ""

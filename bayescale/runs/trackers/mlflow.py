@@ -172,9 +172,10 @@ def _drop_deleted(table: pd.DataFrame) -> pd.DataFrame:
 
 def _group_by_run(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """Return what a table of keys and values holds of each run."""
-    return {
-        run: dict(zip(part["key"], part["value"], strict=True)) for run, part in table.groupby("run_uuid", sort=False)
-    }
+    groups: dict[str, dict[str, Any]] = {}
+    for run, key, value in zip(table["run_uuid"], table["key"], table["value"], strict=True):
+        groups.setdefault(run, {})[key] = value
+    return groups
 
 
 def _read_points(metrics: pd.DataFrame) -> dict[str, list[Point]]:
