@@ -302,13 +302,8 @@ def _drop_incomplete(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, l
         if name in ("params", "family"):
             raise RunsError(f"{table.source}: no {name} for {len(lacking)} of {kept['run'].nunique()} runs: {shown}")
         frame = frame.drop(columns=name)
-        notes.append(
-            Finding(
-                "quantity-incomplete",
-                "warning",
-                f"not used: {name}, which {len(lacking)} runs lack at some checkpoint: {shown}",
-            )
-        )
+        text = f"not used: {name}, which {len(lacking)} runs lack at some checkpoint: {shown}"
+        notes.append(Finding("quantity-incomplete", "warning", text))
     return frame, notes
 
 

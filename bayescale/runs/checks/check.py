@@ -144,14 +144,8 @@ def compute_disagrees(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious)
             )
         )
     if wild.sum() > 8:
-        found.append(
-            Finding(
-                "compute-disagrees",
-                level_of(suspicious),
-                f"and {wild.sum() - 8} more such rows: {rows_text(rows_of(runs, wild))}",
-                rows_of(runs, wild),
-            )
-        )
+        text = f"and {wild.sum() - 8} more such rows: {rows_text(rows_of(runs, wild))}"
+        found.append(Finding("compute-disagrees", level_of(suspicious), text, rows_of(runs, wild)))
     mild = (off > 1.2) & ~wild
     if mild.any():
         worst = int(np.argmax(np.where(mild, off, 0)))

@@ -1,6 +1,5 @@
 """What the reader understood of training curves, in words; and whether a log holds curves at all."""
 
-
 import numpy as np
 import xarray as xr
 

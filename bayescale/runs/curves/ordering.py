@@ -84,15 +84,11 @@ def _name_runs_without_loss(frame: pd.DataFrame, table: Table, column: str) -> l
     logged = table.frame.loc[frame.index[frame["run"].isin(names)], others].notna().any()
     have = [name for name in others if logged[name]]
     said = f"; they have {', '.join(map(repr, have))}" if have else ""
-    return [
-        Finding(
-            "run-without-loss",
-            "warning",
-            f"no checkpoint is left of {len(names)} of {frame['run'].nunique()} runs, which have no loss in column "
-            f"{column!r}: {names_text(names)}{said}",
-            column=column,
-        )
-    ]
+    text = (
+        f"no checkpoint is left of {len(names)} of {frame['run'].nunique()} runs, which have no loss in column "
+        f"{column!r}: {names_text(names)}{said}"
+    )
+    return [Finding("run-without-loss", "warning", text, column=column)]
 
 
 def _read_times(times: pd.Series) -> pd.Series:

@@ -73,13 +73,8 @@ def settle_tokens(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -
                 frame.loc[run.index, name] = _interpolate_places(run, name, other)
             filled = int((lacking & frame[name].notna()).sum())
             if filled:
-                notes.append(
-                    Finding(
-                        "place-filled-in",
-                        "info",
-                        f"{filled} rows without {name}: read between those of the same run that have them",
-                    )
-                )
+                text = f"{filled} rows without {name}: read between those of the same run that have them"
+                notes.append(Finding("place-filled-in", "info", text))
     _refuse_falling(frame, table, found)
     return notes
 
@@ -163,15 +158,11 @@ def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
             )
         )
     if differing:
-        notes.append(
-            Finding(
-                "step-repeated",
-                "warning",
-                f"{rows_text(differing)}: at the {clock} of an earlier row of the same run, with another loss; "
-                "the later one counts",
-                tuple(differing),
-            )
+        text = (
+            f"{rows_text(differing)}: at the {clock} of an earlier row of the same run, with another loss; "
+            "the later one counts"
         )
+        notes.append(Finding("step-repeated", "warning", text, tuple(differing)))
     return notes
 
 

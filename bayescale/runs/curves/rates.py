@@ -34,14 +34,11 @@ def settle_rates(frame: pd.DataFrame) -> list[Finding]:
             frame.loc[run.index, name] = _interpolate_rates(run, name, clock)
         filled = lacking & frame[name].notna()
         if filled.any():
-            notes.append(
-                Finding(
-                    "rate-filled-in",
-                    "info",
-                    f"{filled.sum()} checkpoints without {name}: {(filled & beside).sum()} take that of another row at "
-                    f"their {clock}, {(filled & ~beside).sum()} are read between the rows before and after",
-                )
+            text = (
+                f"{filled.sum()} checkpoints without {name}: {(filled & beside).sum()} take that of another row at "
+                f"their {clock}, {(filled & ~beside).sum()} are read between the rows before and after"
             )
+            notes.append(Finding("rate-filled-in", "info", text))
     return notes
 
 
@@ -73,15 +70,12 @@ def without_rates(curves: xr.Dataset) -> list[Finding]:
         said = "no lr_area: checkpoints that were left out have no lr"
         return [] if areas else [Finding("areas-missing", "info", said)]
     name, without = min(lacking.items(), key=lambda item: len(item[1]))
-    return [
-        Finding(
-            "rate-missing",
-            "warning",
-            f"no {name} at some checkpoint of {len(without)} of {len(set(runs))} runs: {names_text(list(without))}. So "
-            "no annealing is known of any run, and the curves are taken as they are. Rates are read between rows that "
-            "have one, never beyond them",
-        )
-    ]
+    text = (
+        f"no {name} at some checkpoint of {len(without)} of {len(set(runs))} runs: {names_text(list(without))}. So "
+        "no annealing is known of any run, and the curves are taken as they are. Rates are read between rows that "
+        "have one, never beyond them"
+    )
+    return [Finding("rate-missing", "warning", text)]
 
 
 def two_rates(frame: pd.DataFrame) -> list[Finding]:
@@ -112,15 +106,11 @@ def _find_stretches(label: str, run: pd.DataFrame, moves: np.ndarray, name: str,
         f"{rate:g} from {clock} {human_number(place)}" for rate, place in zip(rates[1:], where, strict=True)
     )
     what = "learning rates" if name == "lr" else "shares of its peak learning rate"
-    return [
-        Finding(
-            "rate-changes",
-            "warning",
-            f"run {label!r} has {len(rates)} {what}, {rates[0]:g}, then {turns}: it is kept as one run; if it is two, "
-            "give each its own name",
-            tuple(int(row) for row in run.index[jumps]),
-        )
-    ]
+    text = (
+        f"run {label!r} has {len(rates)} {what}, {rates[0]:g}, then {turns}: it is kept as one run; if it is two, "
+        "give each its own name"
+    )
+    return [Finding("rate-changes", "warning", text, tuple(int(row) for row in run.index[jumps]))]
 
 
 def _find_alternation(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, clock: str) -> list[Finding]:
@@ -129,13 +119,9 @@ def _find_alternation(label: str, run: pd.DataFrame, moves: np.ndarray, name: st
     turned = moved[1:][np.diff(np.sign(moves[moved])) != 0] + 1
     if turned.size < TURNS or turned.size < TURNING * moved.size:
         return []
-    return [
-        Finding(
-            "rate-alternates",
-            "warning",
-            f"run {label!r}: its {name} goes back and forth, {turned.size} times in {len(run)} rows from {clock} "
-            f"{human_number(run[clock].iloc[turned[0]])} on: two runs under one name? It is kept as one run; if it is "
-            "two, give each its own name",
-            tuple(int(row) for row in run.index[turned]),
-        )
-    ]
+    text = (
+        f"run {label!r}: its {name} goes back and forth, {turned.size} times in {len(run)} rows from {clock} "
+        f"{human_number(run[clock].iloc[turned[0]])} on: two runs under one name? It is kept as one run; if it is "
+        "two, give each its own name"
+    )
+    return [Finding("rate-alternates", "warning", text, tuple(int(row) for row in run.index[turned]))]

@@ -85,20 +85,10 @@ def with_runs(
         )
     idle = labels[~labels.isin(mine.unique())]
     if len(idle):
-        notes.append(
-            Finding(
-                "run-without-curve",
-                "info",
-                f"{len(idle)} runs of {other.source} have no curve: {names_text(idle.tolist())}",
-            )
-        )
+        text = f"{len(idle)} runs of {other.source} have no curve: {names_text(idle.tolist())}"
+        notes.append(Finding("run-without-curve", "info", text))
     untold = mine[~mine.isin(labels)].drop_duplicates()
     if len(untold):
-        notes.append(
-            Finding(
-                "run-not-in-table",
-                "warning",
-                f"{other.source} has no row for {len(untold)} of the runs: {names_text(untold.tolist())}",
-            )
-        )
+        text = f"{other.source} has no row for {len(untold)} of the runs: {names_text(untold.tolist())}"
+        notes.append(Finding("run-not-in-table", "warning", text))
     return replace(table, frame=frame), also, notes

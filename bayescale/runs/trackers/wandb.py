@@ -59,13 +59,8 @@ def read_wandb(path: Path) -> Log:
             runs.append(run)
             keys.append(key)
         else:
-            found.append(
-                Finding(
-                    "run-without-metric",
-                    "warning",
-                    f"run {run.name!r} ({file.name}) is left out: it has no logged number",
-                )
-            )
+            text = f"run {run.name!r} ({file.name}) is left out: it has no logged number"
+            found.append(Finding("run-without-metric", "warning", text))
     names = tell_apart([run.name for run in runs], keys)
     named = [RunLog(name, run.rows, run.about) for name, run in zip(names, runs, strict=True)]
     return gather(named, path.name, found)
