@@ -28,7 +28,7 @@ from bayescale.runs.curves.segments import run_segments
 from bayescale.runs.reading.aliases import unused_columns
 from bayescale.runs.reading.columns import CHECKPOINT
 from bayescale.runs.reading.derive import derive
-from bayescale.runs.reading.families import groups_told, with_groups, with_labels
+from bayescale.runs.reading.families import groups_told, require_columns, with_groups, with_labels
 from bayescale.runs.reading.findings import Finding, Suspicious, findings, names_text, pack_findings, refuse_errors
 from bayescale.runs.reading.missing import unclear_batch
 from bayescale.runs.reading.table import Table, load_table
@@ -148,16 +148,8 @@ def read_curves(
     curves = _make_curves_dataset(frame[frame["rule"].isin(["", *REASONS])], units.loss, groups)
     curves.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived), "filters": "[]"}
     curves.attrs |= describe_source(table, card, units) | {"curves": "training"}
-    notes = [
-        *log.findings,
-        *joined,
-        *notes,
-        *_warn_of_training_loss(found, asked),
-        *units.findings,
-        *said,
-        *lacking,
-        *more,
-    ]
+    notes = [*log.findings, *joined, *notes, *_warn_of_training_loss(found, asked), *units.findings]
+    notes += [*said, *lacking, *more]
     told = {*found.values(), *groups_told(family, labels), *(note.column for note in notes)}
     notes += [*unclear_batch(table, found, asked), *unused_columns(table, told)]
     curves.attrs["findings"] = pack_findings(notes)
@@ -206,13 +198,7 @@ def _join_run_columns(
     """Make one name of several columns that name a run together."""
     if run is None:
         return table, asked
-    parts = [run] if isinstance(run, str) else list(run)
-    unknown = [part for part in parts if part not in table.frame.columns]
-    if unknown:
-        raise RunsError(
-            f"{table.source} has no column {unknown[0]!r}, which run= names.\n"
-            f"  Its columns: {', '.join(map(str, table.frame.columns))}"
-        )
+    parts = require_columns(table, run, "run")
     if len(parts) == 1:
         return table, {**asked, "run": parts[0]}
     name = TOGETHER.join(parts)
@@ -361,12 +347,6 @@ def _warn_of_sparse(curves: xr.Dataset) -> list[Finding]:
         of = curves["family"].values[segments.last]
         families, counts = np.unique(of, return_counts=True)
         if families.size > 1:
-            notes += [
-                Finding(
-                    "one-run-family",
-                    "warning",
-                    f"family {str(name)!r} has one run: its own level cannot be told from that run's",
-                )
-                for name in families[counts == 1]
-            ]
+            text = "family {!r} has one run: its own level cannot be told from that run's"
+            notes += [Finding("one-run-family", "warning", text.format(str(name))) for name in families[counts == 1]]
     return notes

@@ -86,26 +86,18 @@ def _check_names(runs: xr.Dataset) -> list[Finding]:
 def _check_duplicates(runs: xr.Dataset) -> list[Finding]:
     names = ("family", *_list_distinguishing(runs), "seed", *RESPONSES)
     keys = [name for name in names if name in runs.variables]
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for row, *key in zip(runs["row"].values, *(runs[name].values for name in keys), strict=True):
-        groups.setdefault(tuple("" if value != value else value for value in key), []).append(int(row))
-    twins = [rows for rows in groups.values() if len(rows) > 1]
+    table = pd.DataFrame({name: runs[name].values for name in keys}, index=runs["row"].values)
+    groups = table.groupby(keys, dropna=False, sort=False).groups.values()
+    twins = [tuple(map(int, rows)) for rows in groups if len(rows) > 1]
     grouped = "" if "family" in keys else "; if they are of different kinds, say so with family='the column that tells'"
-    found = [
-        Finding(
-            "runs-equal",
-            "error",
-            f"{rows_text(rows)} are the same run (equal {', '.join(keys)}): remove all but one, "
-            f"or give distinct values in a column 'seed' if they are repeats{grouped}.",
-            tuple(rows),
-        )
-        for rows in twins[:5]
-    ]
-    if len(twins) > 5:
-        rest = tuple(row for rows in twins[5:] for row in rows)
-        found.append(
-            Finding("runs-equal", "error", f"{len(twins) - 5} more groups of equal rows: {rows_text(rest)}", rest)
-        )
+    text = (
+        f"{{}} are the same run (equal {', '.join(keys)}): remove all but one, or give distinct values in a column "
+        f"'seed' if they are repeats{grouped}."
+    )
+    found = [Finding("runs-equal", "error", text.format(rows_text(rows)), rows) for rows in twins[:5]]
+    if rest := sum(twins[5:], ()):
+        text = f"{len(twins) - 5} more groups of equal rows: {rows_text(rest)}"
+        found.append(Finding("runs-equal", "error", text, rest))
     return found
 
 
@@ -134,15 +126,11 @@ def compute_disagrees(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious)
             f"{columns[name]} {show(float(runs[name].values[place]))}"
             for name, show in (("params", human_number), ("tokens", human_number), ("compute", scientific))
         )
-        message = (
-            f"row {row}: {stated}: the compute is {ratio[place]:.3g} times what {cost.name} gives. "
-            "A typo in one of the three?"
+        text = (
+            f"row {row}: {stated}: the compute is {ratio[place]:.3g} times what {cost.name} gives. A typo in one of "
+            f"the three?{remedy_of(suspicious)}"
         )
-        found.append(
-            Finding(
-                "compute-disagrees", level_of(suspicious), message + remedy_of(suspicious), (row,), columns["compute"]
-            )
-        )
+        found.append(Finding("compute-disagrees", level_of(suspicious), text, (row,), columns["compute"]))
     if wild.sum() > 8:
         text = f"and {wild.sum() - 8} more such rows: {rows_text(rows_of(runs, wild))}"
         found.append(Finding("compute-disagrees", level_of(suspicious), text, rows_of(runs, wild)))
@@ -162,16 +150,13 @@ def _report_factor(runs: xr.Dataset, ratio: float, cost: CostModel, suspicious: 
     """Say that all of a column of compute is off by one factor, as one in another unit is."""
     column, unit = columns_of(runs)["compute"], unit_of_ratio(ratio)
     message = f"column {column!r} is {ratio:.3g} times what {cost.name} gives, in all {runs.sizes['run']} rows. "
-    if unit:
-        message += (
-            f"Is it in {unit}? Leave it out, columns={{'compute': None}} (--columns compute=), or give it in FLOP."
-        )
-    else:
-        message += "Is one of params, tokens and compute in another unit?"
-    every = np.ones(runs.sizes["run"], dtype=bool)
-    return Finding(
-        "compute-in-another-unit", level_of(suspicious), message + remedy_of(suspicious), rows_of(runs, every), column
+    message += (
+        f"Is it in {unit}? Leave it out, columns={{'compute': None}} (--columns compute=), or give it in FLOP."
+        if unit
+        else "Is one of params, tokens and compute in another unit?"
     )
+    rows = rows_of(runs, np.ones(runs.sizes["run"], dtype=bool))
+    return Finding("compute-in-another-unit", level_of(suspicious), message + remedy_of(suspicious), rows, column)
 
 
 def batch_disagrees(runs: xr.Dataset) -> list[Finding]:

@@ -7,17 +7,8 @@ from bayescale.runs.reading.aliases import match_columns, squash
 from bayescale.runs.reading.columns import COLUMNS, Column, is_not_negative
 
 HELD_OUT = (
-    *("val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss"),
-    *(
-        "val/loss",
-        "valid/loss",
-        "validation/loss",
-        "eval/loss",
-        "test/loss",
-        "loss/val",
-        "loss/eval",
-        "loss/validation",
-    ),
+    *(f"{text}{joint}loss" for joint in "_/" for text in ("val", "valid", "validation", "eval", "test")),
+    *("loss/val", "loss/eval", "loss/validation"),
 )
 TRAINING = ("train_loss", "training_loss", "train/loss", "training/loss", "loss/train", "loss_train")
 # A run's own properties: two values of one of them are two runs under one name.
@@ -31,53 +22,51 @@ PLANNED = {"step": "total_steps", "tokens": "total_tokens"}
 def _make_curve_columns() -> dict[str, Column]:
     known = {name: about for name, about in COLUMNS.items() if name not in ("accuracy", "error", "questions")}
     more = {
-        "step": ("train/global_step", "trainer/global_step", "iteration", "iterations"),
+        "step": "train/global_step trainer/global_step iteration iterations",
         "tokens": (
-            *("num_input_tokens_seen", "train/num_input_tokens_seen", "tokens_seen", "n_tokens_seen", "train/tokens"),
-            *("consumed_tokens", "throughput/total_tokens"),
+            "num_input_tokens_seen train/num_input_tokens_seen tokens_seen n_tokens_seen train/tokens consumed_tokens "
+            "throughput/total_tokens"
         ),
-        "loss": HELD_OUT,
+        "loss": " ".join(HELD_OUT),
     }
     for name, aliases in more.items():
-        known[name] = replace(known[name], aliases=(*known[name].aliases, *aliases))
+        known[name] = replace(known[name], aliases=f"{known[name].aliases} {aliases}")
     for name in ("step", "tokens"):  # a log may begin before the first step
-        known[name] = replace(
-            known[name], accepts=is_not_negative, accepted=known[name].accepted.replace("above 0", "from 0")
-        )
+        accepted = known[name].accepted.replace("above 0", "from 0")
+        known[name] = replace(known[name], accepts=is_not_negative, accepted=accepted)
     return known | {column.name: column for column in _OWN}
 
 
 _OWN = (
     Column(
         *("lr", "note", "learning rate at the checkpoint"),
-        aliases=("learning_rate", "train/learning_rate", "train/lr", "lr/group0"),
+        aliases="learning_rate train/learning_rate train/lr lr/group0",
         accepted="a number, 0 or more",
         accepts=is_not_negative,
     ),
     Column(
         *("lr_fraction", "note", "learning rate as a share of its peak"),
-        aliases=("lr_share", "lr_scale"),
+        aliases="lr_share lr_scale",
         accepted="a number, 0 or more",
         accepts=is_not_negative,
     ),
     Column(
         *("peak_lr", "note", "highest learning rate of the run"),
-        aliases=("max_lr", "base_lr", "peak_learning_rate", "max_learning_rate"),
+        aliases="max_lr base_lr peak_learning_rate max_learning_rate",
     ),
     Column(
         *("schedule", "label", "learning-rate schedule"),
-        aliases=("lr_schedule", "lr_scheduler", "lr_scheduler_type"),
+        aliases="lr_schedule lr_scheduler lr_scheduler_type",
         accepted="a name",
     ),
     Column(
         *("total_steps", "note", "steps that the run was planned for"),
-        aliases=("max_steps", "planned_steps", "train/max_steps"),
+        aliases="max_steps planned_steps train/max_steps",
     ),
     Column(
-        *("total_tokens", "note", "tokens that the run was planned for", "token"),
-        aliases=("max_tokens", "planned_tokens"),
+        *("total_tokens", "note", "tokens that the run was planned for", "token"), aliases="max_tokens planned_tokens"
     ),
-    Column(*("time", "label", "when the row was written"), aliases=("wall_time", "timestamp"), accepted="a time"),
+    Column(*("time", "label", "when the row was written"), aliases="wall_time timestamp", accepted="a time"),
 )
 
 CURVE_COLUMNS = _make_curve_columns()
@@ -121,7 +110,7 @@ def losses_among(names: Iterable[str]) -> list[str]:
     >>> losses_among(["step", "eval_loss", "train/loss", "grad_norm"])
     ['eval_loss', 'train/loss']
     """
-    return _select_known(list(names), ("loss", *CURVE_COLUMNS["loss"].aliases, *TRAINING))
+    return _select_known(list(names), ("loss", *CURVE_COLUMNS["loss"].names, *TRAINING))
 
 
 def _select_known(names: Sequence[str], aliases: Sequence[str]) -> list[str]:
@@ -139,10 +128,8 @@ def of_whole_run(name: str) -> str | None:
     ('total_steps', 'total_tokens', 'peak_lr', None)
     """
     plain = squash(name)
-    for quantity in ("loss", "loss_se", "compute", "lr_area", "annealing", "lr_fraction", "time", "run"):
-        if plain in {squash(each) for each in (quantity, *CURVE_COLUMNS[quantity].aliases)}:
-            return None
-    for quantity, planned in {**PLANNED, "lr": "peak_lr"}.items():
-        if plain in {squash(each) for each in (quantity, *CURVE_COLUMNS[quantity].aliases)}:
-            return planned
+    of_checkpoints = ("loss", "loss_se", "compute", "lr_area", "annealing", "lr_fraction", "time", "run")
+    for quantity, of_run in {**dict.fromkeys(of_checkpoints), **PLANNED, "lr": "peak_lr"}.items():
+        if plain in {squash(each) for each in (quantity, *CURVE_COLUMNS[quantity].names)}:
+            return of_run
     return name

@@ -1,12 +1,11 @@
 """What the reader understood of training curves, in words; and whether a log holds curves at all."""
 
-import numpy as np
 import xarray as xr
 
 from bayescale.runs.curves.filters import rule_counts
 from bayescale.runs.curves.segments import run_segments
 from bayescale.runs.reading.columns import CHECKPOINT, LEFT_OUT, QUANTITIES
-from bayescale.runs.reading.describe import findings_text, range_text
+from bayescale.runs.reading.describe import families_text, findings_text, range_text, summary_lines
 from bayescale.runs.reading.findings import findings
 from bayescale.runs.reading.origins import columns_of
 
@@ -39,21 +38,15 @@ def describe_curves(curves: xr.Dataset) -> str:
         ("checkpoints", f"{curves.sizes[CHECKPOINT]}, {each} a run"),
     ]
     if "family" in curves.coords:
-        names, sizes = np.unique(curves["family"].values[segments.last], return_counts=True)
-        listed = ", ".join(f"{name} ({size})" for name, size in zip(names[:12], sizes[:12], strict=True))
-        more = f", and {len(names) - 12} more" if len(names) > 12 else ""
-        lines.append(("families", f"{len(names)}: {listed}{more}"))
+        lines.append(("families", families_text(curves["family"].values[segments.last])))
     lines += [(name, range_text(curves, name)) for name in (*QUANTITIES, "loss") if name in curves]
     columns = columns_of(curves)
     others = [f"{name} = {columns[name]!r}" for name in ("run", "lr", "lr_fraction", "peak_lr") if name in columns]
     lines.append(("also read", ", ".join(others)))
-    width = max(len(name) for name, _ in lines)
-    title = f"{curves.attrs['source']}: {curves.attrs['title']} (training curves)"
     # The rules have lines of their own.
     told = [finding for finding in findings(curves) if finding.code != "left-out"]
-    return "\n".join(
-        [title, *(f"  {name:<{width}} {said}" for name, said in lines), *left_out_lines(curves), *findings_text(told)]
-    )
+    summary = summary_lines(curves, lines, " (training curves)")
+    return "\n".join([*summary, *left_out_lines(curves), *findings_text(told)])
 
 
 def left_out_lines(curves: xr.Dataset) -> list[str]:

@@ -152,11 +152,8 @@ def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
     if moved:
         shown = ", ".join(f"{name!r} ({count})" for name, count in list(moved.items())[:4])
         more = ", ..." if len(moved) > 4 else ""
-        notes.append(
-            Finding(
-                "rows-sorted", "info", f"rows that stood out of the order of their {clock} were sorted: {shown}{more}"
-            )
-        )
+        text = f"rows that stood out of the order of their {clock} were sorted: {shown}{more}"
+        notes.append(Finding("rows-sorted", "info", text))
     if differing:
         text = (
             f"{rows_text(differing)}: at the {clock} of an earlier row of the same run, with another loss; "

@@ -52,7 +52,7 @@ def with_runs(
     if "run" not in key:
         raise RunsError(
             f"{other.source}: no column names the run, so nothing can be told of the curves; it is found as "
-            f"{', '.join(CURVE_COLUMNS['run'].aliases)} or 'run'.\n  Its columns: {', '.join(named)}"
+            f"{', '.join(CURVE_COLUMNS['run'].names)} or 'run'.\n  Its columns: {', '.join(named)}"
         )
     labels = other.frame[key["run"]].astype(str)
     twice = labels[labels.duplicated()]
@@ -71,13 +71,8 @@ def with_runs(
         values = dict(zip(labels, other.frame[column_of[name]], strict=True))
         also[quantity] = f"{quantity} of the run"
         frame = frame.assign(**{also[quantity]: pd.Series([values.get(run) for run in mine], frame.index, object)})
-    notes = [
-        Finding(
-            "run-table-read",
-            "info",
-            f"read from {other.source}: {', '.join(matched) or 'nothing that the curves lack'}",
-        )
-    ]
+    read = ", ".join(matched) or "nothing that the curves lack"
+    notes = [Finding("run-table-read", "info", f"read from {other.source}: {read}")]
     if not mine.isin(labels).any():
         raise RunsError(
             f"{other.source}, column {key['run']!r}: names none of the runs of {table.source}. It names "

@@ -66,7 +66,7 @@ def match_columns(
             continue
         free = [name for name in present if name not in taken]
         own = [name for name in free if squash(name) == squash(quantity)]
-        others = {squash(alias) for alias in about.aliases}
+        others = {squash(alias) for alias in about.names}
         choices = own or [name for name in free if squash(name) in others]
         if len(choices) == 1:
             found[quantity] = choices[0]

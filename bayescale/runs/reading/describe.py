@@ -37,10 +37,7 @@ def describe_runs(runs: xr.Dataset) -> str:
     shown = [name for name in (*QUANTITIES, *RESPONSES, "questions") if name in runs]
     lines = [("runs", str(runs.sizes["run"]))]
     if "family" in runs.coords:
-        names, counts = np.unique(runs["family"].values, return_counts=True)
-        listed = ", ".join(f"{name} ({count})" for name, count in zip(names[:12], counts[:12], strict=True))
-        more = f", and {len(names) - 12} more" if len(names) > 12 else ""
-        lines.append(("families", f"{len(names)}: {listed}{more}"))
+        lines.append(("families", families_text(runs["family"].values)))
     if labels := [name for name in label_names(runs) if name != "family"]:
         lines.append(("labels", ", ".join(f"{name} ({len(np.unique(runs[name].values))} values)" for name in labels)))
     lines += [(name, range_text(runs, name)) for name in shown]
@@ -49,9 +46,23 @@ def describe_runs(runs: xr.Dataset) -> str:
         lines.append(("also read", ", ".join(others)))
     if runs.attrs.get("licence"):
         lines.append(("licence", runs.attrs["licence"]))
+    return "\n".join([*summary_lines(runs, lines), *findings_text(findings(runs))])
+
+
+def summary_lines(runs: xr.Dataset, lines: Sequence[tuple[str, str]], note: str = "") -> list[str]:
+    """Return the name of the file and its title, and below it what was understood, in two columns."""
     width = max(len(name) for name, _ in lines)
-    text = [f"{runs.attrs['source']}: {runs.attrs['title']}", *(f"  {name:<{width}} {said}" for name, said in lines)]
-    return "\n".join([*text, *findings_text(findings(runs))])
+    return [
+        f"{runs.attrs['source']}: {runs.attrs['title']}{note}",
+        *(f"  {name:<{width}} {text}" for name, text in lines),
+    ]
+
+
+def families_text(labels: np.ndarray) -> str:
+    """Name the families and how many runs each has, the first twelve of them."""
+    names, counts = np.unique(labels, return_counts=True)
+    listed = ", ".join(f"{name} ({count})" for name, count in zip(names[:12], counts[:12], strict=True))
+    return f"{len(names)}: {listed}" + (f", and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def range_text(runs: xr.Dataset, name: str) -> str:

@@ -48,7 +48,7 @@ def with_groups(
     """
     if family is None:
         return table, asked, {}
-    columns = _require_columns(table, family, "family")
+    columns = require_columns(table, family, "family")
     if not columns:
         raise RunsError("family: got an empty list; accepted: the column that groups the runs, or several.")
     whole = BETWEEN.join(columns)
@@ -93,7 +93,7 @@ def with_labels(
     """
     read_as = {column: name for name, column in found.items() if name not in NOTES}
     out = dict(groups)
-    for column in _require_columns(table, labels or (), "labels"):
+    for column in require_columns(table, labels or (), "labels"):
         name, what = _coordinate_name(column), read_as.get(column)
         if name in out or what == "family":
             said = f"makes families already: a card may name it, {name if name in out else 'family'!r}; leave it out"
@@ -132,7 +132,7 @@ def places_by_family(runs: xr.Dataset) -> dict[str, np.ndarray]:
     return {str(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
 
 
-def _require_columns(table: Table, columns: str | Sequence[str], option: str) -> list[str]:
+def require_columns(table: Table, columns: str | Sequence[str], option: str) -> list[str]:
     """Return the columns that an option names."""
     asked = [columns] if isinstance(columns, str) else list(dict.fromkeys(map(str, columns)))
     present = [str(name) for name in table.frame.columns]

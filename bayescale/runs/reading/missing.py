@@ -56,7 +56,7 @@ def require_quantities(found: Mapping[str, str], present: list[str], source: str
         f"{source} cannot be read as runs:\n  "
         + "\n  ".join(said)
         + f"\n  Its columns: {', '.join(present)}"
-        + f"\n  Found by their names: {', '.join(COLUMNS[missing].aliases[:6])}, ...; for any other, pass "
+        + f"\n  Found by their names: {', '.join(COLUMNS[missing].names[:6])}, ...; for any other, pass "
         + f"columns={{{missing!r}: {example}}} (on the command line: --columns {missing}=...)"
     )
 
@@ -97,14 +97,11 @@ def missing_sizes(
     if not missing:
         return []
     unanswered = "the best split of a budget" + (" and the loss at 100x the compute" if "compute" in missing else "")
-    notes = [
-        Finding(
-            "sizes-missing",
-            "info",
-            f"no column for {_words_of(missing, 'or')}, and it takes two of N, D and C to give the third: "
-            f"{unanswered} cannot be asked of these runs",
-        )
-    ]
+    text = (
+        f"no column for {_words_of(missing, 'or')}, and it takes two of N, D and C to give the third: {unanswered} "
+        "cannot be asked of these runs"
+    )
+    notes = [Finding("sizes-missing", "info", text)]
     candidates = [str(name) for name in table.frame.columns if name not in found.values() and _may_be_size(table, name)]
     if candidates and any(given.get(name, "") is not None for name in missing):
         quantity, column = likeliest(candidates, missing)
@@ -124,17 +121,11 @@ def unclear_batch(table: Table, found: Mapping[str, str], given: Mapping[str, st
     if "batch" in found or "batch" in given:
         return []
     names = [str(name) for name in table.frame.columns if squash(name) in map(squash, BATCH_OF_WHAT)]
-    return [
-        Finding(
-            "batch-unit-unclear",
-            "info",
-            f"column {name!r} may count sequences, so it is not used: pass columns={{'batch': {name!r}}} "
-            "if it is in tokens a step",
-            column=name,
-        )
-        for name in names
-        if name not in found.values()
-    ]
+    text = (
+        "column {0!r} may count sequences, so it is not used: pass columns={{'batch': {0!r}}} if it is in tokens a step"
+    )
+    unused = [name for name in names if name not in found.values()]
+    return [Finding("batch-unit-unclear", "info", text.format(name), column=name) for name in unused]
 
 
 def likeliest(candidates: Sequence[str], missing: Sequence[str]) -> tuple[str, str]:
@@ -143,7 +134,7 @@ def likeliest(candidates: Sequence[str], missing: Sequence[str]) -> tuple[str, s
     def alike(pair: tuple[str, str]) -> tuple[int, float]:
         quantity, column = pair
         matchers = [
-            SequenceMatcher(None, squash(column), squash(name)) for name in (quantity, *COLUMNS[quantity].aliases)
+            SequenceMatcher(None, squash(column), squash(name)) for name in (quantity, *COLUMNS[quantity].names)
         ]
         return max((each.find_longest_match().size, each.ratio()) for each in matchers)
 

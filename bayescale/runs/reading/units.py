@@ -4,7 +4,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -74,28 +74,17 @@ def read_card(path: Path) -> LogCard:
         title=str(said.get("title", "")),
         source=str(said.get("source", "")),
         licence=str(said.get("licence", "")),
-        loss_unit=None if loss is None else accept_loss_unit(loss, f"{where} loss"),
-        params_convention=None if params is None else accept_convention(params, f"{where} params"),
+        loss_unit=None if loss is None else _accept(loss, LOSS_UNITS, f"{where} loss"),
+        params_convention=None if params is None else _accept(params, CONVENTIONS, f"{where} params"),
         truth={str(family): float(value) for family, value in truth.items()},
     )
 
 
-def accept_loss_unit(value: object, where: str) -> str:
-    """Return the loss unit if it is one; ``where`` opens the message if it is not."""
-    if value not in LOSS_UNITS:
-        raise RunsError(
-            f"{where}: got {value!r}; accepted: {', '.join(LOSS_UNITS)}.{did_you_mean(str(value), LOSS_UNITS)}"
-        )
-    return str(value)
-
-
-def accept_convention(value: object, where: str) -> str:
-    """Return the convention for N under its one name; ``where`` opens the message if there is none."""
-    spellings = {squash(name): name for name in CONVENTIONS}
+def _accept(value: object, accepted: tuple[str, ...], where: str) -> str:
+    """Return a unit or convention under its one name; ``where`` opens the message if there is none."""
+    spellings = {squash(name): name for name in accepted}
     if squash(str(value)) not in spellings:
-        raise RunsError(
-            f"{where}: got {value!r}; accepted: {', '.join(CONVENTIONS)}.{did_you_mean(str(value), CONVENTIONS)}"
-        )
+        raise RunsError(f"{where}: got {value!r}; accepted: {', '.join(accepted)}.{did_you_mean(str(value), accepted)}")
     return spellings[squash(str(value))]
 
 
@@ -120,13 +109,13 @@ def settle_units(
 def _settle_loss(
     table: Table, name: str | None, card: LogCard, loss_unit: str | None
 ) -> tuple[str | None, list[Finding]]:
-    told = accept_loss_unit(loss_unit, "loss_unit") if loss_unit is not None else None
+    told = _accept(loss_unit, LOSS_UNITS, "loss_unit") if loss_unit is not None else None
     if name is None:
         if told:
             raise RunsError(f"{table.source} has no loss, but loss_unit={told!r} was passed: leave it out")
         return None, []
     own = _find_unit(name, table.source)
-    column = _read_declaration(table, ("loss_unit",), "loss units", accept_loss_unit)
+    column = _read_declaration(table, ("loss_unit",), "loss units", LOSS_UNITS)
     declared = told or column or card.loss_unit
     if declared and own and own.split("/")[0] != declared.split("/")[0]:
         raise RunsError(
@@ -141,25 +130,19 @@ def _settle_loss(
         return declared, []
     declared = own or "nats/token"
     why = f"from the name of column {name!r}" if own else "as nothing says otherwise"
-    return declared, [
-        Finding(
-            "loss-unit-assumed",
-            "info",
-            f"the loss is taken to be in {declared}, {why}; loss_unit= says it",
-            column=name,
-        )
-    ]
+    text = f"the loss is taken to be in {declared}, {why}; loss_unit= says it"
+    return declared, [Finding("loss-unit-assumed", "info", text, column=name)]
 
 
 def _settle_params(
     table: Table, columns: Mapping[str, str], card: LogCard, params_convention: str | None
 ) -> tuple[str | None, list[Finding]]:
-    convention = accept_convention(params_convention, "params_convention") if params_convention is not None else None
+    convention = _accept(params_convention, CONVENTIONS, "params_convention") if params_convention is not None else None
     if "params" not in {*columns, *derivable(columns)}:
         if convention:
             raise RunsError(f"{table.source} has no N, but params_convention={convention!r} was passed: leave it out")
         return None, []
-    in_file = _read_declaration(table, ("params_convention", "convention"), "conventions for N", accept_convention)
+    in_file = _read_declaration(table, ("params_convention", "convention"), "conventions for N", CONVENTIONS)
     by_name = _find_convention(columns.get("params", ""))
     for said, where in ((in_file, "a column"), (by_name, f"the name of column {columns.get('params')!r}")):
         if said and convention and said != convention:
@@ -193,9 +176,7 @@ def _find_convention(name: str) -> str | None:
     return "total" if "total" in plain else None
 
 
-def _read_declaration(
-    table: Table, names: tuple[str, ...], what: str, accept: Callable[[object, str], str]
-) -> str | None:
+def _read_declaration(table: Table, names: tuple[str, ...], what: str, accepted: tuple[str, ...]) -> str | None:
     """Return the single value of a column that declares something for every row, or refuse a mixture."""
     for name in table.frame.columns:
         if squash(name) not in map(squash, names):
@@ -205,7 +186,7 @@ def _read_declaration(
             if pd.isna(value):
                 continue
             where = f"{table.source}, row {row}, column {name!r}"
-            rows.setdefault(accept(value, where), []).append(int(str(row)))
+            rows.setdefault(_accept(value, accepted, where), []).append(int(str(row)))
         if len(rows) > 1:
             mixture = "; ".join(f"{value}: {rows_text(which)}" for value, which in rows.items())
             raise RunsError(

@@ -39,11 +39,8 @@ def read_tensorboard(path: Path) -> Log:
         if rows:
             runs.append(RunLog(name_under(root, folder), rows, {}))
         else:
-            found.append(
-                Finding(
-                    "run-without-metric", "warning", f"run {name_under(root, folder)!r} is left out: it has no scalars"
-                )
-            )
+            text = f"run {name_under(root, folder)!r} is left out: it has no scalars"
+            found.append(Finding("run-without-metric", "warning", text))
     return gather(runs, path.name, found)
 
 

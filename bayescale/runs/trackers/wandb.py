@@ -95,11 +95,8 @@ def _read_wandb_file(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str
     except Damage as damage:
         notes.append(damaged(file, root, f"{damage}: only what stands before was read"))
     if not ended and not notes:
-        notes.append(
-            Finding(
-                "run-not-closed", "info", f"run {name!r} has no closing record: it is still going on, or was killed"
-            )
-        )
+        text = f"run {name!r} has no closing record: it is still going on, or was killed"
+        notes.append(Finding("run-not-closed", "info", text))
     return RunLog(name, [row for row in rows if len(row) > 2], plain(about)), key, notes
 
 
@@ -127,10 +124,11 @@ def _read_items(items: Any) -> dict[str, Any]:
 
 
 def _read_history(history: Any) -> dict[str, Any]:
-    said = {name: value for name, value in _read_items(history.item).items() if isinstance(value, int | float | str)}
     # A loss that is no number is written as text.
     values = {
-        name: float(value) if value in ("NaN", "Infinity", "-Infinity") else value for name, value in said.items()
+        name: float(value) if value in NOT_FINITE else value
+        for name, value in _read_items(history.item).items()
+        if isinstance(value, int | float | str)
     }
     step = next((values.pop(name) for name in STEPS if name in values), values.get("_step", history.step.num))
     time = values.pop("_timestamp", None)
