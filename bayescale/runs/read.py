@@ -140,7 +140,7 @@ def read_runs(
 
 
 def content_hash(runs: xr.Dataset) -> str:
-    """Return a hash of what the runs say, whatever their order, names and file.
+    """Return a hash of the values of the runs. It does not depend on their order, names and file.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def _accept_dataset(runs: xr.Dataset) -> xr.Dataset:
 
 
 def _drop_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str], list[Finding]]:
-    """Leave out a column without a single value, where the runs can be read without it."""
+    """Leave out columns without a single value, unless the runs cannot be read without them."""
     empty = {name for name, column in found.items() if table.frame[column].isna().all()}
     if len((set(SIZES) & found.keys()) - empty) < 2:
         empty -= set(SIZES)

@@ -62,7 +62,7 @@ def read_curves(
     filters: Filters | Mapping[str, Any] | None = ALL,
     tracker: str | None = None,
 ) -> xr.Dataset:
-    """Read training curves, put every run in order, leave out what says nothing, and say what and why.
+    """Read training curves, sort every run, and leave out the checkpoints that say nothing about a scaling law.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def are_curves(path: str | Path, columns: Mapping[str, str | None] | None = None
 def _join_run_columns(
     table: Table, asked: dict[str, Any], run: str | Sequence[str] | None
 ) -> tuple[Table, dict[str, Any]]:
-    """Make one name of several columns that name a run together."""
+    """Join the columns that name a run together."""
     if run is None:
         return table, asked
     parts = require_columns(table, run, "run")
@@ -219,7 +219,7 @@ def _add_batch(table: Table, asked: dict[str, Any], batch: float | None) -> tupl
 
 
 def _add_single_run(table: Table, found: dict[str, str]) -> tuple[Table, dict[str, str]]:
-    """Take a table without a column for the run as one run, if no step comes twice."""
+    """Read a table without a column for the run as a single run, if no step comes twice."""
     if "run" in found:
         return table, found
     place = next((found[name] for name in ("step", "tokens") if name in found), None)
@@ -271,7 +271,7 @@ def _warn_of_training_loss(found: Mapping[str, str], asked: Mapping[str, str | N
 
 
 def _drop_incomplete(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Finding]]:
-    """Drop what only some runs have, but for the size: without it no law sees a run, and nobody would notice."""
+    """Drop quantities that only some runs have. A missing size or family is an error, as no law sees such a run."""
     notes = []
     kept = frame[frame["rule"].isin(["", *REASONS])]
     usable = frame[frame["rule"] == ""]
@@ -294,7 +294,7 @@ def _drop_incomplete(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, l
 
 
 def _plan_tokens(usable: pd.DataFrame) -> pd.Series:
-    """Return, by run, its tokens so far and those of the steps that are left, each as large as the last known."""
+    """Return the planned tokens of each run: those so far, and the steps left times the last batch size."""
     ends = usable.groupby("run").tail(1).set_index("run")
     a_step = ends["tokens"] / ends["step"]
     a_step = ends["batch"].fillna(a_step) if "batch" in ends else a_step
@@ -324,7 +324,7 @@ def _make_curves_dataset(frame: pd.DataFrame, loss_unit: str | None, groups: Map
 
 
 def _note_loss_errors(curves: xr.Dataset) -> list[Finding]:
-    """Say that a model of learning curves asks no checkpoint for its own error of measurement."""
+    """Say that models of learning curves do not use the standard errors of checkpoints."""
     if "loss_se" not in curves:
         return []
     said = (
@@ -335,7 +335,7 @@ def _note_loss_errors(curves: xr.Dataset) -> list[Finding]:
 
 
 def _warn_of_sparse(curves: xr.Dataset) -> list[Finding]:
-    """Say which runs and families have too little to tell anything of themselves."""
+    """Say which runs have one checkpoint, and which families one run."""
     segments = run_segments(curves)
     notes = []
     single = segments.names[segments.counts == 1].tolist()

@@ -12,14 +12,14 @@ from bayescale.numbers import scientific
 from bayescale.runs.reading.columns import CHECKPOINT
 
 BUDGET = "budget"
-TOLERANCE = 0.05  # in decades of compute: budgets read off a figure scatter so
+TOLERANCE = 0.05  # decades of compute by which budgets scatter that were read off a figure
 LEAST_SIZES = 4  # a parabola has three unknowns
 LEAST_BUDGETS = 3  # a line through the minima has two
-# A cluster counts where runs spread as thinly as those around it would gather so by chance less often than this.
+# A cluster is a budget if runs as dense as those around it would form it by chance less often than this.
 CHANCE = 0.005
-# Around it: as many windows of its own width on either side, of which the median is the thinness.
+# The density around a cluster is the median over this many windows of its width on either side.
 NEIGHBOURS = 4
-# With nothing around it at all, half a run a window.
+# The density where no run is around: half a run a window.
 THINNEST = 0.5
 
 
@@ -71,7 +71,7 @@ def isoflop_profiles(
         )
     given = None if budgets is None else np.log10(np.asarray(list(budgets), dtype=float))
     logs = np.log10(runs["compute"].values.astype(float))
-    sizes = np.round(np.log(runs["params"].values.astype(float)), 2)  # 1%: the same size, counted a little differently
+    sizes = np.round(np.log(runs["params"].values.astype(float)), 2)  # sizes within 1% count as one
     if given is None:
         members = _find_clusters(logs, sizes, tolerance, least)
     else:
@@ -84,7 +84,7 @@ def isoflop_profiles(
 
 
 def found_budgets(runs: xr.Dataset, tolerance: float = TOLERANCE, least: int = LEAST_SIZES) -> list[np.ndarray]:
-    """Return the places of the runs on each budget that is found, however few budgets there are; of one family.
+    """Return the positions of the runs on each budget that is found. The runs are of one family.
 
     Examples
     --------
@@ -101,13 +101,13 @@ def found_budgets(runs: xr.Dataset, tolerance: float = TOLERANCE, least: int = L
 
 
 def _select_near(logs: np.ndarray, centres: np.ndarray, k: int, tolerance: float) -> np.ndarray:
-    """Say which runs lie within the tolerance of that budget and nearer to it than to any other."""
+    """Say which runs lie within the tolerance of a budget, and nearer to it than to any other."""
     away = np.abs(logs[:, None] - centres[None])
     return (away.argmin(axis=1) == k) & (away[:, k] <= tolerance * (1 + 1e-9))
 
 
 def _find_clusters(logs: np.ndarray, sizes: np.ndarray, tolerance: float, least: int) -> list[np.ndarray]:
-    """Take the densest cluster, then the densest of what is left, and keep those that chance does not explain."""
+    """Take the densest cluster again and again, and keep the clusters that are unlikely by chance."""
     free, clusters = np.ones(logs.size, dtype=bool), []
     while (members := _find_densest(logs, free, tolerance)).size:
         free[members] = False
@@ -117,7 +117,7 @@ def _find_clusters(logs: np.ndarray, sizes: np.ndarray, tolerance: float, least:
 
 
 def _find_densest(logs: np.ndarray, free: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return the largest set of free runs in a window of twice the tolerance; of equals, the narrowest."""
+    """Return the largest set of free runs in a window of twice the tolerance. The narrowest of equal sets is taken."""
     at = np.flatnonzero(free)
     at = at[np.argsort(logs[at], kind="stable")]
     x = logs[at]
@@ -126,13 +126,13 @@ def _find_densest(logs: np.ndarray, free: np.ndarray, tolerance: float) -> np.nd
     end = np.searchsorted(x, x + 2 * tolerance, side="right")
     count, span = end - np.arange(x.size), x[end - 1] - x
     start = np.lexsort((span, -count))[0]
-    # The window's own edges are arbitrary: the cluster is what lies about the median of it.
+    # The edges of the window are arbitrary, so the cluster is what lies around its median.
     centre = np.median(x[start : end[start]])
     return at[np.abs(x - centre) <= tolerance * (1 + 1e-9)]
 
 
 def _compute_chance(logs: np.ndarray, members: np.ndarray, tolerance: float) -> float:
-    """Return how often runs as thin as those around would put so many into one window."""
+    """Return the probability that a window holds so many runs, given the density around it."""
     centre, width = np.median(logs[members]), 2 * tolerance
     steps = np.array([k for k in range(-NEIGHBOURS, NEIGHBOURS + 1) if k])
     around = [np.sum(np.abs(logs - (centre + k * width)) <= tolerance) for k in steps]
@@ -140,12 +140,12 @@ def _compute_chance(logs: np.ndarray, members: np.ndarray, tolerance: float) -> 
 
 
 def _poisson_tail(count: int, mean: float) -> float:
-    """Return how often a Poisson variable of this mean is as large as this count, or larger."""
+    """Return the probability that a Poisson variable of this mean is at least this count."""
     return 1 - sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count))
 
 
 def gather_profiles(runs: xr.Dataset, members: list[np.ndarray], tolerance: float) -> xr.Dataset:
-    """Return the runs of these profiles, each with its budget and what moves its log loss there."""
+    """Return the runs of these profiles, each with its budget and the shift of its log loss to that budget."""
     which = np.concatenate(members)
     index = np.repeat(np.arange(len(members)), [who.size for who in members])
     order = np.argsort(which, kind="stable")

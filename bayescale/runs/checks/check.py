@@ -16,7 +16,7 @@ from bayescale.runs.reading.derive import BATCHES
 from bayescale.runs.reading.findings import Finding, Suspicious, level_of, remedy_of, rows_of, rows_text
 from bayescale.runs.reading.origins import columns_of, derived_of, name_origin
 
-# A run of another kind may lie far off the law of the others, and no typo explains it.
+# Runs that differ in one of these follow laws of their own, so they are compared among themselves.
 SAME_FACTOR = 1.5  # within which compute of another unit is off by one factor
 KINDS = ("experts", "granularity", "sparsity", "bits_weights", "bits_activations", "bits_kv", "bits_post")
 
@@ -56,7 +56,7 @@ def check_runs(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious = "erro
 
 
 def _check_values(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious) -> list[Finding]:
-    """Look for columns in another unit, and where there are none for single values."""
+    """Look for columns in another unit. Single values are checked only if there are none."""
     impossible = magnitude_findings(runs, suspicious)
     disagrees = compute_disagrees(runs, cost, suspicious)
     unit = [finding for finding in disagrees if finding.code == "compute-in-another-unit"]
@@ -102,7 +102,7 @@ def _check_duplicates(runs: xr.Dataset) -> list[Finding]:
 
 
 def _list_distinguishing(runs: xr.Dataset) -> list[str]:
-    """Return the quantities that make two runs different, without those that follow from the others."""
+    """Return the quantities that make two runs different. Derived quantities are not among them."""
     derived = derived_of(runs)
     both = {"params", "tokens"} <= set(runs)
     kept = [name for name in QUANTITIES if name in ("params", "tokens") or name not in derived]
@@ -147,7 +147,7 @@ def compute_disagrees(runs: xr.Dataset, cost: CostModel, suspicious: Suspicious)
 
 
 def _report_factor(runs: xr.Dataset, ratio: float, cost: CostModel, suspicious: Suspicious) -> Finding:
-    """Say that all of a column of compute is off by one factor, as one in another unit is."""
+    """Say that a whole column of compute is off by one factor, as if it were in another unit."""
     column, unit = columns_of(runs)["compute"], unit_of_ratio(ratio)
     message = f"column {column!r} is {ratio:.3g} times what {cost.name} gives, in all {runs.sizes['run']} rows. "
     message += (
@@ -179,7 +179,7 @@ def batch_disagrees(runs: xr.Dataset) -> list[Finding]:
 
 
 def _find_replicates(runs: xr.Dataset) -> NDArray[np.bool_]:
-    """Say which runs share family, N and D with another seed: somebody meant that place, and an odd loss is scatter."""
+    """Say which runs share family, N and D with a run of another seed. Their N and D are meant, so no typing errors."""
     names = [name for name in ("family", "params", "tokens") if name in runs.variables]
     if "seed" not in runs:
         return np.zeros(runs.sizes["run"], dtype=bool)
@@ -220,7 +220,7 @@ def _check_typos(runs: xr.Dataset, suspicious: Suspicious) -> list[Finding]:
 def _trace_typos(runs: xr.Dataset) -> Moves:
     """Say what a typo in each column does to (log N, log D)."""
     by_cost = {name for name in SIZES if name in derived_of(runs) and derived_of(runs)[name] == runs.attrs["cost"]}
-    # A derived column moves with the columns it comes from, so a typo in C shows in D, and one in N in both.
+    # A derived column changes with the columns it comes from: a typo in C shows in D, and a typo in N in both.
     if "tokens" in by_cost:
         return {"params": (1.0, -1.0), "compute": (0.0, 1.0)}
     if "params" in by_cost:
@@ -229,7 +229,7 @@ def _trace_typos(runs: xr.Dataset) -> Moves:
 
 
 def _split_comparable(runs: xr.Dataset) -> list[NDArray[np.int64]]:
-    """Return the places of runs between which only N, D and the scatter should change the loss."""
+    """Return the positions of runs whose losses differ by N, D and scatter only."""
     kinds = {name: runs[name].values for name in ("family", *KINDS) if name in runs.variables}
     if not kinds:
         return [np.arange(runs.sizes["run"])]

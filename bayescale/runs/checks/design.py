@@ -10,13 +10,13 @@ from bayescale.runs.reading.columns import COLUMNS, QUANTITIES, SIZES
 from bayescale.runs.reading.families import places_by_family
 from bayescale.runs.reading.findings import Finding, rows_of
 
-# Of these a decade is little; the others seldom span one.
+# Quantities of which a decade is little. The others seldom span one.
 WIDE = ("params", "tokens", "step", "unique_tokens", "words", "examples")
-# How far off the runs at hand others would have to be, at least: in one size, in the ratio of two, and in compute.
+# The least factor between the runs and further ones that would help: of a size or a ratio (OFF), of compute (FAR).
 OFF, FAR = 5.0, 10.0
-# As much as this two runs at the same N may differ; a ratio or a budget may differ by SAME_RATIO.
+# Two N within the factor SAME count as one, and two ratios or budgets within SAME_RATIO.
 SAME, SAME_RATIO = 1.1, 1.25
-# Tokens per parameter that all lie within such a factor hardly tell N from D.
+# Tokens per parameter within this factor hardly tell N from D.
 NEAR_RATIO = 2.0
 
 
@@ -59,7 +59,7 @@ def design_findings(runs: xr.Dataset) -> list[Finding]:
 
 
 def _check_families(runs: xr.Dataset, whole: dict[str, Lack]) -> list[Finding]:
-    """Say what single families cannot tell by themselves, of which it was not said of all runs."""
+    """Say what single families cannot tell, unless it was said of all runs."""
     families = places_by_family(runs)
     if len(families) == 1:
         return []
@@ -95,14 +95,14 @@ def _report_few(runs: xr.Dataset) -> list[Finding]:
 
 
 def _propose_more(runs: xr.Dataset) -> str:
-    """Say how many runs to add, and down to what size: smaller ones cost little."""
+    """Say how many runs to add, and down to which size. Small runs cost little."""
     names = [name for name in SIZES[:2] if name in runs] or [name for name in (*SIZES, *WIDE) if name in runs][:1]
     down = " and ".join(f"{_symbol_of(name)} = {_write_value(name, float(runs[name].max()) / FAR)}" for name in names)
     return f"Add at least {_count_needed(runs)[0] - runs.sizes['run']}{f', down to {down}' if down else ''}."
 
 
 def _report_narrow(runs: xr.Dataset, told: dict[str, Lack]) -> list[Finding]:
-    """Say whether the runs span too little to extrapolate from: in compute, or else in what they do have."""
+    """Say whether the runs span too little to extrapolate from: in compute, or without compute in another quantity."""
     if "place" in told:
         return []
     names = ["compute"] if "compute" in runs else [name for name in WIDE if name in runs]
@@ -131,7 +131,7 @@ def _stands_still(values: xr.DataArray, tolerance: float) -> bool:
 
 
 def _find_lacks(runs: xr.Dataset) -> dict[str, Lack]:
-    """Name the directions in which the runs do not vary, or hardly, and what cannot be told without them."""
+    """Name the directions in which the runs hardly vary, and what cannot be told without them."""
     if not set(SIZES) & set(runs):
         return _find_one_place(runs)
     lacks = {
@@ -181,7 +181,7 @@ def _find_one_ratio(runs: xr.Dataset) -> dict[str, Lack]:
 
 
 def _find_one_line(runs: xr.Dataset) -> dict[str, Lack]:
-    """Say whether D follows from N, as where every run is at what another law holds best."""
+    """Say whether D follows from N, as in a log of runs at the best split of another law."""
     logs = np.log([runs["params"].values, runs["tokens"].values])
     if runs.sizes["run"] < 4:
         return {}
@@ -195,7 +195,7 @@ def _find_one_line(runs: xr.Dataset) -> dict[str, Lack]:
 
 
 def _propose_splits(runs: xr.Dataset) -> str:
-    """Propose the budget in the middle, split otherwise."""
+    """Propose other splits of the middle budget."""
     params, tokens = (float(np.exp(np.log(runs[name]).mean())) for name in ("params", "tokens"))
     places = (
         f"{_write_short(tokens / params * way)} (N = {_write_short(params / way**0.5)}, "
@@ -221,7 +221,7 @@ def _report_one_budget(runs: xr.Dataset) -> Lack:
 
 
 def _find_two_values(runs: xr.Dataset, name: str) -> list[Lack]:
-    """Say whether there are but two values of N or D: they give a slope, and not where it ends."""
+    """Say whether there are only two values of N or D. They give a slope, but not the value that it ends at."""
     values = np.sort(runs[name].values.astype(float))
     starts = np.flatnonzero(np.append(True, np.diff(np.log(values)) > np.log(SAME)))
     if len(starts) != 2:
@@ -237,7 +237,7 @@ def _find_two_values(runs: xr.Dataset, name: str) -> list[Lack]:
 
 
 def _find_one_place(runs: xr.Dataset) -> dict[str, Lack]:
-    """Say whether runs without N, D and C are all at one place, as then nothing is left for a law to turn on."""
+    """Say whether runs without N, D and C have one value of every quantity, so that no law can be fitted."""
     names = [name for name in QUANTITIES if name in runs] or ["loss"]
     if not all(_stands_still(runs[name], 1.01) for name in names):
         return {}
@@ -260,7 +260,7 @@ def _write_value(name: str, value: float) -> str:
 
 
 def _write_short(value: float) -> str:
-    """Write a number with two digits, but for hundreds, which would become powers of ten."""
+    """Write a number with two digits. Hundreds have three, as two would make a power of ten of them."""
     return human_number(value, 3 if 99.5 <= value < 1000 else 2)
 
 

@@ -55,14 +55,14 @@ def magnitude_findings(runs: xr.Dataset, suspicious: Suspicious, in_progress: bo
     if in_progress:
         low = {name: which & (which.all() | (name == "params")) for name, which in low.items()}
     low = {name: which for name, which in low.items() if which.any()}
-    # What was derived from a column that is off is off with it.
+    # Quantities that were derived from a wrong column are wrong too, and not told of.
     told = [name for name in low if name in columns_of(runs)] or list(low)
     units = _guess_units(runs, [name for name in told if name in columns_of(runs)])
     return [_report_magnitude(runs, name, low[name], units.get(name), suspicious) for name in told]
 
 
 def unit_of_ratio(ratio: float) -> str | None:
-    """Return the unit in which compute is, given as what share of its FLOP it is.
+    """Return the unit of a column of compute from its ratio to the compute in FLOP.
 
     Examples
     --------

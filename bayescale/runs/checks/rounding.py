@@ -9,11 +9,11 @@ from bayescale.runs.reading.findings import Finding
 
 LOSS_STEP = "loss_step"
 DECIMALS = (1, 2, 3)
-# So many losses on one grid are no accident.
+# The least number of different losses on one grid that is no accident.
 FEWEST = 8
-# Rounding whose standard error is less than this share of the runs' scatter is no news.
+# Rounding is mentioned if its standard error is at least this share of the scatter of the runs.
 COARSE = 0.1
-# How near to a whole number of steps a loss lies that was rounded.
+# The distance from a whole number of steps within which a loss counts as rounded.
 NEAR = 1e-6
 
 
@@ -49,7 +49,7 @@ def rounding_se(step: float) -> float:
 
 
 def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[Finding]:
-    """Say that losses are rounded where that is coarse: the step as it stands in the file, and in the runs' unit.
+    """Say that losses are rounded, if the step is coarse. It is given as in the file, and in the unit of the runs.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[F
 
 
 def _measure_scatter(runs: xr.Dataset) -> float:
-    """Return how log losses scatter about a quadratic surface in the sizes, of each family its own, robustly."""
+    """Return the robust scatter of log losses about a quadratic surface in the sizes, one surface a family."""
     left = [_fit_residuals(runs.isel(run=places)) for places in places_by_family(runs).values()]
     return float(1.4826 * np.median(np.abs(np.concatenate(left))))
 

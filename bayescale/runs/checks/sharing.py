@@ -12,15 +12,15 @@ from bayescale.runs.reading.columns import QUANTITIES, RESPONSES
 from bayescale.runs.reading.families import BUDGET, DESIGN, LEAN, label_names, places_by_family
 from bayescale.runs.reading.findings import Finding, rows_of
 
-ALONE = ""  # the label of a run that shares it with no other
-# As much as this the same N, D or C may differ by how it was counted or rounded, on the log.
+ALONE = ""  # the label of a run that shares nothing with another run
+# Values of N, D or C whose logs differ by less than this count as equal: they were counted or rounded differently.
 SAME = 1e-3
-# From so many rows in groups on, of all, it is said that a log has them.
+# The least share of the rows in groups for which the groups are mentioned.
 OFTEN = 0.2
 
 
 def shared_labels(runs: xr.Dataset, key: str) -> np.ndarray:
-    """Return for each run the group of those with which it shares something, empty where it shares it with none.
+    """Return the group of each run: the runs with which it shares something. It is empty for a run by itself.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def shared_labels(runs: xr.Dataset, key: str) -> np.ndarray:
 
 
 def labels_of_asked(asked: xr.Dataset, key: str) -> np.ndarray:
-    """Return for each run not yet made which of those asked with it would share its error.
+    """Return the groups of runs that are asked about, by what they would share.
 
     Runs of the same compute are of one budget and those alike in all of one design, each within a family. Of any other
     label than the family nothing is known, and each run is by itself.
@@ -104,7 +104,7 @@ def _label_by_design(runs: xr.Dataset) -> np.ndarray:
     cells = {name: _round_logs(runs[name].values.astype(float)) for name in names}
     if "family" in runs.coords:
         cells = {"family": runs["family"].values} | cells
-    # A budget that jitters by how it was read off is no other design where N and D are the same.
+    # Where N and D are the same, a compute that jitters makes no other design.
     if {"params", "tokens"} <= set(names):
         cells.pop("compute", None)
     table = pd.DataFrame(cells)
@@ -113,7 +113,7 @@ def _label_by_design(runs: xr.Dataset) -> np.ndarray:
 
 
 def _round_logs(values: np.ndarray) -> np.ndarray:
-    """Return values such that two are equal which differ by rounding alone."""
+    """Return values that are equal if they differ by rounding alone."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(values > 0, np.round(np.log(values) / SAME), values)
 
@@ -126,7 +126,7 @@ _WAYS: dict[str, Callable[[xr.Dataset], np.ndarray]] = {
 
 
 def loading_of(runs: xr.Dataset, key: str, labels: np.ndarray) -> np.ndarray:
-    """Return how much of its group's error each run has: all of it; of a lean, by how far it is off the middle in N.
+    """Return the factor by which the error of its group enters each run: 1, or for a lean the distance in log10 N.
 
     Examples
     --------
@@ -180,5 +180,5 @@ def sharing_findings(runs: xr.Dataset, known: Collection[str] = ()) -> list[Find
 
 
 def _varies_within_families(runs: xr.Dataset, name: str) -> bool:
-    """Say whether runs of one family have different labels; where they have not, pooling knows that they differ."""
+    """Say whether runs of one family have different labels. Pooling knows labels that differ between families only."""
     return any(len(np.unique(runs[name].values[places])) > 1 for places in places_by_family(runs).values())

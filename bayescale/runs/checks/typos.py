@@ -11,10 +11,10 @@ Floats = NDArray[np.float64]
 MIN_RUNS = 12
 NEAR_SD = 2.0
 FAR = (6.0, 0.05)  # robust sd, and log loss
-FAR_WHEN_ALONE = (3.0, 0.01)  # a decade or more from every other run: the place itself is half the evidence
-LEAST_SD = 0.002  # a simulated grid without noise has no spread to measure with
+FAR_WHEN_ALONE = (3.0, 0.01)  # for a run a decade or more from all others: its position is evidence too
+LEAST_SD = 0.002  # for simulated grids without noise
 MOST_TYPOS = 5
-# Above these the runs hold more than a law and noise (repeated data, untuned runs): oddness is no sign of a typo there.
+# Above these the runs follow more than a law and noise (repeated data, untuned runs), and outliers are no typos.
 MOST_SCATTER, MOST_OUTLIERS = 0.03, 0.03
 
 
@@ -52,9 +52,9 @@ class Surface:
         return self.basis(points) @ self.beta
 
     def supports(self, points: Floats) -> NDArray[np.bool_]:
-        """Say which points are no farther from the other runs than those are from one another."""
+        """Say which points lie among the other runs: not farther from them than they are from one another."""
         terms = self.basis(points)
-        # Off the design (one N, one ratio) the pseudo-inverse has no variance to report: look at what it cannot see.
+        # The pseudo-inverse has no variance in directions without runs (one N, one ratio): check these by themselves.
         unseen = terms - terms @ (self.precision @ np.linalg.pinv(self.precision, rcond=1e-8))
         leverage = np.einsum("ij,jk,ik->i", terms, self.precision, terms)
         return (leverage <= self.reach) & (np.abs(unseen).max(axis=1) < 0.05)
@@ -157,7 +157,7 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves, meant: NDArray[np
         worst = max(guesses, key=lambda guess: guess.gap).typo.row
         typo = min((guess for guess in guesses if guess.typo.row == worst), key=lambda guess: guess.left).typo
         found.append(typo)
-        # One typo bends the surface enough to hide or to feign another: go on as if this one were corrected.
+        # One typo bends the surface and may hide or feign another, so the search goes on with this one corrected.
         shift = np.log(typo.factor)
         if typo.column == "loss":
             log_loss[worst] -= shift
@@ -167,14 +167,14 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves, meant: NDArray[np
 
 
 def _follows_surface(points: Floats, log_loss: Floats) -> bool:
-    """Say whether the runs, once corrected, follow a smooth surface with hardly an outlier."""
+    """Say whether the corrected runs follow a smooth surface with hardly an outlier."""
     surface = fit_surface(points, log_loss)
     off = np.abs(log_loss - surface.predict(points)) > np.maximum(FAR[0] * surface.sd, FAR[1])
     return surface.sd < MOST_SCATTER and int(off.sum()) <= max(1, MOST_OUTLIERS * len(points))
 
 
 def _find_suspects(points: Floats, log_loss: Floats) -> NDArray[np.int64]:
-    """Return the rows worth a leave-one-out fit: off the surface of all runs, or so far out that they bend it."""
+    """Return the rows to check by a leave-one-out fit: those off the surface, and those far out that bend it."""
     surface = fit_surface(points, log_loss)
     residual = np.abs(log_loss - surface.predict(points))
     terms = surface.basis(points)
@@ -193,7 +193,7 @@ def _propose_corrections(points: Floats, log_loss: Floats, row: int, moves: Move
     for power in (-3, -2, -1, 1, 2, 3):
         shift = power * np.log(10.0)
         left = abs(off - shift)
-        # A tenth of the loss is no run's honest outlier, so a looser agreement than for N and D is enough.
+        # No run is an honest outlier by a factor of ten in loss, so a looser agreement than for N and D is enough.
         if inside and abs(off) > 1 and left < max(2 * NEAR_SD * surface.sd, FAR[1]):
             yield _Guess(Typo(row, "loss", 10.0**power), abs(off), left)
         for column, move in moves.items():

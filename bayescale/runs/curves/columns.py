@@ -11,7 +11,7 @@ HELD_OUT = (
     *("loss/val", "loss/eval", "loss/validation"),
 )
 TRAINING = ("train_loss", "training_loss", "train/loss", "training/loss", "loss/train", "loss_train")
-# A run's own properties: two values of one of them are two runs under one name.
+# Properties of a whole run. A run with two values of one of them is two runs under one name.
 OF_RUN = (
     *("family", "params", "seed", "width", "depth", "unique_tokens", "experts", "granularity", "sparsity"),
     *("bits_weights", "bits_activations", "bits_kv", "bits_post", "peak_lr", "schedule"),
@@ -73,7 +73,7 @@ CURVE_COLUMNS = _make_curve_columns()
 
 
 def match_curve_columns(names: Sequence[str], asked: Mapping[str, str | None], source: str) -> dict[str, str]:
-    """Say which column holds which quantity: of several losses the held-out one, and a training loss for want of it.
+    """Say which column holds which quantity. A held-out loss is preferred to a training loss.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def match_curve_columns(names: Sequence[str], asked: Mapping[str, str | None], s
         elif "loss" not in match_curve_only(names, "loss", source):
             training = _select_known(names, TRAINING)
             given |= {"loss": training[0]} if training else {}
-    # The training's own step, where a tracker counts something else besides.
+    # Trackers count calls in a column of their own; the step of the training is meant.
     own = _select_known(names, ("train/global_step", "trainer/global_step"))
     if "step" not in given and own:
         given["step"] = own[0]
@@ -119,7 +119,7 @@ def _select_known(names: Sequence[str], aliases: Sequence[str]) -> list[str]:
 
 
 def of_whole_run(name: str) -> str | None:
-    """Return what a column of a run's configuration is to its checkpoints; None where it says nothing of them.
+    """Return the name that a column of a run's configuration has for its checkpoints, or None if it is not used.
 
     Examples
     --------

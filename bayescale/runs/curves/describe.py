@@ -1,4 +1,4 @@
-"""What the reader understood of training curves, in words; and whether a log holds curves at all."""
+"""What the reader understood of training curves, in words."""
 
 import xarray as xr
 
@@ -43,7 +43,7 @@ def describe_curves(curves: xr.Dataset) -> str:
     columns = columns_of(curves)
     others = [f"{name} = {columns[name]!r}" for name in ("run", "lr", "lr_fraction", "peak_lr") if name in columns]
     lines.append(("also read", ", ".join(others)))
-    # The rules have lines of their own.
+    # What the rules left out has lines of its own.
     told = [finding for finding in findings(curves) if finding.code != "left-out"]
     summary = summary_lines(curves, lines, " (training curves)")
     return "\n".join([*summary, *left_out_lines(curves), *findings_text(told)])

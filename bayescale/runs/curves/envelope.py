@@ -52,7 +52,7 @@ def curves_of_runs(runs: xr.Dataset) -> xr.Dataset:
 
 
 def _label_sizes(runs: xr.Dataset) -> np.ndarray:
-    """Return the number of each row's size, smallest first; within 1% two are one, counted a little differently."""
+    """Return the number of the size of each row, smallest first. Sizes that differ by 1% or less count as one."""
     return np.unique(np.round(np.log(runs["params"].values.astype(float)), 2), return_inverse=True)[1]
 
 
@@ -121,7 +121,7 @@ def training_envelope(curves: xr.Dataset, points: int = ENVELOPE_POINTS) -> xr.D
 
 
 def losses_by_size(curves: xr.Dataset, log_compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sizes and the lowest log loss that each has at those computes; infinite where it has none."""
+    """Return the sizes, and the lowest log loss of each at every compute. It is infinite where the size has no loss."""
     label = _label_sizes(curves)
     params = np.array([np.exp(np.log(curves["params"].values[label == k]).mean()) for k in range(label.max() + 1)])
     losses = np.full((params.size, log_compute.size), np.inf)

@@ -20,13 +20,13 @@ PLURAL = {"tokens": "tokens", "step": "steps"}
 Mask = NDArray[np.bool_]
 
 NOT_A_NUMBER = "not a number"
-RISEN = 0.99  # of the peak: from there on the learning rate has been warmed up
+RISEN = 0.99  # share of the peak at which the warm-up has ended
 WARM_UP_AT_MOST = 0.5  # a peak beyond the middle of a run is a cycle or a restart, not a warm-up
 NEIGHBOURS = 5  # checkpoints on either side that a spike is held against
 LEAST_FOR_SPIKES = 12
-SMALLEST_SPIKE = 0.01  # log loss: where a log is so smooth that its own scatter is nothing
+SMALLEST_SPIKE = 0.01  # in log loss, for logs with hardly any scatter
 AT_THE_END = 3
-# A run or a peak that is gone may be what a person wants to look at; these are not.
+# What these rules leave out needs no warning.
 ROUTINE = ("first tokens", "warm-up", "start", "repeated", "no place")
 
 
@@ -130,7 +130,7 @@ def filter_curves(curves: xr.Dataset, filters: "Filters | Mapping[str, Any] | No
     rules = as_filters({} if filters is None else filters) or Filters()
     taken = np.full(curves.sizes[CHECKPOINT], "", dtype=object)
     for name in rules.reasons():
-        # Of a run's first peak its first tokens tell too; a spike stands out from what is left.
+        # The peak that ends the warm-up may lie within the first tokens. Spikes stand out from what is left.
         seen = np.flatnonzero((taken == "") | (name == "warm-up"))
         mask = np.zeros(taken.size, dtype=bool)
         mask[seen] = RULES[name](curves.isel({CHECKPOINT: seen}), rules)
@@ -203,7 +203,7 @@ def _describe_rule(gone: xr.Dataset, taken: NDArray[np.object_], rule: str, reas
 
 
 def with_left_out(curves: xr.Dataset, gone: pd.DataFrame) -> xr.Dataset:
-    """Put what was left out beside the curves, along a dimension of its own."""
+    """Add the checkpoints that were left out along the dimension ``left_out``."""
     if gone.empty:
         return curves
     columns = {f"{LEFT_OUT}_{name}": (LEFT_OUT, _plain_values(gone[name])) for name in gone.columns}
@@ -250,7 +250,7 @@ def _mask_first_tokens(curves: xr.Dataset, rules: Filters) -> Mask:
     clock, most = ("tokens", rules.first_tokens) if "tokens" in curves else ("step", np.inf)
     at, planned = curves[clock].values, curves.get(f"total_{PLURAL[clock]}")
     ends = at[segments.last][segments.index]
-    # A run in progress is measured against its plan where the log tells it, so that the rule does not move as it goes.
+    # A run in progress is measured against its planned length, if known: the rule then stays where it is.
     whole = ends if planned is None else np.where(np.isfinite(planned.values), planned.values, ends)
     return np.asarray(at < np.minimum(rules.first * whole, most))
 
@@ -271,7 +271,7 @@ def _mask_warm_up(curves: xr.Dataset, rules: Filters) -> Mask:
 
 
 def _find_first_peak(rate: NDArray[np.float64]) -> float:
-    """Return the rate from which it first falls: a restart or a second cycle is no warm-up."""
+    """Return the first peak of the rate. A restart or a second cycle is no warm-up."""
     highest = np.maximum.accumulate(rate)
     fallen = rate < RISEN * highest
     return float(highest[int(np.argmax(fallen))] if fallen.any() else highest[-1])
@@ -303,14 +303,14 @@ def _mask_spikes(curves: xr.Dataset, rules: Filters) -> Mask:
         if mine.size < LEAST_FOR_SPIKES:
             continue
         above = mine - _expect_from_neighbours(mine)
-        # The two at either end stand for themselves, so they tell nothing of the scatter.
+        # The two values at either end are compared with themselves, so they say nothing about the scatter.
         scatter = np.maximum(1.4826 * np.median(np.abs(above[2:-2])), known[run])
         out[run] = above > np.maximum(rules.spike * scatter, SMALLEST_SPIKE)
     return out
 
 
 def _find_neighbours(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return, for each value, those before and those after it, nearest first; NaN where either lies beyond the run."""
+    """Return the values before and after each value, nearest first. Pairs that reach beyond the run are NaN."""
     padded = np.concatenate([np.full(NEIGHBOURS, np.nan), values, np.full(NEIGHBOURS, np.nan)])
     place = np.arange(values.size) + NEIGHBOURS
     before, after = (np.stack([padded[place + sign * k] for k in range(1, NEIGHBOURS + 1)]) for sign in (-1, 1))
@@ -319,9 +319,9 @@ def _find_neighbours(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], 
 
 
 def _expect_from_neighbours(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each value's neighbours say of it: the middle one of the midpoints between one before and one after.
+    """Return what the neighbours of each value predict for it: the median of the midpoints of pairs around it.
 
-    Midpoints leave no trace of a slope. The two values at either end have too few neighbours and stand for themselves.
+    Midpoints remove a slope. The two values at either end have too few neighbours and predict themselves.
     """
     before, after = _find_neighbours(values)
     midpoints = np.sort((before + after) / 2, axis=0)
@@ -331,7 +331,7 @@ def _expect_from_neighbours(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _smooth_losses(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median about each value, so that a single low checkpoint is not taken for what the run had reached."""
+    """Return the running median. A single low checkpoint does not count as a loss that the run had reached."""
     return np.asarray(np.nanmedian(np.vstack([*_find_neighbours(values), values[None]]), axis=0))
 
 
@@ -341,4 +341,4 @@ RULES = {
     "warm-up": _mask_warm_up,
     "spike": _mask_spikes,
 }
-"""In the order in which they are applied: a run that diverged has no first tokens."""
+"""The rules in the order in which they are applied. A run that diverged is left out before its first tokens are."""

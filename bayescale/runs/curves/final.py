@@ -38,7 +38,7 @@ def final_runs(curves: xr.Dataset) -> xr.Dataset:
 
 
 def curves_hash(curves: xr.Dataset) -> str:
-    """Return a hash of what the curves say, whatever their file: the runs, their order and every number.
+    """Return a hash of the runs, their order and every number. It does not depend on the file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A log's rows as checkpoints: checked, run after run and in order, each with the rule that leaves it out."""
+"""Turn the rows of a log into checkpoints: checked, sorted, and marked by the rule that leaves them out."""
 
 import math
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from bayescale.runs.reading.table import Table
 
 
 def ordered_rows(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, list[Finding]]:
-    """Return checked values, run after run and in order, with the rule that leaves a row out in column ``rule``."""
+    """Return checked values, run after run, each run sorted. Column ``rule`` names the rule that leaves a row out."""
     losses = [_read_loss(value) for value in table.frame[found["loss"]]]
     state = ["no loss" if loss is None else "" if math.isfinite(loss) else "not a number" for loss in losses]
     cells = [None if rule else value for rule, value in zip(state, table.frame[found["loss"]], strict=True)]
@@ -58,7 +58,7 @@ def ordered_rows(table: Table, found: Mapping[str, str]) -> tuple[pd.DataFrame, 
 
 
 def _read_loss(value: Any) -> float | None:
-    """Return a loss, not finite where the run had none, or None where nothing was logged; text is checked later."""
+    """Return a loss, or None where nothing was logged. Text is checked later."""
     if value is None or value is pd.NaT or value is pd.NA:
         return None
     if isinstance(value, float | np.floating):
@@ -68,7 +68,7 @@ def _read_loss(value: Any) -> float | None:
 
 
 def _find_blanks(frame: pd.DataFrame, losses: pd.Series, clock: str) -> pd.Series:
-    """Say which NaN are blanks: all of a run that has one before its last loss, or no loss at all."""
+    """Say which NaN are blanks. All are in a run with a NaN before its last loss, and in a run without a loss."""
     blank = losses.map(lambda value: isinstance(value, float | np.floating) and math.isnan(value)).astype(bool)
     last = frame[clock].where(frame["rule"] == "").groupby(frame["run"]).transform("max")
     within = blank & (last.isna() | (frame[clock] <= last))
@@ -76,7 +76,7 @@ def _find_blanks(frame: pd.DataFrame, losses: pd.Series, clock: str) -> pd.Serie
 
 
 def _name_runs_without_loss(frame: pd.DataFrame, table: Table, column: str) -> list[Finding]:
-    """Say which runs have no loss at all, and what else they logged that may be one."""
+    """Say which runs have no loss, and which of their other columns may be one."""
     names = [str(name) for name, rules in frame.groupby("run", sort=False)["rule"] if (rules == "no loss").all()]
     if not names:
         return []
@@ -92,7 +92,7 @@ def _name_runs_without_loss(frame: pd.DataFrame, table: Table, column: str) -> l
 
 
 def _read_times(times: pd.Series) -> pd.Series:
-    """Return times as numbers, whether they are seconds or dates; missing where they cannot be read."""
+    """Return times (seconds or dates) as numbers. Times that cannot be read are NaN."""
     numbers = pd.to_numeric(times, errors="coerce")
     if numbers.notna().any():
         return numbers

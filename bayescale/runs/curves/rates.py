@@ -1,4 +1,4 @@
-"""What a log tells of each run's learning rate: filled in where other rows tell it, and said where none does."""
+"""The learning rates of runs: filled in from other rows, and findings about those that are missing or odd."""
 
 import numpy as np
 import pandas as pd
@@ -8,18 +8,18 @@ from bayescale.numbers import human_number
 from bayescale.runs.reading.findings import Finding, names_text
 
 RATES = ("lr_fraction", "lr")
-"""Columns that tell how far a run is annealed; the first that every checkpoint has is taken."""
-COOLED = 0.02  # of the peak
-STILL = 1e-6  # of log rate
-STRETCH = 3  # rows at one rate before it is a rate of its own
-TURNS, TURNING = 4, 1 / 3  # rises and falls by turns, and their share of all moves, that no schedule has
+"""Columns that tell how far a run is annealed. The first one that every checkpoint has is used."""
+COOLED = 0.02  # share of the peak
+STILL = 1e-6  # change of the log rate
+STRETCH = 3  # rows at one rate that make it a rate of its own
+TURNS, TURNING = 4, 1 / 3  # turns, and their share of all changes, that no schedule has
 
 
 def settle_rates(frame: pd.DataFrame) -> list[Finding]:
-    """Fill in the learning rates that a checkpoint lacks and other rows of its run tell, in place.
+    """Fill in missing learning rates from other rows of the run, in place.
 
-    That of another row at the same step, else between the rows before and after it. Before the first rate that a run
-    logged and after its last none is made up.
+    The rate of another row at the same step is used, else one between the rows before and after. Nothing is filled in
+    before the first rate that a run logged or after its last.
     """
     notes = []
     clock = "step" if "step" in frame else "tokens"
@@ -52,9 +52,9 @@ def _interpolate_rates(run: pd.DataFrame, name: str, clock: str) -> pd.Series:
 
 
 def with_peaks(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Add each run's highest learning rate, of all rows that it logged, where the log does not tell it.
+    """Add the highest learning rate of each run, over all rows that it logged, unless the log has a column for it.
 
-    Which share of it a checkpoint had must not hang on the checkpoints that a filter leaves.
+    The share of the peak at a checkpoint must not depend on which checkpoints a filter leaves.
     """
     if "lr" not in frame or "peak_lr" in frame:
         return frame, {}
@@ -62,7 +62,7 @@ def with_peaks(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def without_rates(curves: xr.Dataset) -> list[Finding]:
-    """Say which runs lack a learning rate that other checkpoints have, and what follows."""
+    """Say which runs lack learning rates that other runs have."""
     runs = curves["run"].values
     lacking = {name: dict.fromkeys(runs[np.isnan(curves[name].values)]) for name in RATES if name in curves}
     if not lacking or not all(lacking.values()):
@@ -86,7 +86,7 @@ def two_rates(frame: pd.DataFrame) -> list[Finding]:
         return []
     notes: list[Finding] = []
     for label, run in frame.dropna(subset=[name, clock]).sort_values(clock, kind="stable").groupby("run", sort=False):
-        # A branch that was cooled down stands beside the run that it left, and is no second run.
+        # A branch that was cooled down is part of the run that it left.
         run = run[run[name] > COOLED * run[name].max()]
         moves = np.diff(np.log(run[name]))
         notes += _find_stretches(str(label), run, moves, name, clock) or _find_alternation(
@@ -96,7 +96,7 @@ def two_rates(frame: pd.DataFrame) -> list[Finding]:
 
 
 def _find_stretches(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, clock: str) -> list[Finding]:
-    """Say where a rate that stands still becomes another: a schedule moves at most checkpoints."""
+    """Say where a constant rate becomes another constant rate. A schedule changes at most checkpoints."""
     jumps = np.flatnonzero(np.abs(moves) > STILL) + 1
     if not 0 < jumps.size <= 2 or np.diff([0, *jumps, len(run)]).min() < STRETCH:
         return []
@@ -114,7 +114,7 @@ def _find_stretches(label: str, run: pd.DataFrame, moves: np.ndarray, name: str,
 
 
 def _find_alternation(label: str, run: pd.DataFrame, moves: np.ndarray, name: str, clock: str) -> list[Finding]:
-    """Say where a rate rises and falls by turns, as that of two runs under one name does."""
+    """Say where a rate rises and falls by turns, as in two runs under one name."""
     moved = np.flatnonzero(np.abs(moves) > STILL)
     turned = moved[1:][np.diff(np.sign(moves[moved])) != 0] + 1
     if turned.size < TURNS or turned.size < TURNING * moved.size:

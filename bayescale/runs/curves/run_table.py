@@ -1,4 +1,4 @@
-"""What a second table, with a row for each run, says of runs whose checkpoints stand in the first."""
+"""A second table with a row for each run, joined to the table of checkpoints."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ TAKEN = (*OF_RUN, "batch", *PLANNED.values())
 def with_runs(
     table: Table, found: dict[str, str], runs: str | Path | pd.DataFrame | None
 ) -> tuple[Table, dict[str, str], list[Finding]]:
-    """Add to each checkpoint what is known of its run and the checkpoints' own table does not say.
+    """Add to each checkpoint the columns of a table of runs that the checkpoints lack.
 
     Parameters
     ----------

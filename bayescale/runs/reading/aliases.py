@@ -98,7 +98,7 @@ def _check_given(given: Mapping[str, str | None], present: list[str], source: st
 
 
 def unused_columns(table: Table, told: Collection[str | None]) -> list[Finding]:
-    """List the columns of which nothing was said yet."""
+    """List the columns that no finding and no quantity names."""
     declaring = {squash(name) for name in DECLARING}
     unused = [name for name in map(str, table.frame.columns) if name not in told and squash(name) not in declaring]
     if not unused:

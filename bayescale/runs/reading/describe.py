@@ -66,7 +66,7 @@ def families_text(labels: np.ndarray) -> str:
 
 
 def range_text(runs: xr.Dataset, name: str) -> str:
-    """Say from where to where one variable goes, in what unit, and where it comes from."""
+    """Write the range of a variable, its unit, and the column or formula that it comes from."""
     low, high = float(runs[name].min()), float(runs[name].max())
     columns = columns_of(runs)
     origin = f"column {columns[name]!r}" if name in columns else f"by {derived_of(runs)[name]}"

@@ -1,4 +1,4 @@
-"""Columns that group the runs: each combination of those of a family is one, others label the runs and no more."""
+"""Columns that group the runs. Each combination of the family columns is a family; label columns make no families."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,14 +14,14 @@ from bayescale.runs.reading.schema import label_text
 from bayescale.runs.reading.table import Table
 
 BETWEEN = " / "
-# What runs share by their N, D and C: no column may have these names.
+# Groups that are found from N, D and C. A label column may not have these names.
 BUDGET, LEAN, DESIGN = "budget", "lean", "design"
 
 
 def with_groups(
     table: Table, asked: dict[str, str | None], family: str | Sequence[str] | None
 ) -> tuple[Table, dict[str, str | None], dict[str, pd.Series]]:
-    """Return the table and the pairing of columns with a family made of these columns, and the labels of each.
+    """Make families of one or several columns.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def with_groups(
 def with_labels(
     table: Table, groups: Mapping[str, pd.Series], labels: str | Sequence[str] | None, found: Mapping[str, str]
 ) -> dict[str, pd.Series]:
-    """Return the labels of each grouping that makes families, and of these columns, which make none.
+    """Add the columns that label the runs without making families to the groups.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def with_labels(
 
 
 def label_names(runs: xr.Dataset) -> list[str]:
-    """Return the columns that label the runs: what they may share, beside what is found from N, D and C.
+    """Return the names of the coordinates that label the runs.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def label_names(runs: xr.Dataset) -> list[str]:
 
 
 def places_by_family(runs: xr.Dataset) -> dict[str, np.ndarray]:
-    """Return the places of each family's runs; without families, of all runs under an empty name."""
+    """Return the positions of the runs of each family. Without families, all runs stand under an empty name."""
     if "family" not in runs.coords:
         return {"": np.arange(runs.sizes["run"])}
     labels = runs["family"].values
@@ -146,7 +146,7 @@ def require_columns(table: Table, columns: str | Sequence[str], option: str) -> 
 
 
 def groups_told(family: str | Sequence[str] | None, labels: str | Sequence[str] | None) -> list[str]:
-    """Return the columns that are read as groups, and not as the family, which one column alone is."""
+    """Return the columns that are read as groups. A single family column is read as the family."""
     of_labels = [labels] if isinstance(labels, str) else [*(labels or ())]
     return of_labels if family is None or isinstance(family, str) else [*family, *of_labels]
 

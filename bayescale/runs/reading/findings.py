@@ -1,4 +1,4 @@
-"""One thing that a reader of the runs should know, and how it is kept with them."""
+"""Findings: what is odd about runs, or was done to them while reading. They are kept in the attributes."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -130,7 +130,7 @@ def level_of(suspicious: Suspicious) -> Level:
 
 
 def remedy_of(suspicious: Suspicious) -> str:
-    """Say what to do about a value that is refused as it looks wrong."""
+    """Return the sentence that says what to do about a value that looks wrong and is refused."""
     if suspicious == "keep":
         return ""
     return " Correct it; if it is right as it stands, pass suspicious='keep' (on the command line: --keep-suspicious)."

@@ -1,4 +1,4 @@
-"""What a file lacks: refused where no law could use it, told where only some questions are out of reach."""
+"""What a file lacks. A file that no law can use is refused. Other files get a note of what cannot be asked."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -18,13 +18,13 @@ BATCH_OF_WHAT = ("batch_size", "global_batch_size", "train_batch_size", "global_
 
 
 def has_inputs(names: Collection[str]) -> bool:
-    """Say whether a law would find anything to take among these: a loss counts where an accuracy or error is there."""
+    """Say whether a law has an input among these names. A loss is an input where there is an accuracy or error."""
     inputs = {*QUANTITIES, "loss"} if {"accuracy", "error"} & set(names) else set(QUANTITIES)
     return bool(inputs & set(names))
 
 
 def require_quantities(found: Mapping[str, str], present: list[str], source: str) -> None:
-    """Refuse a file without a loss, accuracy or error, or without anything that they could depend on.
+    """Refuse a file without a response (loss, accuracy or error), or without a quantity that a law can take.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def missing_sizes(
 
 
 def unclear_batch(table: Table, found: Mapping[str, str], given: Mapping[str, str | None]) -> list[Finding]:
-    """Say that a batch size whose name does not tell its unit was left alone."""
+    """Say that a batch size is not used, as its name does not tell its unit."""
     if "batch" in found or "batch" in given:
         return []
     names = [str(name) for name in table.frame.columns if squash(name) in map(squash, BATCH_OF_WHAT)]
@@ -147,7 +147,7 @@ def _words_of(names: Sequence[str], last: str) -> str:
 
 
 def _may_be_size(table: Table, name: str) -> bool:
-    """Say whether every value of a column is a number above 0, of which some differ and some are 1 or more."""
+    """Say whether a column holds different numbers, all above 0 and some 1 or more."""
     values = {_read_size(value) for value in table.frame[name] if not pd.isna(value)}
     # A learning rate stays below 1; a size does not, even in billions.
     return len(values) > 1 and min(values) > 0 and max(values) >= 1

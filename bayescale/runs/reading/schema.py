@@ -1,4 +1,4 @@
-"""What each column must hold, and one message for all that does not."""
+"""Check that every value of a column is accepted. One message lists all values that are not."""
 
 import math
 from collections.abc import Container, Mapping
@@ -15,7 +15,7 @@ from bayescale.runs.reading.table import Table
 SHOWN = 8
 NULLABLE = ("seed",)
 REFUSED = object()
-"""In the place of a value that is not accepted."""
+"""Stands in the place of a value that is not accepted."""
 
 
 def validate(
@@ -66,7 +66,7 @@ def validate(
 
 
 def _convert(cells: pd.Series, about: Column, nullable: bool) -> pd.Series:
-    """Return the cells of a column as numbers or labels, REFUSED where they are not accepted."""
+    """Return the cells of a column as numbers or labels. A cell that is not accepted becomes REFUSED."""
     label, blank = about.role == "label", cells.isna()
     nothing = REFUSED if not nullable else None if label else np.nan
     read = [
@@ -89,7 +89,7 @@ def _read_label(cell: Any) -> Any:
 
 
 def label_text(value: Any) -> str:
-    """Write a label as text; a whole number that pandas keeps as 1.0 is the label 1."""
+    """Write a label as text. A whole number that pandas keeps as 1.0 becomes the label 1."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 

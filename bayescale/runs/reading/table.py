@@ -1,4 +1,4 @@
-"""Files and frames, read as text into one table that remembers which row of the file each line was."""
+"""Read files and frames as text into one table that keeps the row numbers of the file."""
 
 import csv
 import io
@@ -87,7 +87,7 @@ def _read_text(path: Path) -> str:
 
 
 def _read_delimited(path: Path, separator: str) -> Table:
-    # pandas would turn a surplus field into an index and skip blank lines, and both would shift the row numbers.
+    # pandas turns a surplus field into an index and skips blank lines. Both would shift the row numbers.
     try:
         lines = list(csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=separator, strict=True))
     except csv.Error as error:

@@ -81,7 +81,7 @@ def read_card(path: Path) -> LogCard:
 
 
 def _accept(value: object, accepted: tuple[str, ...], where: str) -> str:
-    """Return a unit or convention under its one name; ``where`` opens the message if there is none."""
+    """Return a unit or convention under its canonical name. ``where`` begins the message if it is not accepted."""
     spellings = {squash(name): name for name in accepted}
     if squash(str(value)) not in spellings:
         raise RunsError(f"{where}: got {value!r}; accepted: {', '.join(accepted)}.{did_you_mean(str(value), accepted)}")
@@ -90,7 +90,7 @@ def _accept(value: object, accepted: tuple[str, ...], where: str) -> str:
 
 @dataclass(frozen=True)
 class Units:
-    """The unit of the loss and the convention of N, where the runs have them, with what was assumed."""
+    """The unit of the loss, the convention of N, and findings about what was assumed."""
 
     loss: str | None
     params: str | None
@@ -177,7 +177,7 @@ def _find_convention(name: str) -> str | None:
 
 
 def _read_declaration(table: Table, names: tuple[str, ...], what: str, accepted: tuple[str, ...]) -> str | None:
-    """Return the single value of a column that declares something for every row, or refuse a mixture."""
+    """Return the one value of a column that declares a unit or convention. A mixture of values is refused."""
     for name in table.frame.columns:
         if squash(name) not in map(squash, names):
             continue
@@ -230,7 +230,7 @@ def convert_to_nats(frame: pd.DataFrame, units: Units) -> Units:
 
 
 def describe_source(table: Table, card: LogCard, units: Units) -> dict[str, str]:
-    """Return what is known of the source as a whole, without what is not."""
+    """Return the attributes of the whole file. What is not known is left out."""
     said = {
         "title": card.title or (table.source if table.source == "DataFrame" else Path(table.source).stem),
         "source": table.source,
@@ -238,7 +238,7 @@ def describe_source(table: Table, card: LogCard, units: Units) -> dict[str, str]
         "params_convention": units.params,
         "rows_counted": table.counting,
         "licence": card.licence,
-        # The known irreducible loss of each family, where the language was made and its entropy rate is exact.
+        # The exact irreducible loss of each family, which is known where the language was made up.
         "truth": json.dumps(dict(card.truth)) if card.truth else None,
     }
     return {key: value for key, value in said.items() if value}

@@ -21,7 +21,7 @@ TRACKERS: dict[str, Callable[[Path], Log]] = {
     "mlflow": read_mlflow,
     "tensorboard": read_tensorboard,
 }
-"""In the order of preference where a folder holds several: the first ones know more of the run than its scalars."""
+"""The readers in the order of preference. The first ones know more of a run than its scalars."""
 
 __all__ = ["TRACKERS", "Log", "load_log", "trackers_in"]
 

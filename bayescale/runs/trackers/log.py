@@ -1,4 +1,4 @@
-"""What every experiment tracker's files become: one long table, a row for each run and step, and what was odd."""
+"""The long table that the files of every experiment tracker become: a row for each run and step."""
 
 import importlib
 import warnings
@@ -51,7 +51,7 @@ def gather(runs: Sequence[RunLog], source: str, findings: Sequence[Finding] = ()
     >>> gather([RunLog("a", [{"step": 1, "loss": 4.0}], {"params": 1e6})], "logs").table.frame.columns.tolist()
     ['run', 'step', 'loss', 'params']
     """
-    # What was logged row by row is nearer to the truth than what the configuration says of the run.
+    # A value that was logged in the row wins over the configuration of the run.
     records = [{"run": run.name, **row, **_add_configuration(run.about, row)} for run in runs for row in run.rows]
     if not records:
         said = "".join(f"\n  {finding.message}" for finding in findings)
@@ -88,7 +88,7 @@ def rows_of_series(series: Mapping[str, Sequence[Point]]) -> list[dict[str, Any]
 
 
 def tell_apart(names: Sequence[str], ids: Sequence[str]) -> list[str]:
-    """Return names that differ: one that several runs have is followed by the run's id.
+    """Return names that differ. A name that several runs have is followed by the id of the run.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def need(module: str, extra: str, what: str) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep a library's warnings about itself from the person who only wants a file read."""
+    """Silence the warnings of a library that is used to read a file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

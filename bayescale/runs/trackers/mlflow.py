@@ -36,7 +36,7 @@ SQLITE = "sqlite:///"
 SERVERS = ("http:", "https:")
 SCHEMES = ("sqlite:", *SERVERS, "mysql", "postgresql", "mssql")
 PAGE = 500
-# Newer releases refuse the folder of files unless told that it is meant; and reading a file is nobody's business.
+# Newer releases refuse a folder of files without the first setting. The second one keeps MLflow from reporting its use.
 SETTINGS = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 # MLflow's client upgrades or creates tables in any database that it opens, so its tables are read with SQL. These
 # tables and columns have been the same from MLflow 1.0 to 3.x.
@@ -57,7 +57,7 @@ def is_store(path: Path) -> bool:
         return path.suffix.lower() in DATABASES
     if (path / DEFAULT).is_file() or any(RUN_ID.fullmatch(run.parent.name) for run in path.glob("*/*/metrics")):
         return True
-    # Other tools write a meta.yaml too: that of an experiment has an id.
+    # Other tools write a meta.yaml too. The one of an MLflow experiment has an id.
     return any("experiment_id" in meta.read_text(errors="replace") for meta in path.glob("*/meta.yaml"))
 
 
@@ -99,12 +99,12 @@ def read_mlflow(source: str | Path) -> Log:
                 logged = _read_tables(database, table_names(database), name)
     except RunsError:
         raise
-    except Exception as error:  # the store's own, and those of the database below it, have no common root
+    except Exception as error:  # errors of MLflow, the database and its driver have no common root
         raise RunsError(f"{name} cannot be read as an MLflow store: {_first_line(error)}") from error
     text = "run {!r} is left out: it has no logged metric"
     found += [Finding("run-without-metric", "warning", text.format(run.name)) for run in logged if not run.series]
     logged = [run for run in logged if run.series]
-    # One experiment is no family, such as the one in use beside the empty "Default".
+    # A single experiment with runs makes no families: the experiment "Default" is often empty.
     several = len({run.experiment for run in logged}) > 1
     labels = tell_apart([run.name for run in logged], [run.key[:8] for run in logged])
     runs = [
@@ -197,7 +197,7 @@ def _undo_limit(value: float) -> float:
 
 
 def _read_folder(folder: Path, found: list[Finding]) -> list[_Logged]:
-    """Ask the client about a copy: it makes a folder for what was deleted wherever it looks."""
+    """Ask the client about a copy, as it creates a folder .trash in every store that it reads."""
     with tempfile.TemporaryDirectory(prefix="bayescale-") as place:
         copy = Path(place).resolve()
         for experiment in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != ".trash"):
@@ -213,12 +213,12 @@ def _read_folder(folder: Path, found: list[Finding]) -> list[_Logged]:
 
 
 def _skip_artifacts(folder: str, names: list[str]) -> list[str]:
-    """Return what need not be copied of a folder: MLflow takes a run without a folder of artifacts for none."""
+    """Return the files that are not copied. MLflow passes over runs without a folder of artifacts."""
     return names if Path(folder).name in ("artifacts", "traces") else []
 
 
 def _ask_client(uri: str, folder: Path | None, found: list[Finding]) -> tuple[list[_Logged], set[str]]:
-    """Return the runs that the client knows, and the ids of those of which a finding says that they are damaged."""
+    """Return the runs that the client knows, and the ids of the damaged runs that a finding names."""
     mlflow = need("mlflow", "mlflow", "an MLflow store")
     runs, told = [], set()
     with use_settings(), quiet():
@@ -261,7 +261,7 @@ def _list_runs(client: Any, experiment: str, folder: Path | None, found: list[Fi
         try:
             runs.append(client.get_run(place.name))
         except Exception as error:
-            if (place / "meta.yaml").is_file():  # the others are told of with all that MLflow passes over
+            if (place / "meta.yaml").is_file():  # runs without this file are named with all that MLflow passes over
                 found.append(damaged(place, folder, f"left out: {_first_line(error)}"))
                 told.add(place.name)
     return sorted(runs, key=lambda run: run.info.start_time or 0), told
@@ -289,7 +289,7 @@ def _ask_series(client: Any, run: Any, folder: Path | None, found: list[Finding]
         if folder is None:
             continue
         file = folder / run.info.experiment_id / run.info.run_id / "metrics" / metric
-        # MLflow ends every line; half of one may read as another value, or at another step.
+        # MLflow ends every line with a newline. Half a line may read as another value or step.
         if file.is_file() and not file.read_bytes().endswith(b"\n"):
             found.append(damaged(file, folder, "is cut off: its last line was left out"))
             series[metric].pop()

@@ -1,4 +1,4 @@
-"""SQLite databases that other programs wrote, opened such that neither they nor the files beside them change."""
+"""Read SQLite databases of other programs without changing them or the files beside them."""
 
 import shutil
 import sqlite3
@@ -10,13 +10,13 @@ from pathlib import Path
 from bayescale.errors import RunsError
 
 BEGINNING = b"SQLite format 3\x00"
-WRITE_AHEAD = 2  # the 19th byte of a database that keeps its latest pages in a -wal file
+WRITE_AHEAD = 2  # the 19th byte of a database in WAL mode
 TRIES = 3
 
 
 @contextmanager
 def open_unchanged(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database for reading, with what a program that writes to it at this moment has committed.
+    """Open a database for reading, with all that another program has committed to it so far.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def table_names(database: sqlite3.Connection) -> list[str]:
 
 
 def _copy_database(path: Path, folder: Path) -> Path:
-    """Copy a database and what is not yet part of it, again if it was written to meanwhile."""
+    """Copy a database with its unfinished changes. Copy again if it was written to meanwhile."""
     parts = [path, Path(f"{path}-wal"), Path(f"{path}-journal")]
     for _ in range(TRIES):
         before = [_size_and_time(part) for part in parts]

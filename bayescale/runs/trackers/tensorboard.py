@@ -32,7 +32,7 @@ def read_tensorboard(path: Path) -> Log:
     runs, found = [], []
     for folder, files in folders.items():
         series: dict[str, list[Point]] = {}
-        for file in files:  # their names begin with the time at which they were opened
+        for file in files:  # in the order in which they were opened, which their names begin with
             with quiet():
                 found += _add_scalars(file, root, loader, arrays, series)
         rows = rows_of_series(series)
@@ -46,10 +46,10 @@ def read_tensorboard(path: Path) -> Log:
 
 def _add_scalars(file: Path, root: Path, loader: Any, arrays: Any, series: dict[str, list[Point]]) -> list[Finding]:
     """Add a file's scalars to the series."""
-    records, whole = count_records(file)  # the loader stops at a damaged record and says nothing
+    records, whole = count_records(file)  # the loader stops at a damaged record without an error
     events = 0
     kinds: dict[str, str] = {}
-    # The loader rewrites the old form of a scalar into the new one, so that a single branch reads both.
+    # The loader converts the old form of a scalar to the new one.
     for event in loader.EventFileLoader(str(file)).Load():
         events += 1
         for value in event.summary.value:

@@ -9,7 +9,7 @@ from bayescale.runs.reading.findings import Finding
 from bayescale.runs.trackers.log import Log, RunLog, damaged, gather, name_under
 
 NAME = "trainer_state.json"
-# The mean over the whole run that the Trainer logs at its end is no point of the curve.
+# The Trainer logs the mean over the whole run at its end. It is no point of the curve.
 RENAMED = {"loss": "train_loss", "eval_loss": "eval_loss", "num_input_tokens_seen": "tokens", "train_loss": None}
 
 
@@ -59,7 +59,7 @@ def read_trainer_state(path: Path) -> Log:
 
 
 def _find_missing_states(root: Path, reached: dict[Path, float]) -> list[Finding]:
-    """Say which checkpoints have no state of their own, where none that was read got as far."""
+    """Say which checkpoints have no state, unless a state that was read got as far."""
     return [
         damaged(folder, root, f"has no {NAME}, so what the run logged on the way there is missing")
         for folder in sorted(root.rglob("checkpoint-*"))
@@ -70,7 +70,7 @@ def _find_missing_states(root: Path, reached: dict[Path, float]) -> list[Finding
 
 
 def _choose_farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
-    """Return the state with the most steps: each checkpoint repeats the log of those before it."""
+    """Return the state with the most steps, as each checkpoint repeats the log of the earlier ones."""
     states, notes = [], []
     for file in files:
         try:
@@ -88,7 +88,7 @@ def _choose_farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | No
 
 
 def _explain_unreadable(state: Any) -> str | None:
-    """Return what keeps a state from being read."""
+    """Return why a state cannot be read, or None."""
     if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
         return "it has no list 'log_history'"
     if not _is_number(state.get("global_step") or 0):
@@ -111,7 +111,7 @@ def _read_configuration(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _join_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row for each step: the Trainer logs training and evaluation apart."""
+    """Return one row for each step, as the Trainer logs training and evaluation separately."""
     rows: dict[float, dict[str, Any]] = {}
     for entry in history:
         row = rows.setdefault(entry["step"], {"step": entry["step"]})

@@ -20,7 +20,7 @@ HEADER = b":W&B"
 BLOCK, HEAD = 32768, struct.Struct("<IHB")
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
-# "_step" counts calls of wandb.log; where the training's own step was logged, that one is meant.
+# "_step" counts calls of wandb.log. The step of the training is used if it was logged.
 STEPS = ("train/global_step", "trainer/global_step", "global_step")
 EXPORTED = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<bound>__MIN|__MAX)?")
 
@@ -124,7 +124,7 @@ def _read_items(items: Any) -> dict[str, Any]:
 
 
 def _read_history(history: Any) -> dict[str, Any]:
-    # A loss that is no number is written as text.
+    # W&B writes a loss that is no number as text.
     values = {
         name: float(value) if value in NOT_FINITE else value
         for name, value in _read_items(history.item).items()
@@ -161,7 +161,7 @@ def records(file: Path) -> Iterator[bytes]:
 
 
 def is_chart_export(names: list[str]) -> bool:
-    """Say whether a table is what the menu of a W&B chart exports: a column for each run, with its least and greatest.
+    """Say whether a table was exported by the menu of a W&B chart: for each run a column, its minimum and its maximum.
 
     Examples
     --------
@@ -189,6 +189,6 @@ def melt_chart(table: Table) -> Table:
             )
         )
     long = pd.concat(parts)
-    # The same row of the file holds all runs at one step, so the rows of the long table count anew.
+    # A row of the file holds all runs at one step, so the rows of the long table are numbered anew.
     long.index = pd.Index(np.arange(len(long)))
     return Table(long.astype(object).where(long.notna(), None), table.source, "run by run, from 0")
