@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bayescale.runs.reading.aliases import match_columns, squash
-from bayescale.runs.reading.columns import COLUMNS, Column, is_not_negative
+from bayescale.runs.reading.columns import COLUMNS, NOT_NEGATIVE, Column
 
 HELD_OUT = (
     *(f"{text}{joint}loss" for joint in "_/" for text in ("val", "valid", "validation", "eval", "test")),
@@ -33,7 +33,7 @@ def _make_curve_columns() -> dict[str, Column]:
         known[name] = replace(known[name], aliases=f"{known[name].aliases} {aliases}")
     for name in ("step", "tokens"):  # a log may begin before the first step
         accepted = known[name].accepted.replace("above 0", "from 0")
-        known[name] = replace(known[name], accepts=is_not_negative, accepted=accepted)
+        known[name] = replace(known[name], **NOT_NEGATIVE | {"accepted": accepted})
     return known | {column.name: column for column in _OWN}
 
 
@@ -41,14 +41,10 @@ _OWN = (
     Column(
         *("lr", "note", "learning rate at the checkpoint"),
         aliases="learning_rate train/learning_rate train/lr lr/group0",
-        accepted="a number, 0 or more",
-        accepts=is_not_negative,
+        **NOT_NEGATIVE,
     ),
     Column(
-        *("lr_fraction", "note", "learning rate as a share of its peak"),
-        aliases="lr_share lr_scale",
-        accepted="a number, 0 or more",
-        accepts=is_not_negative,
+        *("lr_fraction", "note", "learning rate as a share of its peak"), aliases="lr_share lr_scale", **NOT_NEGATIVE
     ),
     Column(
         *("peak_lr", "note", "highest learning rate of the run"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["label", "note", "quantity", "response"]
 
@@ -49,28 +49,12 @@ class Column:
         return f"{self.name} ({self.symbol})" if self.symbol else self.name
 
 
-def _is_one_or_more(value: float) -> bool:
-    return value >= 1
-
-
-def is_not_negative(value: float) -> bool:
-    """Say whether a value is 0 or more."""
-    return value >= 0
-
-
-def _is_share(value: float) -> bool:
-    return 0 <= value <= 1
-
-
-def _is_share_below_one(value: float) -> bool:
-    return 0 <= value < 1
-
-
-def _is_count(value: float) -> bool:
-    return value >= 1 and value.is_integer()
-
-
-SHARE = "a share from 0 to 1; divide percentages by 100"
+NOT_NEGATIVE: dict[str, Any] = {"accepted": "a number, 0 or more", "accepts": lambda value: value >= 0}
+ONE_OR_MORE: dict[str, Any] = {"accepted": "a number, 1 or more", "accepts": lambda value: value >= 1}
+SHARE: dict[str, Any] = {
+    "accepted": "a share from 0 to 1; divide percentages by 100",
+    "accepts": lambda value: 0 <= value <= 1,
+}
 
 # The order is that in which content_hash writes the values: a new column goes to the end.
 _COLUMNS = (
@@ -107,8 +91,7 @@ _COLUMNS = (
     Column(
         *("loss_se", "note", "standard error of the loss", ""),
         aliases="loss_sd loss_stderr loss_std_err stderr se",
-        accepted="a number, 0 or more",
-        accepts=is_not_negative,
+        **NOT_NEGATIVE,
     ),
     Column(
         *("seed", "note", "random seed"),
@@ -159,23 +142,17 @@ _COLUMNS = (
         accepted="a number (below 0 in warm-up)",
         accepts=lambda value: True,
     ),
-    Column(
-        *("experts", "quantity", "number of experts"),
-        aliases="n_experts num_experts expert_count",
-        accepted="a number, 1 or more",
-        accepts=_is_one_or_more,
-    ),
+    Column(*("experts", "quantity", "number of experts"), aliases="n_experts num_experts expert_count", **ONE_OR_MORE),
     Column(
         *("granularity", "quantity", "granularity of the experts"),
         aliases="expert_granularity moe_granularity",
-        accepted="a number, 1 or more",
-        accepts=_is_one_or_more,
+        **ONE_OR_MORE,
     ),
     Column(
         *("sparsity", "quantity", "share of the weights that are zero"),
         aliases="weight_sparsity",
         accepted="a share from 0 to below 1; divide percentages by 100",
-        accepts=_is_share_below_one,
+        accepts=lambda value: 0 <= value < 1,
     ),
     Column(*("bits_weights", "quantity", "bits a weight in training", "bit"), aliases="weight_bits bits_w w_bits P_w"),
     Column(
@@ -189,20 +166,13 @@ _COLUMNS = (
         *("bits_post", "quantity", "bits a weight after training", "bit"),
         aliases="post_bits ptq_bits bits_ptq post_training_bits P_post",
     ),
-    Column(
-        *("accuracy", "response", "accuracy"),
-        aliases="acc score test_accuracy test_acc",
-        accepted=SHARE,
-        accepts=_is_share,
-    ),
-    Column(
-        *("error", "response", "error rate"), aliases="err error_rate test_error", accepted=SHARE, accepts=_is_share
-    ),
+    Column(*("accuracy", "response", "accuracy"), aliases="acc score test_accuracy test_acc", **SHARE),
+    Column(*("error", "response", "error rate"), aliases="err error_rate test_error", **SHARE),
     Column(
         *("questions", "note", "questions that the accuracy or error was measured on", "question"),
         aliases="n_questions num_questions test_questions",
         accepted="a whole number, 1 or more",
-        accepts=_is_count,
+        accepts=lambda value: value >= 1 and value.is_integer(),
     ),
 )
 

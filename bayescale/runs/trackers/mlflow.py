@@ -58,7 +58,8 @@ def is_store(path: Path) -> bool:
     if (path / DEFAULT).is_file() or any(RUN_ID.fullmatch(run.parent.name) for run in path.glob("*/*/metrics")):
         return True
     # Other tools write a meta.yaml too. The one of an MLflow experiment has an id.
-    return any("experiment_id" in meta.read_text(errors="replace") for meta in path.glob("*/meta.yaml"))
+    metas = [meta for meta in path.glob("*/meta.yaml") if meta.is_file()]
+    return any("experiment_id" in meta.read_text(errors="replace") for meta in metas)
 
 
 def read_mlflow(source: str | Path) -> Log:
