@@ -78,7 +78,7 @@ def human_number(value: float, digits: int = 3) -> str:
         power = max(p for p in EXPONENTS.values() if 10**p <= size)
         suffix = {3: "k", 6: "M", 9: "B", 12: "T"}[power]
         return f"{float(f'{value:.{digits - 1}e}') / 10**power:.{max(digits, 4)}g}{suffix}"
-    return _short_exponent(f"{value:.{digits}g}")
+    return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.{digits}g}")
 
 
 def scientific(value: float, digits: int = 3) -> str:

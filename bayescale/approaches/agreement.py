@@ -13,7 +13,8 @@ from bayescale.inference.sampling import SEED
 from bayescale.layers.noise import draw_response, known_of
 from bayescale.layers.shared_errors import alone
 from bayescale.numbers import human_number, scientific
-from bayescale.runs.checks.budgets import BUDGET, profiles_of_curves
+from bayescale.runs.checks.budgets import BUDGET
+from bayescale.runs.curves.profiles import profiles_of_curves
 
 REPLICATES = 500
 # Two-sided: where less than this share of the replicates lie as far out, the approaches are said to disagree.
@@ -68,8 +69,8 @@ def agreement(
     --------
     >>> import bayescale as bs
     >>> from bayescale.approaches import agreement
-    >>> from bayescale.runs.checks.budgets import profiles_of_curves
     >>> from bayescale.runs.curves.envelope import curves_of_runs
+    >>> from bayescale.runs.curves.profiles import profiles_of_curves
     >>> runs = bs.load_shipped("tinylm")
     >>> english = curves_of_runs(runs.isel(run=runs["family"].values == "english"))
     >>> fit = bs.fit(runs, seed=1)

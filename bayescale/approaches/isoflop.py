@@ -71,7 +71,7 @@ def isoflop_fit(
     --------
     >>> import bayescale as bs
     >>> from bayescale.approaches import isoflop_fit
-    >>> from bayescale.runs.checks.budgets import profiles_of_curves
+    >>> from bayescale.runs.curves.profiles import profiles_of_curves
     >>> from bayescale.runs.curves.envelope import curves_of_runs
     >>> runs = bs.load_shipped("tinylm")
     >>> english = curves_of_runs(runs.isel(run=runs["family"].values == "english"))
@@ -143,7 +143,7 @@ def profile_curves(
     --------
     >>> import bayescale as bs
     >>> from bayescale.approaches import isoflop_fit, profile_curves
-    >>> from bayescale.runs.checks.budgets import profiles_of_curves
+    >>> from bayescale.runs.curves.profiles import profiles_of_curves
     >>> from bayescale.runs.curves.envelope import curves_of_runs
     >>> runs = bs.load_shipped("tinylm")
     >>> english = curves_of_runs(runs.isel(run=runs["family"].values == "english"))

@@ -21,8 +21,9 @@ from bayescale.errors import DesignError
 from bayescale.inference import require_quotable, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.papers.tables import published_table
-from bayescale.runs.checks.budgets import BUDGET, TOLERANCE, isoflop_profiles, profiles_of_curves
+from bayescale.runs.checks.budgets import BUDGET, TOLERANCE, isoflop_profiles
 from bayescale.runs.curves.envelope import as_rows, curves_of_runs
+from bayescale.runs.curves.profiles import profiles_of_curves
 
 APPROACH, PAIR = "approach", "pair"
 SPLIT = ("a", "b", "params", "tokens")

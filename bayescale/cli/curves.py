@@ -18,7 +18,8 @@ from bayescale.layers.curve import HEAT, last_checkpoints
 from bayescale.numbers import human_number
 from bayescale.plots.file import check_picture, save_picture
 from bayescale.runs import findings
-from bayescale.runs.curves.describe import OF_A_RULE, are_curves, describe_curves, left_out_lines
+from bayescale.runs.curves.describe import describe_curves, left_out_lines
+from bayescale.runs.read_checkpoints import are_curves
 
 MASS = 0.9
 # A run is at its end from this share of what was planned on, and annealed within this share of the peak learning rate.
@@ -100,7 +101,7 @@ def _read_and_say(a: argparse.Namespace, card: bs.Card | None) -> xr.Dataset:
     for line in left_out_lines(curves):
         err.print(line, markup=False)
     for finding in findings(curves):
-        if finding.level != "info" and not finding.message.startswith(OF_A_RULE):
+        if finding.level != "info" and finding.code != "left-out":
             err.print(f"{finding.level}: {finding.message}", markup=False)
     return curves
 
@@ -117,6 +118,7 @@ def _read(a: argparse.Namespace, card: bs.Card | None) -> xr.Dataset:
         loss_unit=a.loss_unit,
         params_convention=a.params_convention,
         tracker=a.tracker,
+        suspicious="keep" if a.keep_suspicious else "error",
         filters=card.curve.filters if card and card.curve else {},
     )
 

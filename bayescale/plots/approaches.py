@@ -106,7 +106,7 @@ def plot_profiles(curves: xr.Dataset, *, ax: Axes = NEW) -> None:
     >>> import bayescale as bs
     >>> from bayescale.approaches import isoflop_fit, profile_curves
     >>> from bayescale.plots import plot_profiles
-    >>> from bayescale.runs.checks.budgets import profiles_of_curves
+    >>> from bayescale.runs.curves.profiles import profiles_of_curves
     >>> from bayescale.runs.curves.envelope import curves_of_runs
     >>> runs = bs.load_shipped("tinylm")
     >>> english = curves_of_runs(runs.isel(run=runs["family"].values == "english"))

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import math
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +12,27 @@ import xarray as xr
 
 from bayescale.costs import CostModel, cost_model
 from bayescale.errors import RunsError
-from bayescale.runs.checks.check import Suspicious, check_runs
+from bayescale.runs.checks.check import check_runs
 from bayescale.runs.checks.rounding import LOSS_STEP, rounding_findings, rounding_step
-from bayescale.runs.reading.aliases import match_columns, squash
+from bayescale.runs.reading.aliases import match_columns, unused_columns
 from bayescale.runs.reading.columns import COLUMNS, LABELS, QUANTITIES, RESPONSES, SIZES
 from bayescale.runs.reading.derive import derive
 from bayescale.runs.reading.families import groups_told, with_groups, with_labels
-from bayescale.runs.reading.finding import Finding, pack_findings, rows_text
-from bayescale.runs.reading.lacking import has_inputs, lacking_sizes, require_quantities, unclear_batch
+from bayescale.runs.reading.findings import Finding, Suspicious, pack_findings, refuse_errors, rows_text
+from bayescale.runs.reading.missing import has_inputs, missing_sizes, require_quantities, unclear_batch
 from bayescale.runs.reading.schema import validate
 from bayescale.runs.reading.table import Table, load_table
-from bayescale.runs.reading.units import Card, Units, read_card, refuse_impossible_loss, settle_units
+from bayescale.runs.reading.units import (
+    LogCard,
+    Units,
+    convert_to_nats,
+    describe_source,
+    read_card,
+    refuse_impossible_loss,
+    settle_units,
+)
 
 VARIABLES = {name: about for name, about in COLUMNS.items() if name not in LABELS}
-DECLARING = ("loss_unit", "params_convention", "convention")
 
 
 def read_runs(
@@ -97,43 +102,45 @@ def read_runs(
     if suspicious not in ("error", "keep"):
         raise RunsError(f"suspicious: got {suspicious!r}; accepted: 'error', 'keep'")
     if isinstance(source, xr.Dataset):
-        return _already_read(source)
+        return _accept_dataset(source)
     table = load_table(source)
-    card = Card() if isinstance(source, pd.DataFrame) else read_card(Path(source))
+    card = LogCard() if isinstance(source, pd.DataFrame) else read_card(Path(source))
     table, asked, groups = with_groups(table, dict(columns or {}), family)
     names = [str(name) for name in table.frame.columns]
     found = match_columns(names, asked, table.source)
-    found, notes = _without_empty(table, found)
+    found, notes = _drop_empty(table, found)
     require_quantities(found, names, table.source)
     groups = with_labels(table, groups, labels, found)
     units = settle_units(table, found, card, loss_unit, params_convention)
     frame = validate(table, found)
     step, raw = (rounding_step(frame["loss"].to_numpy()), frame["loss"].iloc[0]) if "loss" in frame else (0.0, 1.0)
-    units = in_nats(frame, units)
+    units = convert_to_nats(frame, units)
     if units.loss:
         refuse_impossible_loss(frame, units.loss, table, found["loss"])
     model = cost_model(cost)
     frame, derived, more = derive(frame, model)
     coords = {name: ("run", of[frame.index].to_numpy(dtype=str)) for name, of in groups.items() if name != "family"}
-    runs = _dataset(frame, units).assign_coords(coords)
+    runs = _make_dataset(frame, units).assign_coords(coords)
     runs.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived)}
-    runs.attrs |= attributes(table, card, units)
+    runs.attrs |= describe_source(table, card, units)
     notes += [*units.findings, *more, *unclear_batch(table, found, asked)]
     told = {*found.values(), *groups_told(family, labels), *(note.column for note in notes)}
-    notes += _blank_rows(table) + not_used(table, told)
+    if table.blank:
+        notes.append(Finding("rows-blank", "info", f"left out as blank: {rows_text(table.blank)}", table.blank))
+    notes += unused_columns(table, told)
     unit_step = step * float(frame["loss"].iloc[0] / raw) if step else 0.0
     if rounded := rounding_findings(runs, step, unit_step):
         runs.attrs[LOSS_STEP] = unit_step
         notes += rounded
-    checked = [*check_runs(runs, model, suspicious), *lacking_sizes(table, found, frame.columns, asked), *notes]
-    _refuse_errors(checked, table)
+    checked = [*check_runs(runs, model, suspicious), *missing_sizes(table, found, frame.columns, asked), *notes]
+    refuse_errors(checked, table)
     runs.attrs["findings"] = pack_findings(checked)
     runs.attrs["sha256"] = content_hash(runs)
     return runs
 
 
 def content_hash(runs: xr.Dataset) -> str:
-    """Return a hash of what the runs say, whatever their order, names and file.
+    """Return a hash of the values of the runs. It does not depend on their order, names and file.
 
     Parameters
     ----------
@@ -158,7 +165,7 @@ def content_hash(runs: xr.Dataset) -> str:
     return hashlib.sha256("\n".join(["\t".join(names), *lines]).encode()).hexdigest()
 
 
-def _already_read(runs: xr.Dataset) -> xr.Dataset:
+def _accept_dataset(runs: xr.Dataset) -> xr.Dataset:
     lacking, names = [], {str(name) for name in runs}
     if not set(RESPONSES) & names:
         lacking.append(f"has no {', '.join(RESPONSES[:-1])} or {RESPONSES[-1]}")
@@ -171,8 +178,8 @@ def _already_read(runs: xr.Dataset) -> xr.Dataset:
     return runs
 
 
-def _without_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str], list[Finding]]:
-    """Leave out a column without a single value, where the runs can be read without it."""
+def _drop_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str], list[Finding]]:
+    """Leave out columns without a single value, unless the runs cannot be read without them."""
     empty = {name for name, column in found.items() if table.frame[column].isna().all()}
     if len((set(SIZES) & found.keys()) - empty) < 2:
         empty -= set(SIZES)
@@ -181,43 +188,19 @@ def _without_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str],
     if not has_inputs(found.keys() - empty):
         empty -= {*QUANTITIES, "loss"}
     notes = [
-        Finding("info", f"not used: column {found[name]!r} is empty", column=found[name]) for name in sorted(empty)
+        Finding("column-empty", "info", f"not used: column {found[name]!r} is empty", column=found[name])
+        for name in sorted(empty)
     ]
     kept = {name: column for name, column in found.items() if name not in empty}
     if "loss_se" in kept and "loss" not in kept:
         column = kept.pop("loss_se")
-        notes.append(Finding("info", f"not used: column {column!r}, as there is no loss", column=column))
+        notes.append(
+            Finding("loss-error-unused", "info", f"not used: column {column!r}, as there is no loss", column=column)
+        )
     return kept, notes
 
 
-def in_nats(frame: pd.DataFrame, units: Units) -> Units:
-    """Convert a loss in bits, in place, and return its new unit."""
-    if units.loss is None or units.loss.startswith("nats"):
-        return units
-    now = units.loss.replace("bits", "nats")
-    for name in ("loss", "loss_se"):
-        if name in frame:
-            frame[name] *= math.log(2)
-    note = Finding("info", f"the loss was converted from {units.loss} to {now} (times ln 2)")
-    return replace(units, loss=now, findings=(*units.findings, note))
-
-
-def attributes(table: Table, card: Card, units: Units) -> dict[str, str]:
-    """Return what is known of the source as a whole, without what is not."""
-    said = {
-        "title": card.title or (table.source if table.source == "DataFrame" else Path(table.source).stem),
-        "source": table.source,
-        "loss_unit": units.loss,
-        "params_convention": units.params,
-        "rows_counted": table.counting,
-        "licence": card.licence,
-        # The known irreducible loss of each family, where the language was made and its entropy rate is exact.
-        "truth": json.dumps(dict(card.truth)) if card.truth else None,
-    }
-    return {key: value for key, value in said.items() if value}
-
-
-def _dataset(frame: pd.DataFrame, units: Units) -> xr.Dataset:
+def _make_dataset(frame: pd.DataFrame, units: Units) -> xr.Dataset:
     values: dict[str, Any] = {name: frame[name].to_numpy() for name in VARIABLES if name in frame}
     for name in ("seed", "questions"):
         if name in values and not np.isnan(values[name]).any():
@@ -237,26 +220,3 @@ def _dataset(frame: pd.DataFrame, units: Units) -> xr.Dataset:
     if "family" in frame:
         runs = runs.assign_coords(family=("run", np.array([str(name) for name in frame["family"]], dtype=str)))
     return runs
-
-
-def not_used(table: Table, told: Collection[str | None]) -> list[Finding]:
-    """List the columns of which nothing was said yet."""
-    declaring = {squash(name) for name in DECLARING}
-    unused = [name for name in map(str, table.frame.columns) if name not in told and squash(name) not in declaring]
-    if not unused:
-        return []
-    shown = ", ".join(unused[:12]) + (f", and {len(unused) - 12} more" if len(unused) > 12 else "")
-    return [Finding("info", f"not used: {shown}")]
-
-
-def _blank_rows(table: Table) -> list[Finding]:
-    return [Finding("info", f"left out as blank: {rows_text(table.blank)}", table.blank)] if table.blank else []
-
-
-def _refuse_errors(checked: list[Finding], table: Table) -> None:
-    errors = [finding.message for finding in checked if finding.level == "error"]
-    if not errors:
-        return
-    more = [f"and {len(errors) - 8} more"] if len(errors) > 8 else []
-    listed = "\n".join(f"  - {text}" for text in errors[:8] + more)
-    raise RunsError(f"{table.source} cannot be used as it stands (rows are counted {table.counting}):\n{listed}")

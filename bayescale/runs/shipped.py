@@ -7,8 +7,8 @@ from typing import Any
 import xarray as xr
 
 from bayescale.errors import RunsError, did_you_mean
-from bayescale.runs.curves.checkpoints import read_curves
 from bayescale.runs.read import read_runs
+from bayescale.runs.read_checkpoints import read_curves
 from bayescale.runs.reading.units import read_card
 from bayescale.shipped_files import shipped_path
 
@@ -68,7 +68,7 @@ def load_shipped(name: str) -> xr.Dataset:
     >>> load_shipped("published").attrs["loss_unit"]
     'nats/token'
     """
-    return read_runs(_find(name, {log.name: log.path for log in shipped_logs()}, "run log"))
+    return read_runs(_find_shipped(name, {log.name: log.path for log in shipped_logs()}, "run log"))
 
 
 def load_shipped_curves(name: str, **options: Any) -> xr.Dataset:
@@ -98,11 +98,11 @@ def load_shipped_curves(name: str, **options: Any) -> xr.Dataset:
     1104
     """
     there = {path.parent.name: path for path in sorted(shipped_path("data").glob("*/curves.csv"))}
-    path = _find(name, there, "set of training curves")
+    path = _find_shipped(name, there, "set of training curves")
     return read_curves(path, **{"runs": path.with_name("runs.csv"), **options})
 
 
-def _find(name: str, there: dict[str, Path], what: str) -> Path:
+def _find_shipped(name: str, there: dict[str, Path], what: str) -> Path:
     if name not in there:
         raise RunsError(f"no {what} {name!r} is shipped; accepted: {', '.join(there)}.{did_you_mean(name, there)}")
     return there[name]

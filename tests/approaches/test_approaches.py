@@ -24,8 +24,9 @@ from bayescale.approaches import (
 from bayescale.approaches.isoflop_model import PRIORS
 from bayescale.approaches.posterior import one_family, require_all, with_priors
 from bayescale.errors import CardError, QuestionError, UnconvergedError
-from bayescale.runs.checks.budgets import isoflop_profiles, profiles_of_curves
+from bayescale.runs.checks.budgets import isoflop_profiles
 from bayescale.runs.curves.envelope import curves_of_runs
+from bayescale.runs.curves.profiles import profiles_of_curves
 
 LOPSIDED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.465, "beta": 0.155}
 

@@ -1,29 +1,25 @@
 """IsoFLOP profiles: the runs of a log that share a budget, found where compute jitters about it."""
 
 import json
+import math
 from collections.abc import Iterable
-from itertools import pairwise
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
-from bayescale.costs import cost_model
 from bayescale.errors import DesignError
 from bayescale.numbers import scientific
-from bayescale.runs.curves.envelope import as_rows, losses_by_size
-from bayescale.runs.curves.segments import CHECKPOINT
+from bayescale.runs.reading.columns import CHECKPOINT
 
 BUDGET = "budget"
-TOLERANCE = 0.05  # in decades of compute: budgets read off a figure scatter so
+TOLERANCE = 0.05  # decades of compute by which budgets scatter that were read off a figure
 LEAST_SIZES = 4  # a parabola has three unknowns
 LEAST_BUDGETS = 3  # a line through the minima has two
-# A cluster counts where runs spread as thinly as those around it would gather so by chance less often than this.
+# A cluster is a budget if runs as dense as those around it would form it by chance less often than this.
 CHANCE = 0.005
-# Around it: as many windows of its own width on either side, of which the median is the thinness.
+# The density around a cluster is the median over this many windows of its width on either side.
 NEIGHBOURS = 4
-SPACING = np.log(10) / 2  # of budgets that are read off learning curves
-# With nothing around it at all, half a run a window.
+# The density where no run is around: half a run a window.
 THINNEST = 0.5
 
 
@@ -75,20 +71,20 @@ def isoflop_profiles(
         )
     given = None if budgets is None else np.log10(np.asarray(list(budgets), dtype=float))
     logs = np.log10(runs["compute"].values.astype(float))
-    sizes = np.round(np.log(runs["params"].values.astype(float)), 2)  # 1%: the same size, counted a little differently
+    sizes = np.round(np.log(runs["params"].values.astype(float)), 2)  # sizes within 1% count as one
     if given is None:
-        members = _found(logs, sizes, tolerance, least)
+        members = _find_clusters(logs, sizes, tolerance, least)
     else:
-        members = [np.flatnonzero(_mine(logs, given, k, tolerance)) for k in range(given.size)]
+        members = [np.flatnonzero(_select_near(logs, given, k, tolerance)) for k in range(given.size)]
     kept = [who for who in members if len(np.unique(sizes[who])) >= least]
     if len(kept) < LEAST_BUDGETS:
-        raise DesignError(_too_few(runs, kept, members, tolerance, least))
+        raise DesignError(_explain_too_few(runs, kept, members, tolerance, least))
     kept.sort(key=lambda who: float(np.median(logs[who])))
-    return _gathered(runs, kept, tolerance)
+    return gather_profiles(runs, kept, tolerance)
 
 
 def found_budgets(runs: xr.Dataset, tolerance: float = TOLERANCE, least: int = LEAST_SIZES) -> list[np.ndarray]:
-    """Return the places of the runs on each budget that is found, however few budgets there are; of one family.
+    """Return the positions of the runs on each budget that is found. The runs are of one family.
 
     Examples
     --------
@@ -101,27 +97,27 @@ def found_budgets(runs: xr.Dataset, tolerance: float = TOLERANCE, least: int = L
     """
     logs = np.log10(runs["compute"].values.astype(float))
     sizes = np.round(np.log(runs["params"].values.astype(float)), 2)
-    return sorted(_found(logs, sizes, tolerance, least), key=lambda members: float(np.median(logs[members])))
+    return sorted(_find_clusters(logs, sizes, tolerance, least), key=lambda members: float(np.median(logs[members])))
 
 
-def _mine(logs: np.ndarray, centres: np.ndarray, k: int, tolerance: float) -> np.ndarray:
-    """Say which runs lie within the tolerance of that budget and nearer to it than to any other."""
+def _select_near(logs: np.ndarray, centres: np.ndarray, k: int, tolerance: float) -> np.ndarray:
+    """Say which runs lie within the tolerance of a budget, and nearer to it than to any other."""
     away = np.abs(logs[:, None] - centres[None])
     return (away.argmin(axis=1) == k) & (away[:, k] <= tolerance * (1 + 1e-9))
 
 
-def _found(logs: np.ndarray, sizes: np.ndarray, tolerance: float, least: int) -> list[np.ndarray]:
-    """Take the densest cluster, then the densest of what is left, and keep those that chance does not explain."""
+def _find_clusters(logs: np.ndarray, sizes: np.ndarray, tolerance: float, least: int) -> list[np.ndarray]:
+    """Take the densest cluster again and again, and keep the clusters that are unlikely by chance."""
     free, clusters = np.ones(logs.size, dtype=bool), []
-    while (members := _densest(logs, free, tolerance)).size:
+    while (members := _find_densest(logs, free, tolerance)).size:
         free[members] = False
         if len(np.unique(sizes[members])) >= least:
             clusters.append(members)
-    return [members for members in clusters if _chance(logs, members, tolerance) < CHANCE]
+    return [members for members in clusters if _compute_chance(logs, members, tolerance) < CHANCE]
 
 
-def _densest(logs: np.ndarray, free: np.ndarray, tolerance: float) -> np.ndarray:
-    """Return the largest set of free runs in a window of twice the tolerance; of equals, the narrowest."""
+def _find_densest(logs: np.ndarray, free: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return the largest set of free runs in a window of twice the tolerance. The narrowest of equal sets is taken."""
     at = np.flatnonzero(free)
     at = at[np.argsort(logs[at], kind="stable")]
     x = logs[at]
@@ -130,20 +126,26 @@ def _densest(logs: np.ndarray, free: np.ndarray, tolerance: float) -> np.ndarray
     end = np.searchsorted(x, x + 2 * tolerance, side="right")
     count, span = end - np.arange(x.size), x[end - 1] - x
     start = np.lexsort((span, -count))[0]
-    # The window's own edges are arbitrary: the cluster is what lies about the median of it.
+    # The edges of the window are arbitrary, so the cluster is what lies around its median.
     centre = np.median(x[start : end[start]])
     return at[np.abs(x - centre) <= tolerance * (1 + 1e-9)]
 
 
-def _chance(logs: np.ndarray, members: np.ndarray, tolerance: float) -> float:
-    """Return how often runs as thin as those around would put so many into one window."""
+def _compute_chance(logs: np.ndarray, members: np.ndarray, tolerance: float) -> float:
+    """Return the probability that a window holds so many runs, given the density around it."""
     centre, width = np.median(logs[members]), 2 * tolerance
     steps = np.array([k for k in range(-NEIGHBOURS, NEIGHBOURS + 1) if k])
     around = [np.sum(np.abs(logs - (centre + k * width)) <= tolerance) for k in steps]
-    return float(stats.poisson.sf(members.size - 1, max(float(np.median(around)), THINNEST)))
+    return _poisson_tail(members.size, max(float(np.median(around)), THINNEST))
 
 
-def _gathered(runs: xr.Dataset, members: list[np.ndarray], tolerance: float) -> xr.Dataset:
+def _poisson_tail(count: int, mean: float) -> float:
+    """Return the probability that a Poisson variable of this mean is at least this count."""
+    return 1 - sum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count))
+
+
+def gather_profiles(runs: xr.Dataset, members: list[np.ndarray], tolerance: float) -> xr.Dataset:
+    """Return the runs of these profiles, each with its budget and the shift of its log loss to that budget."""
     which = np.concatenate(members)
     index = np.repeat(np.arange(len(members)), [who.size for who in members])
     order = np.argsort(which, kind="stable")
@@ -167,73 +169,9 @@ def _gathered(runs: xr.Dataset, members: list[np.ndarray], tolerance: float) -> 
     return profiles.assign_attrs(profiles=json.dumps(count))
 
 
-def profiles_of_curves(
-    curves: xr.Dataset, *, budgets: Iterable[float] | None = None, least: int = LEAST_SIZES
-) -> xr.Dataset:
-    """Return IsoFLOP profiles that are read off learning curves: at each budget, the loss of every size that got there.
-
-    Parameters
-    ----------
-    curves : xarray.Dataset
-        From `read_curves` or `curves_of_runs`; of one family.
-    budgets : iterable of float, optional
-        FLOP. By default half a decade apart, where the best of the sizes is neither the smallest nor the largest.
-    least : int
-        How many sizes a profile takes.
-
-    Returns
-    -------
-    xarray.Dataset
-        As `isoflop_profiles` gives it, one entry for each size and budget. What is read between two points of a curve
-        is no run of its own: profiles at many budgets are not as many observations.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than three profiles.
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> from bayescale.runs.checks.budgets import profiles_of_curves
-    >>> from bayescale.runs.curves.envelope import curves_of_runs
-    >>> runs = bs.load_shipped("tinylm")
-    >>> english = curves_of_runs(runs.isel(run=runs["family"].values == "english"))
-    >>> profiles_of_curves(english).sizes["budget"]
-    3
-    """
-    curves = as_rows(curves)
-    log_c = np.log(curves["compute"].values.astype(float))
-    given = np.arange(log_c.min(), log_c.max(), SPACING) if budgets is None else np.log(np.asarray(list(budgets)))
-    params, losses = losses_by_size(curves, given)
-    present = np.isfinite(losses)
-    best, first, last = losses.argmin(axis=0), present.argmax(axis=0), len(params) - 1 - present[::-1].argmax(axis=0)
-    sound = present.sum(axis=0) >= least
-    if budgets is None:
-        sound &= (best > first) & (best < last)
-    kept = [np.flatnonzero(present[:, k]) for k in np.flatnonzero(sound)]
-    if len(kept) < LEAST_BUDGETS:
-        raise DesignError(
-            f"{curves.attrs.get('source', 'the runs')}: {len(kept)} IsoFLOP profiles can be read off the learning "
-            f"curves; it takes {LEAST_BUDGETS}, each of {least} sizes or more of which a middle one is the best."
-        )
-    at, of = np.repeat(given[sound], [who.size for who in kept]), np.concatenate(kept)
-    read = xr.Dataset(
-        {
-            "params": ("run", params[of]),
-            "compute": ("run", np.exp(at)),
-            "loss": ("run", np.exp(losses[of, np.searchsorted(given, at)])),
-        },
-        coords={"run": np.arange(of.size)},
-        attrs=curves.attrs,
-    )
-    read["tokens"] = cost_model(curves.attrs["cost"]).tokens(read["params"], read["compute"])
-    ends = np.cumsum([0, *(who.size for who in kept)])
-    profiles = _gathered(read, [np.arange(low, high) for low, high in pairwise(ends)], 0.0)
-    return profiles.assign_attrs(profiles=json.dumps({"runs": curves.sizes["run"], "read_off_curves": of.size}))
-
-
-def _too_few(runs: xr.Dataset, kept: list[np.ndarray], members: list[np.ndarray], tolerance: float, least: int) -> str:
+def _explain_too_few(
+    runs: xr.Dataset, kept: list[np.ndarray], members: list[np.ndarray], tolerance: float, least: int
+) -> str:
     where = runs.attrs.get("source", "the runs")
     at = ", ".join(scientific(float(np.median(runs["compute"].values[who])), 2) for who in kept) or "none"
     thin = len(members) - len(kept)

@@ -3,17 +3,17 @@
 import numpy as np
 import xarray as xr
 
-from bayescale.runs.checks.design import families_of
 from bayescale.runs.reading.columns import SIZES
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.families import places_by_family
+from bayescale.runs.reading.findings import Finding
 
 LOSS_STEP = "loss_step"
 DECIMALS = (1, 2, 3)
-# So many losses on one grid are no accident.
+# The least number of different losses on one grid that is no accident.
 FEWEST = 8
-# Rounding whose standard error is less than this share of the runs' scatter is no news.
+# Rounding is mentioned if its standard error is at least this share of the scatter of the runs.
 COARSE = 0.1
-# How near to a whole number of steps a loss lies that was rounded.
+# The distance from a whole number of steps within which a loss counts as rounded.
 NEAR = 1e-6
 
 
@@ -49,7 +49,7 @@ def rounding_se(step: float) -> float:
 
 
 def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[Finding]:
-    """Say that losses are rounded where that is coarse: the step as it stands in the file, and in the runs' unit.
+    """Say that losses are rounded, if the step is coarse. It is given as in the file, and in the unit of the runs.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[F
     >>> rounding_findings(bs.load_shipped("tinylm"), 0.0, 0.0)
     []
     """
-    scatter = _scatter(runs) if unit_step else 0.0
+    scatter = _measure_scatter(runs) if unit_step else 0.0
     relative = rounding_se(unit_step) / float(runs["loss"].median()) if unit_step else 0.0
     if not unit_step or relative < COARSE * scatter:
         return []
@@ -67,16 +67,16 @@ def rounding_findings(runs: xr.Dataset, step: float, unit_step: float) -> list[F
         f"error of that, {rounding_se(unit_step):.2g} ({relative:.2%} of the loss; the runs scatter by about "
         f"{scatter:.2%}), is taken as known, in quadrature with loss_se."
     )
-    return [Finding("info", message)]
+    return [Finding("loss-rounded", "info", message)]
 
 
-def _scatter(runs: xr.Dataset) -> float:
-    """Return how log losses scatter about a quadratic surface in the sizes, of each family its own, robustly."""
-    left = [_left_over(runs.isel(run=places)) for places in families_of(runs).values()]
+def _measure_scatter(runs: xr.Dataset) -> float:
+    """Return the robust scatter of log losses about a quadratic surface in the sizes, one surface a family."""
+    left = [_fit_residuals(runs.isel(run=places)) for places in places_by_family(runs).values()]
     return float(1.4826 * np.median(np.abs(np.concatenate(left))))
 
 
-def _left_over(runs: xr.Dataset) -> np.ndarray:
+def _fit_residuals(runs: xr.Dataset) -> np.ndarray:
     log_loss = np.log(runs["loss"].values.astype(float))
     names = [name for name in SIZES if name in runs][:2]
     logs = [np.log(runs[name].values.astype(float)) for name in names]

@@ -8,20 +8,19 @@ import xarray as xr
 
 from bayescale.errors import DesignError, did_you_mean
 from bayescale.runs.checks.budgets import found_budgets
-from bayescale.runs.checks.design import families_of
 from bayescale.runs.reading.columns import QUANTITIES, RESPONSES
-from bayescale.runs.reading.finding import Finding, rows_of
+from bayescale.runs.reading.families import BUDGET, DESIGN, LEAN, label_names, places_by_family
+from bayescale.runs.reading.findings import Finding, rows_of
 
-BUDGET, LEAN, DESIGN = "budget", "lean", "design"
-ALONE = ""  # the label of a run that shares it with no other
-# As much as this the same N, D or C may differ by how it was counted or rounded, on the log.
+ALONE = ""  # the label of a run that shares nothing with another run
+# Values of N, D or C whose logs differ by less than this count as equal: they were counted or rounded differently.
 SAME = 1e-3
-# From so many rows in groups on, of all, it is said that a log has them.
+# The least share of the rows in groups for which the groups are mentioned.
 OFTEN = 0.2
 
 
 def shared_labels(runs: xr.Dataset, key: str) -> np.ndarray:
-    """Return for each run the group of those with which it shares something, empty where it shares it with none.
+    """Return the group of each run: the runs with which it shares something. It is empty for a run by itself.
 
     Parameters
     ----------
@@ -48,13 +47,13 @@ def shared_labels(runs: xr.Dataset, key: str) -> np.ndarray:
     >>> sorted(set(shared_labels(bs.load_shipped("tinylm"), "family").tolist()))
     ['english', 'source']
     """
-    labels = _WAYS[key](runs) if key in _WAYS else _column(runs, key)
+    labels = _WAYS[key](runs) if key in _WAYS else _read_label(runs, key)
     names, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return np.where(counts[index] > 1, names[index], ALONE)
 
 
 def labels_of_asked(asked: xr.Dataset, key: str) -> np.ndarray:
-    """Return for each run not yet made which of those asked with it would share its error.
+    """Return the groups of runs that are asked about, by what they would share.
 
     Runs of the same compute are of one budget and those alike in all of one design, each within a family. Of any other
     label than the family nothing is known, and each run is by itself.
@@ -68,33 +67,17 @@ def labels_of_asked(asked: xr.Dataset, key: str) -> np.ndarray:
     ['0', '0', '1']
     """
     if key == DESIGN:
-        return _by_design(asked)
+        return _label_by_design(asked)
     cells = {"family": asked["family"].values} if "family" in asked.coords else {}
     if key == BUDGET and "compute" in asked:
-        cells["compute"] = _rounded(asked["compute"].values.astype(float))
+        cells["compute"] = _round_logs(asked["compute"].values.astype(float))
     elif key != "family":
         cells["run"] = np.arange(asked.sizes["run"])
     table = pd.DataFrame(cells, index=range(asked.sizes["run"]))
     return table.groupby(list(cells), sort=False).ngroup().to_numpy().astype(str) if cells else np.full(len(table), "0")
 
 
-def label_names(runs: xr.Dataset) -> list[str]:
-    """Return the columns that label the runs: what they may share, beside what is found from N, D and C.
-
-    Examples
-    --------
-    >>> import bayescale as bs
-    >>> from bayescale.runs.checks.sharing import label_names
-    >>> label_names(bs.load_shipped("tinylm"))
-    ['family']
-    """
-    labelled = [
-        str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"
-    ]
-    return [name for name in labelled if name != "run"]
-
-
-def _column(runs: xr.Dataset, key: str) -> np.ndarray:
+def _read_label(runs: xr.Dataset, key: str) -> np.ndarray:
     accepted = [*_WAYS, *label_names(runs)]
     if key not in accepted:
         raise DesignError(
@@ -105,23 +88,23 @@ def _column(runs: xr.Dataset, key: str) -> np.ndarray:
     return runs[key].values.astype(str)
 
 
-def _by_budget(runs: xr.Dataset) -> np.ndarray:
+def _label_by_budget(runs: xr.Dataset) -> np.ndarray:
     labels = np.full(runs.sizes["run"], ALONE, dtype=object)
     if not {"params", "compute"} <= set(runs):
         return labels.astype(str)
-    for family, places in families_of(runs).items():
+    for family, places in places_by_family(runs).items():
         for members in found_budgets(runs.isel(run=places)):
             budget = float(np.median(runs["compute"].values[places[members]]))
             labels[places[members]] = f"{family}{': ' * bool(family)}{budget:.3g} FLOP"
     return labels.astype(str)
 
 
-def _by_design(runs: xr.Dataset) -> np.ndarray:
+def _label_by_design(runs: xr.Dataset) -> np.ndarray:
     names = [name for name in QUANTITIES if name in runs and name not in RESPONSES]
-    cells = {name: _rounded(runs[name].values.astype(float)) for name in names}
+    cells = {name: _round_logs(runs[name].values.astype(float)) for name in names}
     if "family" in runs.coords:
         cells = {"family": runs["family"].values} | cells
-    # A budget that jitters by how it was read off is no other design where N and D are the same.
+    # Where N and D are the same, a compute that jitters makes no other design.
     if {"params", "tokens"} <= set(names):
         cells.pop("compute", None)
     table = pd.DataFrame(cells)
@@ -129,17 +112,21 @@ def _by_design(runs: xr.Dataset) -> np.ndarray:
     return np.array([f"design {k}" for k in first + 1])
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
-    """Return values such that two are equal which differ by rounding alone."""
+def _round_logs(values: np.ndarray) -> np.ndarray:
+    """Return values that are equal if they differ by rounding alone."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(values > 0, np.round(np.log(values) / SAME), values)
 
 
-_WAYS: dict[str, Callable[[xr.Dataset], np.ndarray]] = {BUDGET: _by_budget, LEAN: _by_budget, DESIGN: _by_design}
+_WAYS: dict[str, Callable[[xr.Dataset], np.ndarray]] = {
+    BUDGET: _label_by_budget,
+    LEAN: _label_by_budget,
+    DESIGN: _label_by_design,
+}
 
 
 def loading_of(runs: xr.Dataset, key: str, labels: np.ndarray) -> np.ndarray:
-    """Return how much of its group's error each run has: all of it; of a lean, by how far it is off the middle in N.
+    """Return the factor by which the error of its group enters each run: 1, or for a lean the distance in log10 N.
 
     Examples
     --------
@@ -174,7 +161,7 @@ def sharing_findings(runs: xr.Dataset, known: Collection[str] = ()) -> list[Find
         DESIGN: "repeat {groups} designs (the same N, D and family): they tell how seeds scatter, not how the law fits",
     }
     cards = {key: f"chinchilla+{key}, or any other card with +{key}," for key in said}
-    for key in (name for name in label_names(runs) if _within_families(runs, name)):
+    for key in (name for name in label_names(runs) if _varies_within_families(runs, name)):
         said[key] = f"share {{groups}} values of {key}: what has the same {key} may err alike"
         cards[key] = f"a card with a prior for it, errors.{key},"
     for key, words in said.items():
@@ -188,10 +175,10 @@ def sharing_findings(runs: xr.Dataset, known: Collection[str] = ()) -> list[Find
                 f"{shared.sum()} of {runs.sizes['run']} runs {words.format(groups=groups)}. Rows that share something "
                 f"are not independent: {cards[key]} has an error that they share."
             )
-            found.append(Finding("info", message, rows_of(runs, shared)))
+            found.append(Finding("errors-shared", "info", message, rows_of(runs, shared)))
     return found
 
 
-def _within_families(runs: xr.Dataset, name: str) -> bool:
-    """Say whether runs of one family have different labels; where they have not, pooling knows that they differ."""
-    return any(len(np.unique(runs[name].values[places])) > 1 for places in families_of(runs).values())
+def _varies_within_families(runs: xr.Dataset, name: str) -> bool:
+    """Say whether runs of one family have different labels. Pooling knows labels that differ between families only."""
+    return any(len(np.unique(runs[name].values[places])) > 1 for places in places_by_family(runs).values())

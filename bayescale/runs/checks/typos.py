@@ -11,10 +11,10 @@ Floats = NDArray[np.float64]
 MIN_RUNS = 12
 NEAR_SD = 2.0
 FAR = (6.0, 0.05)  # robust sd, and log loss
-FAR_WHEN_ALONE = (3.0, 0.01)  # a decade or more from every other run: the place itself is half the evidence
-LEAST_SD = 0.002  # a simulated grid without noise has no spread to measure with
+FAR_WHEN_ALONE = (3.0, 0.01)  # for a run a decade or more from all others: its position is evidence too
+LEAST_SD = 0.002  # for simulated grids without noise
 MOST_TYPOS = 5
-# Above these the runs hold more than a law and noise (repeated data, untuned runs): oddness is no sign of a typo there.
+# Above these the runs follow more than a law and noise (repeated data, untuned runs), and outliers are no typos.
 MOST_SCATTER, MOST_OUTLIERS = 0.03, 0.03
 
 
@@ -52,9 +52,9 @@ class Surface:
         return self.basis(points) @ self.beta
 
     def supports(self, points: Floats) -> NDArray[np.bool_]:
-        """Say which points are no farther from the other runs than those are from one another."""
+        """Say which points lie among the other runs: not farther from them than they are from one another."""
         terms = self.basis(points)
-        # Off the design (one N, one ratio) the pseudo-inverse has no variance to report: look at what it cannot see.
+        # The pseudo-inverse has no variance in directions without runs (one N, one ratio): check these by themselves.
         unseen = terms - terms @ (self.precision @ np.linalg.pinv(self.precision, rcond=1e-8))
         leverage = np.einsum("ij,jk,ik->i", terms, self.precision, terms)
         return (leverage <= self.reach) & (np.abs(unseen).max(axis=1) < 0.05)
@@ -82,7 +82,7 @@ def fit_surface(points: Floats, log_loss: Floats) -> Surface:
     return Surface(centre, spread, beta, precision, reach, sd)
 
 
-def _least_change(surface: Surface, start: Floats, end: Floats) -> float:
+def _predict_least_change(surface: Surface, start: Floats, end: Floats) -> float:
     """Return the log loss expected at ``end``, going on from the last supported point no faster than a law would."""
     way = start + np.linspace(0, 1, 61)[:, None] * (end - start)
     seen = np.flatnonzero(surface.supports(way))
@@ -148,8 +148,8 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves, meant: NDArray[np
     while len(found) < MOST_TYPOS:
         guesses = [
             guess
-            for row in map(int, _suspects(points, log_loss))
-            for guess in _guesses(points, log_loss, row, {} if meant is not None and meant[row] else moves)
+            for row in map(int, _find_suspects(points, log_loss))
+            for guess in _propose_corrections(points, log_loss, row, {} if meant is not None and meant[row] else moves)
         ]
         guesses = [guess for guess in guesses if guess.typo.row not in {typo.row for typo in found}]
         if not guesses:
@@ -157,24 +157,24 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves, meant: NDArray[np
         worst = max(guesses, key=lambda guess: guess.gap).typo.row
         typo = min((guess for guess in guesses if guess.typo.row == worst), key=lambda guess: guess.left).typo
         found.append(typo)
-        # One typo bends the surface enough to hide or to feign another: go on as if this one were corrected.
+        # One typo bends the surface and may hide or feign another, so the search goes on with this one corrected.
         shift = np.log(typo.factor)
         if typo.column == "loss":
             log_loss[worst] -= shift
         else:
             points[worst] -= shift * np.asarray(moves[typo.column])
-    return found if _orderly(points, log_loss) else [replace(typo, sure=False) for typo in found]
+    return found if _follows_surface(points, log_loss) else [replace(typo, sure=False) for typo in found]
 
 
-def _orderly(points: Floats, log_loss: Floats) -> bool:
-    """Say whether the runs, once corrected, follow a smooth surface with hardly an outlier."""
+def _follows_surface(points: Floats, log_loss: Floats) -> bool:
+    """Say whether the corrected runs follow a smooth surface with hardly an outlier."""
     surface = fit_surface(points, log_loss)
     off = np.abs(log_loss - surface.predict(points)) > np.maximum(FAR[0] * surface.sd, FAR[1])
     return surface.sd < MOST_SCATTER and int(off.sum()) <= max(1, MOST_OUTLIERS * len(points))
 
 
-def _suspects(points: Floats, log_loss: Floats) -> NDArray[np.int64]:
-    """Return the rows worth a leave-one-out fit: off the surface of all runs, or so far out that they bend it."""
+def _find_suspects(points: Floats, log_loss: Floats) -> NDArray[np.int64]:
+    """Return the rows to check by a leave-one-out fit: those off the surface, and those far out that bend it."""
     surface = fit_surface(points, log_loss)
     residual = np.abs(log_loss - surface.predict(points))
     terms = surface.basis(points)
@@ -182,7 +182,7 @@ def _suspects(points: Floats, log_loss: Floats) -> NDArray[np.int64]:
     return np.flatnonzero((residual > 3 * surface.sd) | (leverage > 2 * 6 / len(points)))
 
 
-def _guesses(points: Floats, log_loss: Floats, row: int, moves: Moves) -> Iterator[_Guess]:
+def _propose_corrections(points: Floats, log_loss: Floats, row: int, moves: Moves) -> Iterator[_Guess]:
     rest = np.arange(len(points)) != row
     surface = fit_surface(points[rest], log_loss[rest])
     here, value = points[row], log_loss[row]
@@ -193,7 +193,7 @@ def _guesses(points: Floats, log_loss: Floats, row: int, moves: Moves) -> Iterat
     for power in (-3, -2, -1, 1, 2, 3):
         shift = power * np.log(10.0)
         left = abs(off - shift)
-        # A tenth of the loss is no run's honest outlier, so a looser agreement than for N and D is enough.
+        # No run is an honest outlier by a factor of ten in loss, so a looser agreement than for N and D is enough.
         if inside and abs(off) > 1 and left < max(2 * NEAR_SD * surface.sd, FAR[1]):
             yield _Guess(Typo(row, "loss", 10.0**power), abs(off), left)
         for column, move in moves.items():
@@ -201,6 +201,6 @@ def _guesses(points: Floats, log_loss: Floats, row: int, moves: Moves) -> Iterat
             left = abs(value - surface.predict(there[None])[0])
             if left > NEAR_SD * surface.sd or not surface.supports(there[None])[0]:
                 continue
-            gap = abs(value - _least_change(surface, there, here))
+            gap = abs(value - _predict_least_change(surface, there, here))
             if gap > max(spreads * surface.sd, share):
                 yield _Guess(Typo(row, column, 10.0**power), gap, left)

@@ -4,24 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bayescale.runs.reading.aliases import match_columns, squash
-from bayescale.runs.reading.columns import COLUMNS, Column
-from bayescale.runs.reading.schema import schema_of
+from bayescale.runs.reading.columns import COLUMNS, NOT_NEGATIVE, Column
 
 HELD_OUT = (
-    *("val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss"),
-    *(
-        "val/loss",
-        "valid/loss",
-        "validation/loss",
-        "eval/loss",
-        "test/loss",
-        "loss/val",
-        "loss/eval",
-        "loss/validation",
-    ),
+    *(f"{text}{joint}loss" for joint in "_/" for text in ("val", "valid", "validation", "eval", "test")),
+    *("loss/val", "loss/eval", "loss/validation"),
 )
 TRAINING = ("train_loss", "training_loss", "train/loss", "training/loss", "loss/train", "loss_train")
-# A run's own properties: two values of one of them are two runs under one name.
+# Properties of a whole run. A run with two values of one of them is two runs under one name.
 OF_RUN = (
     *("family", "params", "seed", "width", "depth", "unique_tokens", "experts", "granularity", "sparsity"),
     *("bits_weights", "bits_activations", "bits_kv", "bits_post", "peak_lr", "schedule"),
@@ -29,68 +19,57 @@ OF_RUN = (
 PLANNED = {"step": "total_steps", "tokens": "total_tokens"}
 
 
-def _from_zero(value: float) -> bool:
-    return value >= 0
-
-
-def _curve_columns() -> dict[str, Column]:
+def _make_curve_columns() -> dict[str, Column]:
     known = {name: about for name, about in COLUMNS.items() if name not in ("accuracy", "error", "questions")}
     more = {
-        "step": ("train/global_step", "trainer/global_step", "iteration", "iterations"),
+        "step": "train/global_step trainer/global_step iteration iterations",
         "tokens": (
-            *("num_input_tokens_seen", "train/num_input_tokens_seen", "tokens_seen", "n_tokens_seen", "train/tokens"),
-            *("consumed_tokens", "throughput/total_tokens"),
+            "num_input_tokens_seen train/num_input_tokens_seen tokens_seen n_tokens_seen train/tokens consumed_tokens "
+            "throughput/total_tokens"
         ),
-        "loss": HELD_OUT,
+        "loss": " ".join(HELD_OUT),
     }
     for name, aliases in more.items():
-        known[name] = replace(known[name], aliases=(*known[name].aliases, *aliases))
+        known[name] = replace(known[name], aliases=f"{known[name].aliases} {aliases}")
     for name in ("step", "tokens"):  # a log may begin before the first step
-        known[name] = replace(
-            known[name], accepts=_from_zero, accepted=known[name].accepted.replace("above 0", "from 0")
-        )
+        accepted = known[name].accepted.replace("above 0", "from 0")
+        known[name] = replace(known[name], **NOT_NEGATIVE | {"accepted": accepted})
     return known | {column.name: column for column in _OWN}
 
 
 _OWN = (
     Column(
         *("lr", "note", "learning rate at the checkpoint"),
-        aliases=("learning_rate", "train/learning_rate", "train/lr", "lr/group0"),
-        accepted="a number, 0 or more",
-        accepts=_from_zero,
+        aliases="learning_rate train/learning_rate train/lr lr/group0",
+        **NOT_NEGATIVE,
     ),
     Column(
-        *("lr_fraction", "note", "learning rate as a share of its peak"),
-        aliases=("lr_share", "lr_scale"),
-        accepted="a number, 0 or more",
-        accepts=_from_zero,
+        *("lr_fraction", "note", "learning rate as a share of its peak"), aliases="lr_share lr_scale", **NOT_NEGATIVE
     ),
     Column(
         *("peak_lr", "note", "highest learning rate of the run"),
-        aliases=("max_lr", "base_lr", "peak_learning_rate", "max_learning_rate"),
+        aliases="max_lr base_lr peak_learning_rate max_learning_rate",
     ),
     Column(
         *("schedule", "label", "learning-rate schedule"),
-        aliases=("lr_schedule", "lr_scheduler", "lr_scheduler_type"),
+        aliases="lr_schedule lr_scheduler lr_scheduler_type",
         accepted="a name",
     ),
     Column(
         *("total_steps", "note", "steps that the run was planned for"),
-        aliases=("max_steps", "planned_steps", "train/max_steps"),
+        aliases="max_steps planned_steps train/max_steps",
     ),
     Column(
-        *("total_tokens", "note", "tokens that the run was planned for", "token"),
-        aliases=("max_tokens", "planned_tokens"),
+        *("total_tokens", "note", "tokens that the run was planned for", "token"), aliases="max_tokens planned_tokens"
     ),
-    Column(*("time", "label", "when the row was written"), aliases=("wall_time", "timestamp"), accepted="a time"),
+    Column(*("time", "label", "when the row was written"), aliases="wall_time timestamp", accepted="a time"),
 )
 
-CURVE_COLUMNS = _curve_columns()
-CURVE_SCHEMA = schema_of(CURVE_COLUMNS, tuple(CURVE_COLUMNS))
+CURVE_COLUMNS = _make_curve_columns()
 
 
 def match_curve_columns(names: Sequence[str], asked: Mapping[str, str | None], source: str) -> dict[str, str]:
-    """Say which column holds which quantity: of several losses the held-out one, and a training loss for want of it.
+    """Say which column holds which quantity. A held-out loss is preferred to a training loss.
 
     Examples
     --------
@@ -100,14 +79,14 @@ def match_curve_columns(names: Sequence[str], asked: Mapping[str, str | None], s
     """
     given = dict(asked)
     if "loss" not in given:
-        held_out = _of(names, HELD_OUT)
+        held_out = _select_known(names, HELD_OUT)
         if held_out:
             given["loss"] = match_curve_only(held_out, "loss", source)["loss"]
         elif "loss" not in match_curve_only(names, "loss", source):
-            training = _of(names, TRAINING)
+            training = _select_known(names, TRAINING)
             given |= {"loss": training[0]} if training else {}
-    # The training's own step, where a tracker counts something else besides.
-    own = _of(names, ("train/global_step", "trainer/global_step"))
+    # Trackers count calls in a column of their own; the step of the training is meant.
+    own = _select_known(names, ("train/global_step", "trainer/global_step"))
     if "step" not in given and own:
         given["step"] = own[0]
     return match_columns(names, given, source, CURVE_COLUMNS)
@@ -127,16 +106,16 @@ def losses_among(names: Iterable[str]) -> list[str]:
     >>> losses_among(["step", "eval_loss", "train/loss", "grad_norm"])
     ['eval_loss', 'train/loss']
     """
-    return _of(list(names), ("loss", *CURVE_COLUMNS["loss"].aliases, *TRAINING))
+    return _select_known(list(names), ("loss", *CURVE_COLUMNS["loss"].names, *TRAINING))
 
 
-def _of(names: Sequence[str], aliases: Sequence[str]) -> list[str]:
+def _select_known(names: Sequence[str], aliases: Sequence[str]) -> list[str]:
     accepted = {squash(alias) for alias in aliases}
     return [name for name in names if squash(name) in accepted]
 
 
 def of_whole_run(name: str) -> str | None:
-    """Return what a column of a run's configuration is to its checkpoints; None where it says nothing of them.
+    """Return the name that a column of a run's configuration has for its checkpoints, or None if it is not used.
 
     Examples
     --------
@@ -145,10 +124,8 @@ def of_whole_run(name: str) -> str | None:
     ('total_steps', 'total_tokens', 'peak_lr', None)
     """
     plain = squash(name)
-    for quantity in ("loss", "loss_se", "compute", "lr_area", "annealing", "lr_fraction", "time", "run"):
-        if plain in {squash(each) for each in (quantity, *CURVE_COLUMNS[quantity].aliases)}:
-            return None
-    for quantity, planned in {**PLANNED, "lr": "peak_lr"}.items():
-        if plain in {squash(each) for each in (quantity, *CURVE_COLUMNS[quantity].aliases)}:
-            return planned
+    of_checkpoints = ("loss", "loss_se", "compute", "lr_area", "annealing", "lr_fraction", "time", "run")
+    for quantity, of_run in {**dict.fromkeys(of_checkpoints), **PLANNED, "lr": "peak_lr"}.items():
+        if plain in {squash(each) for each in (quantity, *CURVE_COLUMNS[quantity].names)}:
+            return of_run
     return name

@@ -1,46 +1,13 @@
-"""What the reader understood of training curves, in words; and whether a log holds curves at all."""
+"""What the reader understood of training curves, in words."""
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 import xarray as xr
 
-from bayescale.errors import RunsError
-from bayescale.runs.curves.columns import match_curve_columns
-from bayescale.runs.curves.segments import CHECKPOINT, LEFT_OUT, run_segments
-from bayescale.runs.reading.columns import QUANTITIES
-from bayescale.runs.reading.describe import findings_text, range_text
-from bayescale.runs.reading.finding import findings
-from bayescale.runs.reading.table import load_table
-from bayescale.runs.trackers import trackers_in
-
-OF_A_RULE = "left out as '"  # how a finding of one of the filters begins
-
-
-def are_curves(path: str | Path, columns: Mapping[str, str | None] | None = None) -> bool:
-    """Say whether a file or folder holds training curves: a tracker's log, or a table that names a run more than once.
-
-    Examples
-    --------
-    >>> from bayescale.runs.curves.describe import are_curves
-    >>> from bayescale.shipped_files import shipped_path
-    >>> [are_curves(shipped_path("data") / "tinylm" / name) for name in ("curves.csv", "runs.csv")]
-    [True, False]
-    """
-    path = Path(path)
-    if path.is_dir() or (path.exists() and trackers_in(path)):
-        return True
-    try:
-        table = load_table(path)
-        found = match_curve_columns([str(name) for name in table.frame.columns], columns or {}, table.source)
-    except RunsError:
-        return False  # the reader of run logs says what is wrong with it
-    if not {"run", "loss"} <= found.keys() or not {"step", "tokens"} & found.keys():
-        return False
-    return bool(table.frame[found["run"]].dropna().duplicated().any())
+from bayescale.runs.curves.filters import rule_counts
+from bayescale.runs.curves.segments import run_segments
+from bayescale.runs.reading.columns import CHECKPOINT, LEFT_OUT, QUANTITIES
+from bayescale.runs.reading.describe import families_text, findings_text, range_text, summary_lines
+from bayescale.runs.reading.findings import findings
+from bayescale.runs.reading.origins import columns_of
 
 
 def describe_curves(curves: xr.Dataset) -> str:
@@ -71,39 +38,32 @@ def describe_curves(curves: xr.Dataset) -> str:
         ("checkpoints", f"{curves.sizes[CHECKPOINT]}, {each} a run"),
     ]
     if "family" in curves.coords:
-        names, sizes = np.unique(curves["family"].values[segments.last], return_counts=True)
-        listed = ", ".join(f"{name} ({size})" for name, size in zip(names[:12], sizes[:12], strict=True))
-        more = f", and {len(names) - 12} more" if len(names) > 12 else ""
-        lines.append(("families", f"{len(names)}: {listed}{more}"))
+        lines.append(("families", families_text(curves["family"].values[segments.last])))
     lines += [(name, range_text(curves, name)) for name in (*QUANTITIES, "loss") if name in curves]
-    columns = json.loads(curves.attrs["columns"])
+    columns = columns_of(curves)
     others = [f"{name} = {columns[name]!r}" for name in ("run", "lr", "lr_fraction", "peak_lr") if name in columns]
     lines.append(("also read", ", ".join(others)))
-    width = max(len(name) for name, _ in lines)
-    title = f"{curves.attrs['source']}: {curves.attrs['title']} (training curves)"
-    # The rules have lines of their own.
-    told = [finding for finding in findings(curves) if not finding.message.startswith(OF_A_RULE)]
-    return "\n".join(
-        [title, *(f"  {name:<{width}} {said}" for name, said in lines), *left_out_lines(curves), *findings_text(told)]
-    )
+    # What the rules left out has lines of its own.
+    told = [finding for finding in findings(curves) if finding.code != "left-out"]
+    summary = summary_lines(curves, lines, " (training curves)")
+    return "\n".join([*summary, *left_out_lines(curves), *findings_text(told)])
 
 
 def left_out_lines(curves: xr.Dataset) -> list[str]:
     """Return how many checkpoints each rule left out and why, a line each."""
-    rules = json.loads(curves.attrs["filters"])
-    if not rules:
+    counts = rule_counts(curves)
+    if not counts:
         return ["Nothing was left out: no filter was on."]
     gone = curves.sizes.get(LEFT_OUT, 0)
     applied = [
-        f"  {rule['rule']}: {_count(rule, 'checkpoint')} of {_count(rule, 'run')} ({rule['why']})"
-        for rule in rules
-        if rule["checkpoints"]
+        f"  {each.rule}: {_count_text(each.checkpoints, 'checkpoint')} of {_count_text(each.runs, 'run')} ({each.why})"
+        for each in counts
+        if each.checkpoints
     ]
-    idle = ", ".join(rule["rule"] for rule in rules if not rule["checkpoints"])
+    idle = ", ".join(each.rule for each in counts if not each.checkpoints)
     unused = [f"  nothing as: {idle}"] if idle else []
     return [f"Left out: {gone} of {gone + curves.sizes[CHECKPOINT]} checkpoints", *applied, *unused]
 
 
-def _count(rule: dict[str, Any], what: str) -> str:
-    number = rule[f"{what}s"]
+def _count_text(number: int, what: str) -> str:
     return f"{number} {what}" + "s" * (number != 1)

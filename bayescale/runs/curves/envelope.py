@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import DesignError
-from bayescale.runs.curves.segments import CHECKPOINT, LEFT_OUT
+from bayescale.runs.reading.columns import CHECKPOINT, LEFT_OUT
 
 ENVELOPE_POINTS = 1500  # Hoffmann et al. 2022, section 3.1
 LEAST_CHANGES = 3
@@ -48,11 +48,11 @@ def curves_of_runs(runs: xr.Dataset) -> xr.Dataset:
     >>> len(set(curves["curve"].values.tolist()))
     6
     """
-    return runs.assign_coords(curve=("run", _size_labels(runs).astype(str))).assign_attrs(curves="finished runs")
+    return runs.assign_coords(curve=("run", _label_sizes(runs).astype(str))).assign_attrs(curves="finished runs")
 
 
-def _size_labels(runs: xr.Dataset) -> np.ndarray:
-    """Return the number of each row's size, smallest first; within 1% two are one, counted a little differently."""
+def _label_sizes(runs: xr.Dataset) -> np.ndarray:
+    """Return the number of the size of each row, smallest first. Sizes that differ by 1% or less count as one."""
     return np.unique(np.round(np.log(runs["params"].values.astype(float)), 2), return_inverse=True)[1]
 
 
@@ -99,7 +99,7 @@ def training_envelope(curves: xr.Dataset, points: int = ENVELOPE_POINTS) -> xr.D
     log_c = np.log(curves["compute"].values.astype(float))
     grid = np.linspace(log_c.min(), log_c.max(), points)
     params, losses = losses_by_size(curves, grid)
-    found = _changes(grid, np.log(params), losses)
+    found = _find_changes(grid, np.log(params), losses)
     if len(found) < LEAST_CHANGES:
         raise DesignError(
             f"{curves.attrs.get('source', 'the runs')}: along compute the best size changes at {len(found)} places; a "
@@ -121,31 +121,31 @@ def training_envelope(curves: xr.Dataset, points: int = ENVELOPE_POINTS) -> xr.D
 
 
 def losses_by_size(curves: xr.Dataset, log_compute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sizes and the lowest log loss that each has at those computes; infinite where it has none."""
-    label = _size_labels(curves)
+    """Return the sizes, and the lowest log loss of each at every compute. It is infinite where the size has no loss."""
+    label = _label_sizes(curves)
     params = np.array([np.exp(np.log(curves["params"].values[label == k]).mean()) for k in range(label.max() + 1)])
     losses = np.full((params.size, log_compute.size), np.inf)
-    for mine in _curves(curves):
+    for mine in _split_curves(curves):
         k = label[mine[0]]
-        losses[k] = np.minimum(losses[k], _read(curves.isel(run=mine), log_compute))
+        losses[k] = np.minimum(losses[k], _interpolate_loss(curves.isel(run=mine), log_compute))
     return params, losses
 
 
-def _curves(curves: xr.Dataset) -> list[np.ndarray]:
+def _split_curves(curves: xr.Dataset) -> list[np.ndarray]:
     """Return the rows of each curve that has two points or more along compute."""
     names, index = np.unique(curves["curve"].values, return_inverse=True)
     rows = [np.flatnonzero(index == k) for k in range(names.size)]
     return [mine for mine in rows if np.ptp(np.log(curves["compute"].values[mine])) > 1e-6]
 
 
-def _read(curve: xr.Dataset, log_compute: np.ndarray) -> np.ndarray:
+def _interpolate_loss(curve: xr.Dataset, log_compute: np.ndarray) -> np.ndarray:
     """Read the log loss of one curve between its points; infinite beyond them. Seeds at the same place are averaged."""
     at, index = np.unique(np.round(np.log(curve["compute"].values), 6), return_inverse=True)
     level = np.bincount(index, np.log(curve["loss"].values)) / np.bincount(index)
     return np.interp(log_compute, at, level, left=np.inf, right=np.inf)
 
 
-def _changes(grid: np.ndarray, log_params: np.ndarray, losses: np.ndarray) -> list[tuple[float, float]]:
+def _find_changes(grid: np.ndarray, log_params: np.ndarray, losses: np.ndarray) -> list[tuple[float, float]]:
     """Return log N and log C where one size takes over from another and both have a loss on either side."""
     best, present = losses.argmin(axis=0), np.isfinite(losses)
     pairs: dict[tuple[int, int], list[float]] = {}

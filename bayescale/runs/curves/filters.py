@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,20 +12,21 @@ from numpy.typing import NDArray
 
 from bayescale.errors import RunsError, did_you_mean
 from bayescale.numbers import human_number
-from bayescale.runs.curves.segments import CHECKPOINT, LEFT_OUT, run_segments
-from bayescale.runs.reading.finding import Finding, findings, names_text, pack_findings, rows_of
+from bayescale.runs.curves.segments import run_segments
+from bayescale.runs.reading.columns import CHECKPOINT, LEFT_OUT
+from bayescale.runs.reading.findings import Finding, findings, names_text, pack_findings, rows_of
 
 PLURAL = {"tokens": "tokens", "step": "steps"}
 Mask = NDArray[np.bool_]
 
 NOT_A_NUMBER = "not a number"
-RISEN = 0.99  # of the peak: from there on the learning rate has been warmed up
+RISEN = 0.99  # share of the peak at which the warm-up has ended
 WARM_UP_AT_MOST = 0.5  # a peak beyond the middle of a run is a cycle or a restart, not a warm-up
 NEIGHBOURS = 5  # checkpoints on either side that a spike is held against
 LEAST_FOR_SPIKES = 12
-SMALLEST_SPIKE = 0.01  # log loss: where a log is so smooth that its own scatter is nothing
+SMALLEST_SPIKE = 0.01  # in log loss, for logs with hardly any scatter
 AT_THE_END = 3
-# A run or a peak that is gone may be what a person wants to look at; these are not.
+# What these rules leave out needs no warning.
 ROUTINE = ("first tokens", "warm-up", "start", "repeated", "no place")
 
 
@@ -129,7 +130,7 @@ def filter_curves(curves: xr.Dataset, filters: "Filters | Mapping[str, Any] | No
     rules = as_filters({} if filters is None else filters) or Filters()
     taken = np.full(curves.sizes[CHECKPOINT], "", dtype=object)
     for name in rules.reasons():
-        # Of a run's first peak its first tokens tell too; a spike stands out from what is left.
+        # The peak that ends the warm-up may lie within the first tokens. Spikes stand out from what is left.
         seen = np.flatnonzero((taken == "") | (name == "warm-up"))
         mask = np.zeros(taken.size, dtype=bool)
         mask[seen] = RULES[name](curves.isel({CHECKPOINT: seen}), rules)
@@ -152,23 +153,45 @@ def leave_out(curves: xr.Dataset, taken: NDArray[np.object_], reasons: Mapping[s
     )
     kept = curves.isel({CHECKPOINT: np.flatnonzero(taken == "")})
     ended = sorted(set(gone["run"].values.tolist()) - set(kept["run"].values.tolist()))
-    noted = [_noted(gone, taken[taken != ""], name, reason) for name, reason in reasons.items() if name in set(taken)]
+    noted = [
+        _describe_rule(gone, taken[taken != ""], name, reason) for name, reason in reasons.items() if name in set(taken)
+    ]
     if ended:
-        noted.append(Finding("warning", f"no checkpoint is left of {len(ended)} of the runs: {names_text(ended)}"))
+        text = f"no checkpoint is left of {len(ended)} of the runs: {names_text(ended)}"
+        noted.append(Finding("run-left-out", "warning", text))
     out = with_left_out(kept, pd.concat([left_out(curves), more], ignore_index=True))
-    counts = json.loads(curves.attrs.get("filters", "[]")) + [
-        {
-            "rule": name,
-            "why": reason,
-            "checkpoints": int((taken == name).sum()),
-            "runs": len(set(curves["run"].values[taken == name].tolist())),
-        }
+    counts = [
+        RuleCount(name, reason, int((taken == name).sum()), np.unique(curves["run"].values[taken == name]).size)
         for name, reason in reasons.items()
     ]
-    return out.assign_attrs(filters=json.dumps(counts), findings=pack_findings([*findings(curves), *noted]))
+    rules = json.dumps([asdict(count) for count in [*rule_counts(curves), *counts]])
+    return out.assign_attrs(filters=rules, findings=pack_findings([*findings(curves), *noted]))
 
 
-def _noted(gone: xr.Dataset, taken: NDArray[np.object_], rule: str, reason: str) -> Finding:
+@dataclass(frozen=True)
+class RuleCount:
+    """How many checkpoints of how many runs a rule left out, and why."""
+
+    rule: str
+    why: str
+    checkpoints: int
+    runs: int
+
+
+def rule_counts(curves: xr.Dataset) -> list[RuleCount]:
+    """Return the rules that were applied to curves, in their order, with what each left out.
+
+    Examples
+    --------
+    >>> from bayescale.runs import load_shipped_curves
+    >>> from bayescale.runs.curves.filters import rule_counts
+    >>> [(count.rule, count.checkpoints) for count in rule_counts(load_shipped_curves("tinylm"))][:2]
+    [('diverged', 0), ('first tokens', 184)]
+    """
+    return [RuleCount(**count) for count in json.loads(curves.attrs.get("filters", "[]"))]
+
+
+def _describe_rule(gone: xr.Dataset, taken: NDArray[np.object_], rule: str, reason: str) -> Finding:
     mask = taken == rule
     runs = list(dict.fromkeys(gone["run"].values[mask].tolist()))
     whose = f"of {len(runs)} runs" if len(runs) > 1 else f"of run {runs[0]!r}"
@@ -176,18 +199,18 @@ def _noted(gone: xr.Dataset, taken: NDArray[np.object_], rule: str, reason: str)
         whose += f" ({', '.join(map(repr, runs[:6]))}{', ...' if len(runs) > 6 else ''})"
     count = int(mask.sum())
     message = f"left out as {rule!r}: {count} checkpoint{'' if count == 1 else 's'} {whose}: {reason}"
-    return Finding("info" if rule in ROUTINE else "warning", message, rows_of(gone, mask))
+    return Finding("left-out", "info" if rule in ROUTINE else "warning", message, rows_of(gone, mask))
 
 
 def with_left_out(curves: xr.Dataset, gone: pd.DataFrame) -> xr.Dataset:
-    """Put what was left out beside the curves, along a dimension of its own."""
+    """Add the checkpoints that were left out along the dimension ``left_out``."""
     if gone.empty:
         return curves
-    columns = {f"{LEFT_OUT}_{name}": (LEFT_OUT, _plain(gone[name])) for name in gone.columns}
+    columns = {f"{LEFT_OUT}_{name}": (LEFT_OUT, _plain_values(gone[name])) for name in gone.columns}
     return curves.drop_dims(LEFT_OUT, errors="ignore").assign(columns)
 
 
-def _plain(values: pd.Series) -> np.ndarray:
+def _plain_values(values: pd.Series) -> np.ndarray:
     kinds: dict[str, Any] = {"rule": str, "run": str, "row": np.int64}
     return values.to_numpy(dtype=kinds.get(str(values.name), float))
 
@@ -220,19 +243,19 @@ def left_out(curves: xr.Dataset) -> pd.DataFrame:
 # The rules ------------------------------------------------------------------------------------------------------------
 
 
-def _first_tokens(curves: xr.Dataset, rules: Filters) -> Mask:
+def _mask_first_tokens(curves: xr.Dataset, rules: Filters) -> Mask:
     if rules.first is None:
         return np.zeros(curves.sizes[CHECKPOINT], dtype=bool)
     segments = run_segments(curves)
     clock, most = ("tokens", rules.first_tokens) if "tokens" in curves else ("step", np.inf)
     at, planned = curves[clock].values, curves.get(f"total_{PLURAL[clock]}")
     ends = at[segments.last][segments.index]
-    # A run in progress is measured against its plan where the log tells it, so that the rule does not move as it goes.
+    # A run in progress is measured against its planned length, if known: the rule then stays where it is.
     whole = ends if planned is None else np.where(np.isfinite(planned.values), planned.values, ends)
     return np.asarray(at < np.minimum(rules.first * whole, most))
 
 
-def _warm_up(curves: xr.Dataset, rules: Filters) -> Mask:
+def _mask_warm_up(curves: xr.Dataset, rules: Filters) -> Mask:
     rate = next((curves[name].values for name in ("lr", "lr_fraction") if name in curves), None)
     out = np.zeros(curves.sizes[CHECKPOINT], dtype=bool)
     if rate is None:
@@ -241,20 +264,20 @@ def _warm_up(curves: xr.Dataset, rules: Filters) -> Mask:
         mine = rate[run]
         if not np.isfinite(mine).any():
             continue
-        top = int(np.argmax(np.nan_to_num(mine) >= RISEN * _first_peak(mine[np.isfinite(mine)])))
+        top = int(np.argmax(np.nan_to_num(mine) >= RISEN * _find_first_peak(mine[np.isfinite(mine)])))
         if top <= WARM_UP_AT_MOST * mine.size:
             out[run.start : run.start + top] = True
     return out
 
 
-def _first_peak(rate: NDArray[np.float64]) -> float:
-    """Return the rate from which it first falls: a restart or a second cycle is no warm-up."""
+def _find_first_peak(rate: NDArray[np.float64]) -> float:
+    """Return the first peak of the rate. A restart or a second cycle is no warm-up."""
     highest = np.maximum.accumulate(rate)
     fallen = rate < RISEN * highest
     return float(highest[int(np.argmax(fallen))] if fallen.any() else highest[-1])
 
 
-def _diverged(curves: xr.Dataset, rules: Filters) -> Mask:
+def _mask_diverged(curves: xr.Dataset, rules: Filters) -> Mask:
     if rules.diverged is None:
         return np.zeros(curves.sizes[CHECKPOINT], dtype=bool)
     segments, log_loss = run_segments(curves), np.log(curves["loss"].values)
@@ -265,12 +288,12 @@ def _diverged(curves: xr.Dataset, rules: Filters) -> Mask:
     bad = np.zeros(len(segments.names), dtype=bool)
     for k, run in enumerate(segments.slices()):
         mine = log_loss[run]
-        bad[k] = np.median(mine[-AT_THE_END:]) - _smooth(mine).min() > np.log1p(rules.diverged)
+        bad[k] = np.median(mine[-AT_THE_END:]) - _smooth_losses(mine).min() > np.log1p(rules.diverged)
         bad[k] |= after.get(segments.names[k], -np.inf) > float(curves[clock].values[run][-1])
     return bad[segments.index]
 
 
-def _spikes(curves: xr.Dataset, rules: Filters) -> Mask:
+def _mask_spikes(curves: xr.Dataset, rules: Filters) -> Mask:
     out = np.zeros(curves.sizes[CHECKPOINT], dtype=bool)
     if rules.spike is None:
         return out
@@ -279,15 +302,15 @@ def _spikes(curves: xr.Dataset, rules: Filters) -> Mask:
         mine = np.log(curves["loss"].values[run])
         if mine.size < LEAST_FOR_SPIKES:
             continue
-        above = mine - _between(mine)
-        # The two at either end stand for themselves, so they tell nothing of the scatter.
+        above = mine - _expect_from_neighbours(mine)
+        # The two values at either end are compared with themselves, so they say nothing about the scatter.
         scatter = np.maximum(1.4826 * np.median(np.abs(above[2:-2])), known[run])
         out[run] = above > np.maximum(rules.spike * scatter, SMALLEST_SPIKE)
     return out
 
 
-def _neighbours(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return, for each value, those before and those after it, nearest first; NaN where either lies beyond the run."""
+def _find_neighbours(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the values before and after each value, nearest first. Pairs that reach beyond the run are NaN."""
     padded = np.concatenate([np.full(NEIGHBOURS, np.nan), values, np.full(NEIGHBOURS, np.nan)])
     place = np.arange(values.size) + NEIGHBOURS
     before, after = (np.stack([padded[place + sign * k] for k in range(1, NEIGHBOURS + 1)]) for sign in (-1, 1))
@@ -295,22 +318,27 @@ def _neighbours(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
     return np.where(lacking, np.nan, before), np.where(lacking, np.nan, after)
 
 
-def _between(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each value's neighbours say of it: the middle one of the midpoints between one before and one after.
+def _expect_from_neighbours(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what the neighbours of each value predict for it: the median of the midpoints of pairs around it.
 
-    Midpoints leave no trace of a slope. The two values at either end have too few neighbours and stand for themselves.
+    Midpoints remove a slope. The two values at either end have too few neighbours and predict themselves.
     """
-    before, after = _neighbours(values)
+    before, after = _find_neighbours(values)
     midpoints = np.sort((before + after) / 2, axis=0)
     count = np.isfinite(midpoints).sum(axis=0)
     middle = np.take_along_axis(midpoints, (count // 2)[None], axis=0)[0]
     return np.where(count >= 2, middle, values)
 
 
-def _smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median about each value, so that a single low checkpoint is not taken for what the run had reached."""
-    return np.asarray(np.nanmedian(np.vstack([*_neighbours(values), values[None]]), axis=0))
+def _smooth_losses(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the running median. A single low checkpoint does not count as a loss that the run had reached."""
+    return np.asarray(np.nanmedian(np.vstack([*_find_neighbours(values), values[None]]), axis=0))
 
 
-RULES = {"diverged": _diverged, "first tokens": _first_tokens, "warm-up": _warm_up, "spike": _spikes}
-"""In the order in which they are applied: a run that diverged has no first tokens."""
+RULES = {
+    "diverged": _mask_diverged,
+    "first tokens": _mask_first_tokens,
+    "warm-up": _mask_warm_up,
+    "spike": _mask_spikes,
+}
+"""The rules in the order in which they are applied. A run that diverged is left out before its first tokens are."""

@@ -1,9 +1,8 @@
-"""What a learning-rate schedule has done to a run by each of its checkpoints: Tissue et al. 2024 (arXiv 2408.11029)."""
+"""The areas S1 and S2 of a learning-rate schedule at each checkpoint: Tissue et al. 2024 (arXiv 2408.11029)."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.signal import lfilter
 
 from bayescale.errors import QuestionError
 
@@ -40,6 +39,8 @@ def learning_rate_areas(lr: ArrayLike, decay: float = DECAY) -> dict[str, np.nda
     >>> areas["lr_area"].tolist(), areas["annealing"].tolist()
     ([1.0, 2.0, 2.5, 3.0], [0.0, 0.0, 0.5, 0.95])
     """
+    from scipy.signal import lfilter  # slow to import, and most logs have no need of it
+
     rates = np.asarray(lr, dtype=float)
     if not (rates >= 0).all():
         step = int(np.argmin(rates.ravel() >= 0))
@@ -52,7 +53,7 @@ def learning_rate_areas(lr: ArrayLike, decay: float = DECAY) -> dict[str, np.nda
 
 
 def with_areas(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Add S1 and S2 to the checkpoints of runs that log their step and learning rate, where they are not there yet.
+    """Add S1 and S2 to checkpoints with a step and a learning rate, unless the log has them.
 
     Between checkpoints the rate is taken to change linearly, before the first to be that of the first. S2 counts from
     the peak on: a warm-up is no annealing.

@@ -8,8 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from bayescale.errors import RunsError
-
-CHECKPOINT, LEFT_OUT = "checkpoint", "left_out"
+from bayescale.runs.reading.columns import CHECKPOINT
 
 
 @dataclass(frozen=True)

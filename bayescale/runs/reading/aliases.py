@@ -1,10 +1,15 @@
 """Which column of a file is which quantity."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from bayescale.errors import RunsError, did_you_mean
 from bayescale.runs.reading.columns import COLUMNS, Column
+from bayescale.runs.reading.findings import Finding
+from bayescale.runs.reading.table import Table
+
+DECLARING = ("loss_unit", "params_convention", "convention")
+"""Columns that say something of the whole file."""
 
 
 def squash(name: str) -> str:
@@ -61,7 +66,7 @@ def match_columns(
             continue
         free = [name for name in present if name not in taken]
         own = [name for name in free if squash(name) == squash(quantity)]
-        others = {squash(alias) for alias in about.aliases}
+        others = {squash(alias) for alias in about.names}
         choices = own or [name for name in free if squash(name) in others]
         if len(choices) == 1:
             found[quantity] = choices[0]
@@ -90,3 +95,13 @@ def _check_given(given: Mapping[str, str | None], present: list[str], source: st
                 f"{source} has no column {column!r}, which columns= names for {quantity}."
                 f"{did_you_mean(column, present)}\n  Its columns: {', '.join(present)}"
             )
+
+
+def unused_columns(table: Table, told: Collection[str | None]) -> list[Finding]:
+    """List the columns that no finding and no quantity names."""
+    declaring = {squash(name) for name in DECLARING}
+    unused = [name for name in map(str, table.frame.columns) if name not in told and squash(name) not in declaring]
+    if not unused:
+        return []
+    shown = ", ".join(unused[:12]) + (f", and {len(unused) - 12} more" if len(unused) > 12 else "")
+    return [Finding("columns-not-used", "info", f"not used: {shown}")]

@@ -1,4 +1,4 @@
-"""What follows from the columns that a file has: the third of N, D and C, and of tokens, batch and step."""
+"""Quantities that are computed from others: the third of N, D and C, and the third of tokens, batch and step."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,7 +6,7 @@ import pandas as pd
 
 from bayescale.costs import CostModel
 from bayescale.runs.reading.columns import SIZES
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 
 BATCHES = ("tokens", "batch", "step")
 BY_BATCHES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
@@ -17,7 +17,7 @@ BY_BATCHES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]] = {
 
 
 def derivable(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the quantities that follow from those of these names, in order, each with the three that it is one of.
+    """Return the quantities that can be computed from these ones, each with the three that it belongs to.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def derivable(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """
     have = set(names)
     found: dict[str, tuple[str, ...]] = {}
-    # N, D and C come again at the end: the tokens of batch and step may be the second of the three.
+    # N, D and C come again at the end, as tokens = batch x step may be the second of them.
     for three in (SIZES, BATCHES, SIZES):
         lacking = [name for name in three if name not in have]
         if len(lacking) == 1:
@@ -37,7 +37,7 @@ def derivable(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def derive(frame: pd.DataFrame, cost: CostModel) -> tuple[pd.DataFrame, dict[str, str], list[Finding]]:
-    """Add the quantities that follow from those that are there.
+    """Add the quantities that can be computed from the others.
 
     Parameters
     ----------
@@ -72,5 +72,5 @@ def derive(frame: pd.DataFrame, cost: CostModel) -> tuple[pd.DataFrame, dict[str
         else:
             derived[name], formula = BY_BATCHES[name]
             frame[name] = formula(frame)
-            notes.append(Finding("info", f"no column for {name}: it is taken to be {derived[name]}"))
+            notes.append(Finding("derived", "info", f"no column for {name}: it is taken to be {derived[name]}"))
     return frame, derived, notes

@@ -1,15 +1,15 @@
 """What the reader understood, in words."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
 from bayescale.numbers import human_number, scientific
-from bayescale.runs.checks.sharing import label_names
 from bayescale.runs.reading.columns import COLUMNS, QUANTITIES, RESPONSES, SIZES
-from bayescale.runs.reading.finding import Finding, findings
+from bayescale.runs.reading.families import label_names
+from bayescale.runs.reading.findings import Finding, findings
+from bayescale.runs.reading.origins import columns_of, derived_of
 
 HEADINGS = {"error": "Errors", "warning": "Warnings", "info": "Notes"}
 
@@ -33,14 +33,11 @@ def describe_runs(runs: xr.Dataset) -> str:
     >>> "families" in describe_runs(load_shipped("tinylm"))
     True
     """
-    columns = json.loads(runs.attrs["columns"])
+    columns = columns_of(runs)
     shown = [name for name in (*QUANTITIES, *RESPONSES, "questions") if name in runs]
     lines = [("runs", str(runs.sizes["run"]))]
     if "family" in runs.coords:
-        names, counts = np.unique(runs["family"].values, return_counts=True)
-        listed = ", ".join(f"{name} ({count})" for name, count in zip(names[:12], counts[:12], strict=True))
-        more = f", and {len(names) - 12} more" if len(names) > 12 else ""
-        lines.append(("families", f"{len(names)}: {listed}{more}"))
+        lines.append(("families", families_text(runs["family"].values)))
     if labels := [name for name in label_names(runs) if name != "family"]:
         lines.append(("labels", ", ".join(f"{name} ({len(np.unique(runs[name].values))} values)" for name in labels)))
     lines += [(name, range_text(runs, name)) for name in shown]
@@ -49,17 +46,30 @@ def describe_runs(runs: xr.Dataset) -> str:
         lines.append(("also read", ", ".join(others)))
     if runs.attrs.get("licence"):
         lines.append(("licence", runs.attrs["licence"]))
+    return "\n".join([*summary_lines(runs, lines), *findings_text(findings(runs))])
+
+
+def summary_lines(runs: xr.Dataset, lines: Sequence[tuple[str, str]], note: str = "") -> list[str]:
+    """Return the name of the file and its title, and below it what was understood, in two columns."""
     width = max(len(name) for name, _ in lines)
-    text = [f"{runs.attrs['source']}: {runs.attrs['title']}", *(f"  {name:<{width}} {said}" for name, said in lines)]
-    return "\n".join([*text, *findings_text(findings(runs))])
+    return [
+        f"{runs.attrs['source']}: {runs.attrs['title']}{note}",
+        *(f"  {name:<{width}} {text}" for name, text in lines),
+    ]
+
+
+def families_text(labels: np.ndarray) -> str:
+    """Name the families and how many runs each has, the first twelve of them."""
+    names, counts = np.unique(labels, return_counts=True)
+    listed = ", ".join(f"{name} ({count})" for name, count in zip(names[:12], counts[:12], strict=True))
+    return f"{len(names)}: {listed}" + (f", and {len(names) - 12} more" if len(names) > 12 else "")
 
 
 def range_text(runs: xr.Dataset, name: str) -> str:
-    """Say from where to where one variable goes, in what unit, and where it comes from."""
+    """Write the range of a variable, its unit, and the column or formula that it comes from."""
     low, high = float(runs[name].min()), float(runs[name].max())
-    derived = json.loads(runs.attrs.get("derived", "{}"))
-    columns = json.loads(runs.attrs["columns"])
-    origin = f"column {columns[name]!r}" if name in columns else f"by {derived[name]}"
+    columns = columns_of(runs)
+    origin = f"column {columns[name]!r}" if name in columns else f"by {derived_of(runs)[name]}"
     if name in SIZES:
         show = scientific if name == "compute" else human_number
         unit = " FLOP" if name == "compute" else ""

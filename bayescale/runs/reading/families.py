@@ -1,24 +1,27 @@
-"""Columns that group the runs: each combination of those of a family is one, others label the runs and no more."""
+"""Columns that group the runs. Each combination of the family columns is a family; label columns make no families."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+import xarray as xr
 
 from bayescale.errors import RunsError, did_you_mean
-from bayescale.runs.checks.sharing import BUDGET, DESIGN, LEAN
 from bayescale.runs.reading.columns import COLUMNS, NOTES
 from bayescale.runs.reading.schema import label_text
 from bayescale.runs.reading.table import Table
 
 BETWEEN = " / "
+# Groups that are found from N, D and C. A label column may not have these names.
+BUDGET, LEAN, DESIGN = "budget", "lean", "design"
 
 
 def with_groups(
     table: Table, asked: dict[str, str | None], family: str | Sequence[str] | None
 ) -> tuple[Table, dict[str, str | None], dict[str, pd.Series]]:
-    """Return the table and the pairing of columns with a family made of these columns, and the labels of each.
+    """Make families of one or several columns.
 
     Parameters
     ----------
@@ -45,24 +48,24 @@ def with_groups(
     """
     if family is None:
         return table, asked, {}
-    columns = _named(table, family, "family")
+    columns = require_columns(table, family, "family")
     if not columns:
         raise RunsError("family: got an empty list; accepted: the column that groups the runs, or several.")
     whole = BETWEEN.join(columns)
     if asked.get("family", whole) != whole:
         raise RunsError(f"family={family!r} and columns={{'family': {asked['family']!r}}} differ: pass one of them")
-    labels = {column: _labels(table, column, "family") for column in columns} if len(columns) > 1 else {}
+    labels = {column: _read_labels(table, column, "family") for column in columns} if len(columns) > 1 else {}
     if labels:
         joined = pd.DataFrame(labels).agg(BETWEEN.join, axis=1)
         table = replace(table, frame=table.frame.assign(**{whole: joined}))
     groups = labels or {columns[0]: table.frame[columns[0]].map(label_text)}
-    return table, asked | {"family": whole}, {_coord(column): values for column, values in groups.items()}
+    return table, asked | {"family": whole}, {_coordinate_name(column): values for column, values in groups.items()}
 
 
 def with_labels(
     table: Table, groups: Mapping[str, pd.Series], labels: str | Sequence[str] | None, found: Mapping[str, str]
 ) -> dict[str, pd.Series]:
-    """Return the labels of each grouping that makes families, and of these columns, which make none.
+    """Add the columns that label the runs without making families to the groups.
 
     Parameters
     ----------
@@ -90,8 +93,8 @@ def with_labels(
     """
     read_as = {column: name for name, column in found.items() if name not in NOTES}
     out = dict(groups)
-    for column in _named(table, labels or (), "labels"):
-        name, what = _coord(column), read_as.get(column)
+    for column in require_columns(table, labels or (), "labels"):
+        name, what = _coordinate_name(column), read_as.get(column)
         if name in out or what == "family":
             said = f"makes families already: a card may name it, {name if name in out else 'family'!r}; leave it out"
         elif what:
@@ -99,13 +102,37 @@ def with_labels(
         elif name in (BUDGET, LEAN, DESIGN):
             said = f"has the name of what is found from N, D and C: errors.{name} is of that; rename the column"
         else:
-            out[name] = _labels(table, column, "labels")
+            out[name] = _read_labels(table, column, "labels")
             continue
         raise RunsError(f"{table.source}, column {column!r}, which labels= names, {said}.")
     return out
 
 
-def _named(table: Table, columns: str | Sequence[str], option: str) -> list[str]:
+def label_names(runs: xr.Dataset) -> list[str]:
+    """Return the names of the coordinates that label the runs.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.reading.families import label_names
+    >>> label_names(bs.load_shipped("tinylm"))
+    ['family']
+    """
+    labelled = [
+        str(name) for name, values in runs.coords.items() if values.dims == ("run",) and values.dtype.kind in "OUT"
+    ]
+    return [name for name in labelled if name != "run"]
+
+
+def places_by_family(runs: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return the positions of the runs of each family. Without families, all runs stand under an empty name."""
+    if "family" not in runs.coords:
+        return {"": np.arange(runs.sizes["run"])}
+    labels = runs["family"].values
+    return {str(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
+
+
+def require_columns(table: Table, columns: str | Sequence[str], option: str) -> list[str]:
     """Return the columns that an option names."""
     asked = [columns] if isinstance(columns, str) else list(dict.fromkeys(map(str, columns)))
     present = [str(name) for name in table.frame.columns]
@@ -119,12 +146,12 @@ def _named(table: Table, columns: str | Sequence[str], option: str) -> list[str]
 
 
 def groups_told(family: str | Sequence[str] | None, labels: str | Sequence[str] | None) -> list[str]:
-    """Return the columns that are read as groups, and not as the family, which one column alone is."""
+    """Return the columns that are read as groups. A single family column is read as the family."""
     of_labels = [labels] if isinstance(labels, str) else [*(labels or ())]
     return of_labels if family is None or isinstance(family, str) else [*family, *of_labels]
 
 
-def _labels(table: Table, column: str, option: str) -> pd.Series:
+def _read_labels(table: Table, column: str, option: str) -> pd.Series:
     empty = table.frame[column].isna() | (table.frame[column].astype(str).str.strip() == "")
     if empty.any():
         raise RunsError(
@@ -134,7 +161,7 @@ def _labels(table: Table, column: str, option: str) -> pd.Series:
     return table.frame[column].map(label_text)
 
 
-def _coord(column: str) -> str:
+def _coordinate_name(column: str) -> str:
     """Return the name of a grouping in the Dataset and in model cards."""
     name = re.sub(r"\W+", "_", column).strip("_")
     return f"{name}_group" if name in (*COLUMNS, "row") and name != "family" else name

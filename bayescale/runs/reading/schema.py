@@ -1,13 +1,11 @@
-"""What each column must hold, and one message for all that does not."""
+"""Check that every value of a column is accepted. One message lists all values that are not."""
 
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
-from pandera.errors import SchemaErrors
 
 from bayescale.errors import RunsError
 from bayescale.numbers import parse_number
@@ -15,55 +13,16 @@ from bayescale.runs.reading.columns import COLUMNS, SIZES, Column
 from bayescale.runs.reading.table import Table
 
 SHOWN = 8
-
-
-def _number(accept: Callable[[float], bool]) -> Callable[[Any], bool]:
-    def check(value: Any) -> bool:
-        try:
-            number = parse_number(value)
-        except ValueError:
-            return False
-        return math.isfinite(number) and accept(number)
-
-    return check
-
-
-def _column(accepted: str, test: Callable[[Any], bool], nullable: bool = False) -> pa.Column:
-    return pa.Column(object, pa.Check(test, element_wise=True, error=accepted), nullable=nullable, required=False)
-
-
-def _label_given(value: Any) -> bool:
-    return bool(str(value).strip())
-
-
-def schema_of(known: Mapping[str, Column], nullable: Container[str]) -> pa.DataFrameSchema:
-    """Return what each column must hold as it stands in the file: text is accepted wherever ``parse_number`` reads it.
-
-    Examples
-    --------
-    >>> from bayescale.runs.reading.columns import COLUMNS
-    >>> from bayescale.runs.reading.schema import schema_of
-    >>> schema_of(COLUMNS, ["seed"]).columns["seed"].nullable
-    True
-    """
-    return pa.DataFrameSchema(
-        {
-            name: _column(
-                about.accepted, _label_given if about.role == "label" else _number(about.accepts), name in nullable
-            )
-            for name, about in known.items()
-        }
-    )
-
-
-SCHEMA = schema_of(COLUMNS, ("seed",))
+NULLABLE = ("seed",)
+REFUSED = object()
+"""Stands in the place of a value that is not accepted."""
 
 
 def validate(
     table: Table,
     columns: Mapping[str, str],
-    schema: pa.DataFrameSchema = SCHEMA,
     known: Mapping[str, Column] = COLUMNS,
+    nullable: Container[str] = NULLABLE,
 ) -> pd.DataFrame:
     """Check every value of the columns in use, and return them as numbers under their canonical names.
 
@@ -73,10 +32,10 @@ def validate(
         The file.
     columns : mapping of str to str
         Canonical name to column.
-    schema : DataFrameSchema
-        What each column must hold.
     known : mapping of str to Column
-        The columns that the schema was made of.
+        What each column must hold: text is accepted wherever ``parse_number`` reads it.
+    nullable : container of str
+        The columns whose cells may be blank.
 
     Returns
     -------
@@ -98,40 +57,61 @@ def validate(
     70000000000.0
     """
     raw = pd.DataFrame({name: table.frame[column] for name, column in columns.items()}, dtype=object)
+    values = {name: _convert(raw[name], known[name], name in nullable) for name in columns}
+    failed = pd.DataFrame({name: column.map(lambda value: value is REFUSED) for name, column in values.items()})
+    if failed.any(axis=None):
+        raise RunsError(_list_failures(failed, raw, table, columns, known))
+    kinds = {name: object if known[name].role == "label" else float for name in values}
+    return pd.DataFrame(values, index=raw.index).astype(kinds)
+
+
+def _convert(cells: pd.Series, about: Column, nullable: bool) -> pd.Series:
+    """Return the cells of a column as numbers or labels. A cell that is not accepted becomes REFUSED."""
+    label, blank = about.role == "label", cells.isna()
+    nothing = REFUSED if not nullable else None if label else np.nan
+    read = [
+        nothing if empty else _read_label(cell) if label else _read_number(cell, about)
+        for cell, empty in zip(cells, blank, strict=True)
+    ]
+    return pd.Series(read, index=cells.index, dtype=object)
+
+
+def _read_number(cell: Any, about: Column) -> Any:
     try:
-        schema.validate(raw, lazy=True)
-    except SchemaErrors as errors:
-        raise RunsError(_listing(errors.failure_cases, raw, table, columns, known)) from None
-    ready: dict[str, Any] = {}
-    for name in raw:
-        if known[str(name)].role == "label":
-            ready[str(name)] = [None if pd.isna(value) else label_text(value) for value in raw[name]]
-        else:
-            ready[str(name)] = [np.nan if pd.isna(value) else parse_number(value) for value in raw[name]]
-    return pd.DataFrame(ready, index=raw.index)
+        number = parse_number(cell)
+    except ValueError:
+        return REFUSED
+    return number if math.isfinite(number) and about.accepts(number) else REFUSED
+
+
+def _read_label(cell: Any) -> Any:
+    return label_text(cell) or REFUSED
 
 
 def label_text(value: Any) -> str:
-    """Write a label as text; a whole number that pandas keeps as 1.0 is the label 1."""
+    """Write a label as text. A whole number that pandas keeps as 1.0 becomes the label 1."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
-def _listing(
-    failures: pd.DataFrame, raw: pd.DataFrame, table: Table, columns: Mapping[str, str], known: Mapping[str, Column]
+def _list_failures(
+    failed: pd.DataFrame, raw: pd.DataFrame, table: Table, columns: Mapping[str, str], known: Mapping[str, Column]
 ) -> str:
-    order = {name: place for place, name in enumerate(raw.columns)}
-    cells = sorted({(int(row), order[name]) for row, name in zip(failures["index"], failures["column"], strict=True)})
+    cells = np.argwhere(failed.to_numpy())
     lines = []
-    for row, place in cells[:SHOWN]:
-        name = str(raw.columns[place])
-        value: Any = raw[name].loc[row]
-        got = "nothing" if pd.isna(value) else repr(value.item() if isinstance(value, np.generic) else value)
+    for place, which in cells[:SHOWN]:
+        row, name = raw.index[place], str(raw.columns[which])
+        value: Any = raw.iloc[place, which]
+        got = (
+            "nothing"
+            if raw[name].isna().iloc[place]
+            else repr(value.item() if isinstance(value, np.generic) else value)
+        )
         lines.append(
             f"  {table.source}, row {row}, column {columns[name]!r}: got {got[:60]}; accepted: {known[name].accepted}"
         )
     if len(cells) > SHOWN:
         lines.append(f"  and {len(cells) - SHOWN} more")
-    spare = [str(name) for name in failures["column"].unique() if name not in (*SIZES, "loss")]
+    spare = [name for name in known if name in failed and failed[name].any() and name not in (*SIZES, "loss")]
     if spare:
         lines.append(
             f"  A column that holds something else is left out by columns={{{spare[0]!r}: None}} "

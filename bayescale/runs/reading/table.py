@@ -1,4 +1,4 @@
-"""Files and frames, read as text into one table that remembers which row of the file each line was."""
+"""Read files and frames as text into one table that keeps the row numbers of the file."""
 
 import csv
 import io
@@ -50,14 +50,14 @@ def load_table(source: str | Path | pd.DataFrame) -> Table:
     'DataFrame'
     """
     if isinstance(source, pd.DataFrame):
-        return _positional(source, "DataFrame")
+        return _number_rows(source, "DataFrame")
     path = Path(source)
     readers: dict[str, Callable[[Path], Table]] = {
-        ".csv": lambda p: _delimited(p, ","),
-        ".tsv": lambda p: _delimited(p, "\t"),
-        ".parquet": _parquet,
-        ".jsonl": _json_lines,
-        ".ndjson": _json_lines,
+        ".csv": lambda p: _read_delimited(p, ","),
+        ".tsv": lambda p: _read_delimited(p, "\t"),
+        ".parquet": _read_parquet,
+        ".jsonl": _read_json_lines,
+        ".ndjson": _read_json_lines,
     }
     if not path.exists():
         near = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
@@ -76,7 +76,7 @@ def load_table(source: str | Path | pd.DataFrame) -> Table:
     return table
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -86,10 +86,10 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _delimited(path: Path, separator: str) -> Table:
-    # pandas would turn a surplus field into an index and skip blank lines, and both would shift the row numbers.
+def _read_delimited(path: Path, separator: str) -> Table:
+    # pandas turns a surplus field into an index and skips blank lines. Both would shift the row numbers.
     try:
-        lines = list(csv.reader(io.StringIO(_text(path), newline=""), delimiter=separator, strict=True))
+        lines = list(csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         raise RunsError(f"{path.name} cannot be read as separated values: {error}") from error
     if not lines or not any(field.strip() for field in lines[0]):
@@ -122,10 +122,10 @@ def _delimited(path: Path, separator: str) -> Table:
     return Table(frame, path.name, "with the header as row 1", tuple(blank))
 
 
-def _json_lines(path: Path) -> Table:
+def _read_json_lines(path: Path) -> Table:
     records: list[dict[str, Any]] = []
     rows = []
-    for row, line in enumerate(_text(path).splitlines(), start=1):
+    for row, line in enumerate(_read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -142,15 +142,15 @@ def _json_lines(path: Path) -> Table:
     return Table(frame, path.name, "with the first line as row 1")
 
 
-def _parquet(path: Path) -> Table:
+def _read_parquet(path: Path) -> Table:
     try:
         frame = pd.read_parquet(path)
     except (ValueError, TypeError) as error:  # ArrowInvalid is a ValueError
         raise RunsError(f"{path.name} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-    return _positional(frame, path.name)
+    return _number_rows(frame, path.name)
 
 
-def _positional(frame: pd.DataFrame, source: str) -> Table:
+def _number_rows(frame: pd.DataFrame, source: str) -> Table:
     if frame.empty:
         raise RunsError(f"{source} is empty: one row for each run is expected")
     names = [str(name) for name in frame.columns]

@@ -1,10 +1,11 @@
 """What the numbers are measured in: declared by the caller, by a card beside the file, or by a column's own name."""
 
+import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pandas as pd
 from bayescale.errors import RunsError, did_you_mean
 from bayescale.runs.reading.aliases import squash
 from bayescale.runs.reading.derive import derivable
-from bayescale.runs.reading.finding import Finding, rows_text
+from bayescale.runs.reading.findings import Finding, rows_text
 from bayescale.runs.reading.table import Table
 
 LOSS_UNITS = ("nats/token", "bits/token", "nats/byte", "bits/byte")
@@ -24,7 +25,7 @@ CEILINGS = {
 
 
 @dataclass(frozen=True)
-class Card:
+class LogCard:
     """What a ``card.toml`` beside a run log says of it."""
 
     title: str = ""
@@ -35,7 +36,7 @@ class Card:
     truth: Mapping[str, float] = field(default_factory=dict)
 
 
-def read_card(path: Path) -> Card:
+def read_card(path: Path) -> LogCard:
     """Read the ``card.toml`` beside a run log; without one, the card is blank.
 
     Parameters
@@ -45,7 +46,7 @@ def read_card(path: Path) -> Card:
 
     Returns
     -------
-    Card
+    LogCard
 
     Examples
     --------
@@ -56,7 +57,7 @@ def read_card(path: Path) -> Card:
     """
     beside = path.parent / "card.toml"
     if not beside.is_file():
-        return Card()
+        return LogCard()
     try:
         said = tomllib.loads(beside.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -69,38 +70,27 @@ def read_card(path: Path) -> Card:
         raise RunsError(
             f"card.toml beside {path.name}, [truth]: accepted: family = loss in the card's unit; got {truth}"
         )
-    return Card(
+    return LogCard(
         title=str(said.get("title", "")),
         source=str(said.get("source", "")),
         licence=str(said.get("licence", "")),
-        loss_unit=None if loss is None else accept_loss_unit(loss, f"{where} loss"),
-        params_convention=None if params is None else accept_convention(params, f"{where} params"),
+        loss_unit=None if loss is None else _accept(loss, LOSS_UNITS, f"{where} loss"),
+        params_convention=None if params is None else _accept(params, CONVENTIONS, f"{where} params"),
         truth={str(family): float(value) for family, value in truth.items()},
     )
 
 
-def accept_loss_unit(value: object, where: str) -> str:
-    """Return the loss unit if it is one; ``where`` opens the message if it is not."""
-    if value not in LOSS_UNITS:
-        raise RunsError(
-            f"{where}: got {value!r}; accepted: {', '.join(LOSS_UNITS)}.{did_you_mean(str(value), LOSS_UNITS)}"
-        )
-    return str(value)
-
-
-def accept_convention(value: object, where: str) -> str:
-    """Return the convention for N under its one name; ``where`` opens the message if there is none."""
-    spellings = {squash(name): name for name in CONVENTIONS}
+def _accept(value: object, accepted: tuple[str, ...], where: str) -> str:
+    """Return a unit or convention under its canonical name. ``where`` begins the message if it is not accepted."""
+    spellings = {squash(name): name for name in accepted}
     if squash(str(value)) not in spellings:
-        raise RunsError(
-            f"{where}: got {value!r}; accepted: {', '.join(CONVENTIONS)}.{did_you_mean(str(value), CONVENTIONS)}"
-        )
+        raise RunsError(f"{where}: got {value!r}; accepted: {', '.join(accepted)}.{did_you_mean(str(value), accepted)}")
     return spellings[squash(str(value))]
 
 
 @dataclass(frozen=True)
 class Units:
-    """The unit of the loss and the convention of N, where the runs have them, with what was assumed."""
+    """The unit of the loss, the convention of N, and findings about what was assumed."""
 
     loss: str | None
     params: str | None
@@ -108,7 +98,7 @@ class Units:
 
 
 def settle_units(
-    table: Table, columns: Mapping[str, str], card: Card, loss_unit: str | None, params_convention: str | None
+    table: Table, columns: Mapping[str, str], card: LogCard, loss_unit: str | None, params_convention: str | None
 ) -> Units:
     """Settle the loss unit and the convention of N: the argument wins, then the file, the card, and a default."""
     loss, about_loss = _settle_loss(table, columns.get("loss"), card, loss_unit)
@@ -116,14 +106,16 @@ def settle_units(
     return Units(loss, params, (*about_loss, *about_params))
 
 
-def _settle_loss(table: Table, name: str | None, card: Card, loss_unit: str | None) -> tuple[str | None, list[Finding]]:
-    told = accept_loss_unit(loss_unit, "loss_unit") if loss_unit is not None else None
+def _settle_loss(
+    table: Table, name: str | None, card: LogCard, loss_unit: str | None
+) -> tuple[str | None, list[Finding]]:
+    told = _accept(loss_unit, LOSS_UNITS, "loss_unit") if loss_unit is not None else None
     if name is None:
         if told:
             raise RunsError(f"{table.source} has no loss, but loss_unit={told!r} was passed: leave it out")
         return None, []
-    own = _unit_in_name(name, table.source)
-    column = _one_value(table, ("loss_unit",), "loss units", accept_loss_unit)
+    own = _find_unit(name, table.source)
+    column = _read_declaration(table, ("loss_unit",), "loss units", LOSS_UNITS)
     declared = told or column or card.loss_unit
     if declared and own and own.split("/")[0] != declared.split("/")[0]:
         raise RunsError(
@@ -138,19 +130,20 @@ def _settle_loss(table: Table, name: str | None, card: Card, loss_unit: str | No
         return declared, []
     declared = own or "nats/token"
     why = f"from the name of column {name!r}" if own else "as nothing says otherwise"
-    return declared, [Finding("info", f"the loss is taken to be in {declared}, {why}; loss_unit= says it", column=name)]
+    text = f"the loss is taken to be in {declared}, {why}; loss_unit= says it"
+    return declared, [Finding("loss-unit-assumed", "info", text, column=name)]
 
 
 def _settle_params(
-    table: Table, columns: Mapping[str, str], card: Card, params_convention: str | None
+    table: Table, columns: Mapping[str, str], card: LogCard, params_convention: str | None
 ) -> tuple[str | None, list[Finding]]:
-    convention = accept_convention(params_convention, "params_convention") if params_convention is not None else None
+    convention = _accept(params_convention, CONVENTIONS, "params_convention") if params_convention is not None else None
     if "params" not in {*columns, *derivable(columns)}:
         if convention:
             raise RunsError(f"{table.source} has no N, but params_convention={convention!r} was passed: leave it out")
         return None, []
-    in_file = _one_value(table, ("params_convention", "convention"), "conventions for N", accept_convention)
-    by_name = _convention_in_name(columns.get("params", ""))
+    in_file = _read_declaration(table, ("params_convention", "convention"), "conventions for N", CONVENTIONS)
+    by_name = _find_convention(columns.get("params", ""))
     for said, where in ((in_file, "a column"), (by_name, f"the name of column {columns.get('params')!r}")):
         if said and convention and said != convention:
             raise RunsError(
@@ -161,10 +154,10 @@ def _settle_params(
     if settled:
         return settled, []
     note = "nothing says whether N counts the embeddings; params_convention='total' or 'non-embedding' says it"
-    return "unknown", [Finding("info", note, column=columns.get("params"))]
+    return "unknown", [Finding("params-convention-unknown", "info", note, column=columns.get("params"))]
 
 
-def _unit_in_name(name: str, source: str) -> str | None:
+def _find_unit(name: str, source: str) -> str | None:
     plain = squash(name)
     if "ppl" in plain or "perplexity" in plain:
         raise RunsError(
@@ -176,15 +169,15 @@ def _unit_in_name(name: str, source: str) -> str | None:
     return f"nats/{per}" if "nats" in plain else None
 
 
-def _convention_in_name(name: str) -> str | None:
+def _find_convention(name: str) -> str | None:
     plain = squash(name)
     if re.search(r"nonemb|noemb|withoutemb", plain):
         return "non-embedding"
     return "total" if "total" in plain else None
 
 
-def _one_value(table: Table, names: tuple[str, ...], what: str, accept: Callable[[object, str], str]) -> str | None:
-    """Return the single value of a column that declares something for every row, or refuse a mixture."""
+def _read_declaration(table: Table, names: tuple[str, ...], what: str, accepted: tuple[str, ...]) -> str | None:
+    """Return the one value of a column that declares a unit or convention. A mixture of values is refused."""
     for name in table.frame.columns:
         if squash(name) not in map(squash, names):
             continue
@@ -193,7 +186,7 @@ def _one_value(table: Table, names: tuple[str, ...], what: str, accept: Callable
             if pd.isna(value):
                 continue
             where = f"{table.source}, row {row}, column {name!r}"
-            rows.setdefault(accept(value, where), []).append(int(str(row)))
+            rows.setdefault(_accept(value, accepted, where), []).append(int(str(row)))
         if len(rows) > 1:
             mixture = "; ".join(f"{value}: {rows_text(which)}" for value, which in rows.items())
             raise RunsError(
@@ -222,3 +215,30 @@ def refuse_impossible_loss(frame: pd.DataFrame, unit: str, table: Table, column:
         f"the loss is {value:.4g} {unit} in row {row}, but uniform guessing over {what} gives {ceiling:.3g}; "
         f"accepted: a loss below that.\n  {advice}"
     )
+
+
+def convert_to_nats(frame: pd.DataFrame, units: Units) -> Units:
+    """Convert a loss in bits, in place, and return its new unit."""
+    if units.loss is None or units.loss.startswith("nats"):
+        return units
+    now = units.loss.replace("bits", "nats")
+    for name in ("loss", "loss_se"):
+        if name in frame:
+            frame[name] *= math.log(2)
+    note = Finding("loss-converted", "info", f"the loss was converted from {units.loss} to {now} (times ln 2)")
+    return replace(units, loss=now, findings=(*units.findings, note))
+
+
+def describe_source(table: Table, card: LogCard, units: Units) -> dict[str, str]:
+    """Return the attributes of the whole file. What is not known is left out."""
+    said = {
+        "title": card.title or (table.source if table.source == "DataFrame" else Path(table.source).stem),
+        "source": table.source,
+        "loss_unit": units.loss,
+        "params_convention": units.params,
+        "rows_counted": table.counting,
+        "licence": card.licence,
+        # The exact irreducible loss of each family, which is known where the language was made up.
+        "truth": json.dumps(dict(card.truth)) if card.truth else None,
+    }
+    return {key: value for key, value in said.items() if value}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from bayescale.errors import RunsError, did_you_mean
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.reading.table import load_table
 from bayescale.runs.trackers import mlflow, tensorboard, trainer_state, wandb
 from bayescale.runs.trackers.log import Log
@@ -21,7 +21,7 @@ TRACKERS: dict[str, Callable[[Path], Log]] = {
     "mlflow": read_mlflow,
     "tensorboard": read_tensorboard,
 }
-"""In the order of preference where a folder holds several: the first ones know more of the run than its scalars."""
+"""The readers in the order of preference. The first ones know more of a run than its scalars."""
 
 __all__ = ["TRACKERS", "Log", "load_log", "trackers_in"]
 
@@ -88,7 +88,7 @@ def load_log(source: str | Path | pd.DataFrame, tracker: str | None = None) -> L
     path = Path(source)
     there = trackers_in(path) if path.exists() else []
     if tracker is None and not there:
-        return _table(path)
+        return _load_table_log(path)
     if tracker is not None and tracker not in there:
         raise RunsError(f"{path} holds nothing that {tracker} wrote; found: {', '.join(there) or 'nothing known'}")
     chosen = tracker or there[0]
@@ -96,11 +96,11 @@ def load_log(source: str | Path | pd.DataFrame, tracker: str | None = None) -> L
     others = [name for name in there if name != chosen]
     if tracker is None and others:
         said = f"read: what {chosen} wrote; {' and '.join(others)} wrote there too (tracker={others[0]!r} reads that)"
-        return Log(log.table, (*log.findings, Finding("info", said)))
+        return Log(log.table, (*log.findings, Finding("other-tracker", "info", said)))
     return log
 
 
-def _table(path: Path) -> Log:
+def _load_table_log(path: Path) -> Log:
     if path.is_dir():
         raise RunsError(
             f"{path} is a folder without a training log that is known here; looked for: {trainer_state.NAME}, "

@@ -1,4 +1,4 @@
-"""What every experiment tracker's files become: one long table, a row for each run and step, and what was odd."""
+"""The long table that the files of every experiment tracker become: a row for each run and step."""
 
 import importlib
 import warnings
@@ -13,7 +13,7 @@ import pandas as pd
 
 from bayescale.errors import RunsError
 from bayescale.runs.curves.columns import of_whole_run
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.reading.table import Table
 
 
@@ -51,8 +51,8 @@ def gather(runs: Sequence[RunLog], source: str, findings: Sequence[Finding] = ()
     >>> gather([RunLog("a", [{"step": 1, "loss": 4.0}], {"params": 1e6})], "logs").table.frame.columns.tolist()
     ['run', 'step', 'loss', 'params']
     """
-    # What was logged row by row is nearer to the truth than what the configuration says of the run.
-    records = [{"run": run.name, **row, **_unless(run.about, row)} for run in runs for row in run.rows]
+    # A value that was logged in the row wins over the configuration of the run.
+    records = [{"run": run.name, **row, **_add_configuration(run.about, row)} for run in runs for row in run.rows]
     if not records:
         said = "".join(f"\n  {finding.message}" for finding in findings)
         raise RunsError(f"{source} holds no run with a logged number.{said}")
@@ -62,7 +62,7 @@ def gather(runs: Sequence[RunLog], source: str, findings: Sequence[Finding] = ()
     return Log(Table(frame, source, "in the order of writing, from 0"), tuple(findings))
 
 
-def _unless(about: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+def _add_configuration(about: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
     meant = {of_whole_run(name): value for name, value in about.items()}
     return {name: value for name, value in meant.items() if name is not None and name not in row}
 
@@ -88,7 +88,7 @@ def rows_of_series(series: Mapping[str, Sequence[Point]]) -> list[dict[str, Any]
 
 
 def tell_apart(names: Sequence[str], ids: Sequence[str]) -> list[str]:
-    """Return names that differ: one that several runs have is followed by the run's id.
+    """Return names that differ. A name that several runs have is followed by the id of the run.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def need(module: str, extra: str, what: str) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep a library's warnings about itself from the person who only wants a file read."""
+    """Silence the warnings of a library that is used to read a file."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -137,4 +137,4 @@ def name_under(root: Path, folder: Path) -> str:
 def damaged(path: Path, root: Path, what: str) -> Finding:
     """Say that part of a file is missing."""
     where = path.relative_to(root) if path != root and path.is_relative_to(root) else path.name
-    return Finding("warning", f"{where}: {what}")
+    return Finding("file-damaged", "warning", f"{where}: {what}")

@@ -4,7 +4,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.trackers.log import Log, Point, RunLog, damaged, gather, name_under, need, quiet, rows_of_series
 
 PATTERN = "*tfevents*"
@@ -32,23 +32,24 @@ def read_tensorboard(path: Path) -> Log:
     runs, found = [], []
     for folder, files in folders.items():
         series: dict[str, list[Point]] = {}
-        for file in files:  # their names begin with the time at which they were opened
+        for file in files:  # in the order in which they were opened, which their names begin with
             with quiet():
-                found += _read(file, root, loader, arrays, series)
+                found += _add_scalars(file, root, loader, arrays, series)
         rows = rows_of_series(series)
         if rows:
             runs.append(RunLog(name_under(root, folder), rows, {}))
         else:
-            found.append(Finding("warning", f"run {name_under(root, folder)!r} is left out: it has no scalars"))
+            text = f"run {name_under(root, folder)!r} is left out: it has no scalars"
+            found.append(Finding("run-without-metric", "warning", text))
     return gather(runs, path.name, found)
 
 
-def _read(file: Path, root: Path, loader: Any, arrays: Any, series: dict[str, list[Point]]) -> list[Finding]:
+def _add_scalars(file: Path, root: Path, loader: Any, arrays: Any, series: dict[str, list[Point]]) -> list[Finding]:
     """Add a file's scalars to the series."""
-    records, whole = count_records(file)  # the loader stops at a damaged record and says nothing
+    records, whole = count_records(file)  # the loader stops at a damaged record without an error
     events = 0
     kinds: dict[str, str] = {}
-    # The loader rewrites the old form of a scalar into the new one, so that a single branch reads both.
+    # The loader converts the old form of a scalar to the new one.
     for event in loader.EventFileLoader(str(file)).Load():
         events += 1
         for value in event.summary.value:

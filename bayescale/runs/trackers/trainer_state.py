@@ -5,11 +5,11 @@ import math
 from pathlib import Path
 from typing import Any
 
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.trackers.log import Log, RunLog, damaged, gather, name_under
 
 NAME = "trainer_state.json"
-# The mean over the whole run that the Trainer logs at its end is no point of the curve.
+# The Trainer logs the mean over the whole run at its end. It is no point of the curve.
 RENAMED = {"loss": "train_loss", "eval_loss": "eval_loss", "num_input_tokens_seen": "tokens", "train_loss": None}
 
 
@@ -48,18 +48,18 @@ def read_trainer_state(path: Path) -> Log:
     runs, found = [], []
     reached: dict[Path, float] = {}
     for folder, states in groups.items():
-        state, notes = _farthest(states, root)
+        state, notes = _choose_farthest(states, root)
         found += notes
         if state:
             name = name_under(root, folder) if folder.is_relative_to(root) else folder.resolve().name
-            runs.append(RunLog(name, _rows(state["log_history"]), _about(state)))
+            runs.append(RunLog(name, _join_history(state["log_history"]), _read_configuration(state)))
             reached[folder] = max([state.get("global_step") or 0, *(entry["step"] for entry in state["log_history"])])
-    found += _without_state(path, reached) if path.is_dir() else []
+    found += _find_missing_states(path, reached) if path.is_dir() else []
     return gather(runs, path.name, found)
 
 
-def _without_state(root: Path, reached: dict[Path, float]) -> list[Finding]:
-    """Say which checkpoints have no state of their own, where none that was read got as far."""
+def _find_missing_states(root: Path, reached: dict[Path, float]) -> list[Finding]:
+    """Say which checkpoints have no state, unless a state that was read got as far."""
     return [
         damaged(folder, root, f"has no {NAME}, so what the run logged on the way there is missing")
         for folder in sorted(root.rglob("checkpoint-*"))
@@ -69,8 +69,8 @@ def _without_state(root: Path, reached: dict[Path, float]) -> list[Finding]:
     ]
 
 
-def _farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
-    """Return the state with the most steps: each checkpoint repeats the log of those before it."""
+def _choose_farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """Return the state with the most steps, as each checkpoint repeats the log of the earlier ones."""
     states, notes = [], []
     for file in files:
         try:
@@ -78,7 +78,7 @@ def _farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, lis
         except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
             notes.append(damaged(file, root, f"cannot be read, so it is left out; is it cut off? ({error})"))
             continue
-        if wrong := _wrong(state):
+        if wrong := _explain_unreadable(state):
             notes.append(damaged(file, root, f"left out: {wrong}"))
         else:
             states.append(state)
@@ -87,31 +87,31 @@ def _farthest(files: list[Path], root: Path) -> tuple[dict[str, Any] | None, lis
     return max(states, key=lambda state: (state.get("global_step") or 0, len(state["log_history"]))), notes
 
 
-def _wrong(state: Any) -> str | None:
-    """Return what keeps a state from being read."""
+def _explain_unreadable(state: Any) -> str | None:
+    """Return why a state cannot be read, or None."""
     if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
         return "it has no list 'log_history'"
-    if not _counts(state.get("global_step") or 0):
+    if not _is_number(state.get("global_step") or 0):
         return f"its 'global_step' is {str(state['global_step'])[:60]!r}; accepted: a number"
     for entry in state["log_history"]:
         if not isinstance(entry, dict) or "step" not in entry:
             return f"an entry of 'log_history' has no step: {str(entry)[:60]}"
-        if not _counts(entry["step"]):
+        if not _is_number(entry["step"]):
             return f"an entry of 'log_history' has the step {str(entry['step'])[:60]!r}; accepted: a number"
     return None
 
 
-def _counts(value: Any) -> bool:
+def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _about(state: dict[str, Any]) -> dict[str, Any]:
+def _read_configuration(state: dict[str, Any]) -> dict[str, Any]:
     steps = state.get("max_steps")
     return {"total_steps": steps} if isinstance(steps, int) and steps > 0 else {}
 
 
-def _rows(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return one row for each step: the Trainer logs training and evaluation apart."""
+def _join_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row for each step, as the Trainer logs training and evaluation separately."""
     rows: dict[float, dict[str, Any]] = {}
     for entry in history:
         row = rows.setdefault(entry["step"], {"step": entry["step"]})

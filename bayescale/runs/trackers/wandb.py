@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.runs.reading.finding import Finding
+from bayescale.runs.reading.findings import Finding
 from bayescale.runs.reading.table import Table
 from bayescale.runs.trackers.log import Log, RunLog, damaged, gather, need, plain, tell_apart
 
@@ -20,7 +20,7 @@ HEADER = b":W&B"
 BLOCK, HEAD = 32768, struct.Struct("<IHB")
 FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 NOT_FINITE = ("NaN", "Infinity", "-Infinity")
-# "_step" counts calls of wandb.log; where the training's own step was logged, that one is meant.
+# "_step" counts calls of wandb.log. The step of the training is used if it was logged.
 STEPS = ("train/global_step", "trainer/global_step", "global_step")
 EXPORTED = re.compile(r"(?P<run>.+) - (?P<metric>.+?)(?P<bound>__MIN|__MAX)?")
 
@@ -51,21 +51,22 @@ def read_wandb(path: Path) -> Log:
     root = path if path.is_dir() else path.parent
     # "latest-run" is a link to one of the others.
     files = [path] if path.is_file() else sorted({file.resolve() for file in path.rglob(PATTERN)})
-    runs, keys, found = [], [], _without_file(path) if path.is_dir() else []
+    runs, keys, found = [], [], _find_missing_files(path) if path.is_dir() else []
     for file in files:
-        run, key, notes = _read(file, root.resolve() if path.is_dir() else root, protocol)
+        run, key, notes = _read_wandb_file(file, root.resolve() if path.is_dir() else root, protocol)
         found += notes
         if run.rows:
             runs.append(run)
             keys.append(key)
         else:
-            found.append(Finding("warning", f"run {run.name!r} ({file.name}) is left out: it has no logged number"))
+            text = f"run {run.name!r} ({file.name}) is left out: it has no logged number"
+            found.append(Finding("run-without-metric", "warning", text))
     names = tell_apart([run.name for run in runs], keys)
     named = [RunLog(name, run.rows, run.about) for name, run in zip(names, runs, strict=True)]
     return gather(named, path.name, found)
 
 
-def _without_file(root: Path) -> list[Finding]:
+def _find_missing_files(root: Path) -> list[Finding]:
     """Say which folders of runs have no .wandb file."""
     return [
         damaged(folder, root, f"has no {PATTERN} file, so this run is missing")
@@ -74,31 +75,32 @@ def _without_file(root: Path) -> list[Finding]:
     ]
 
 
-def _read(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Finding]]:
+def _read_wandb_file(file: Path, root: Path, protocol: Any) -> tuple[RunLog, str, list[Finding]]:
     rows: list[dict[str, Any]] = []
     about: dict[str, Any] = {}
     key = name = file.stem.removeprefix("run-")
     notes, ended = [], False
     try:
         for data in records(file):
-            record = _parsed(protocol, data)
+            record = _parse_record(protocol, data)
             kind = record.WhichOneof("record_type")
             if kind == "run":
                 key, name = record.run.run_id or key, record.run.display_name or name
-                about |= _values(record.run.config.update)
+                about |= _read_items(record.run.config.update)
             elif kind == "config":
-                about |= _values(record.config.update)
+                about |= _read_items(record.config.update)
             elif kind == "history":
-                rows.append(_row(record.history))
+                rows.append(_read_history(record.history))
             ended = ended or kind == "exit"
     except Damage as damage:
         notes.append(damaged(file, root, f"{damage}: only what stands before was read"))
     if not ended and not notes:
-        notes.append(Finding("info", f"run {name!r} has no closing record: it is still going on, or was killed"))
+        text = f"run {name!r} has no closing record: it is still going on, or was killed"
+        notes.append(Finding("run-not-closed", "info", text))
     return RunLog(name, [row for row in rows if len(row) > 2], plain(about)), key, notes
 
 
-def _parsed(protocol: Any, data: bytes) -> Any:
+def _parse_record(protocol: Any, data: bytes) -> Any:
     record = protocol.Record()
     try:
         record.ParseFromString(data)
@@ -107,7 +109,7 @@ def _parsed(protocol: Any, data: bytes) -> Any:
     return record
 
 
-def _values(items: Any) -> dict[str, Any]:
+def _read_items(items: Any) -> dict[str, Any]:
     """Return what a record holds by name; nested names are joined by slashes."""
     read = {}
     for item in items:
@@ -121,11 +123,12 @@ def _values(items: Any) -> dict[str, Any]:
     return read
 
 
-def _row(history: Any) -> dict[str, Any]:
-    said = {name: value for name, value in _values(history.item).items() if isinstance(value, int | float | str)}
-    # A loss that is no number is written as text.
+def _read_history(history: Any) -> dict[str, Any]:
+    # W&B writes a loss that is no number as text.
     values = {
-        name: float(value) if value in ("NaN", "Infinity", "-Infinity") else value for name, value in said.items()
+        name: float(value) if value in NOT_FINITE else value
+        for name, value in _read_items(history.item).items()
+        if isinstance(value, int | float | str)
     }
     step = next((values.pop(name) for name in STEPS if name in values), values.get("_step", history.step.num))
     time = values.pop("_timestamp", None)
@@ -158,7 +161,7 @@ def records(file: Path) -> Iterator[bytes]:
 
 
 def is_chart_export(names: list[str]) -> bool:
-    """Say whether a table is what the menu of a W&B chart exports: a column for each run, with its least and greatest.
+    """Say whether a table was exported by the menu of a W&B chart: for each run a column, its minimum and its maximum.
 
     Examples
     --------
@@ -186,6 +189,6 @@ def melt_chart(table: Table) -> Table:
             )
         )
     long = pd.concat(parts)
-    # The same row of the file holds all runs at one step, so the rows of the long table count anew.
+    # A row of the file holds all runs at one step, so the rows of the long table are numbered anew.
     long.index = pd.Index(np.arange(len(long)))
     return Table(long.astype(object).where(long.notna(), None), table.source, "run by run, from 0")

@@ -7,8 +7,9 @@ from pinned import BESIROGLU as TRUTH
 
 import bayescale as bs
 from bayescale.errors import DesignError
-from bayescale.runs.checks.budgets import isoflop_profiles, profiles_of_curves
+from bayescale.runs.checks.budgets import isoflop_profiles
 from bayescale.runs.curves.envelope import curves_of_runs
+from bayescale.runs.curves.profiles import profiles_of_curves
 
 BUDGETS = np.array([1e18, 3e18, 1e19, 3e19])
 

@@ -93,7 +93,7 @@ FALLING = np.linspace(3.5, 2.9, 7)
         ({"words": SPREAD, "acc": FALLING / 5}, []),
         ({"loss": FALLING, "err": FALLING / 5}, []),
         ({"D": SPREAD[:4], "loss": FALLING[:4]}, ["only 4 runs: a law with a floor has three unknowns"]),
-        ({"D": SPREAD ** (1 / 4), "loss": FALLING}, ["tokens span only 0.75 decades"]),
+        ({"D": 1e6 * SPREAD ** (1 / 4), "loss": FALLING}, ["tokens span only 0.75 decades"]),
         ({"words": SPREAD ** (1 / 4), "loss": FALLING}, ["words span only 0.75 decades"]),
         ({"D": [1e9] * 7, "loss": FALLING}, ["all 7 runs are at one D (1B): the effect of D cannot be identified"]),
         ({"words": [1e9] * 7, "loss": FALLING}, ["all 7 runs are at one value of words (1B): no effect can be"]),

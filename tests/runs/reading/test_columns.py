@@ -50,7 +50,7 @@ def test_symbols_are_those_of_the_equations(name):
 
 
 def test_no_name_means_two_things():
-    names = [name for about in COLUMNS.values() for name in {squash(each) for each in (about.name, *about.aliases)}]
+    names = [name for about in COLUMNS.values() for name in {squash(each) for each in (about.name, *about.names)}]
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
 

@@ -377,12 +377,13 @@ def test_a_folder_without_a_log(tmp_path):
     [
         ("tensorboard.backend.event_processing.event_file_loader", "events.out.tfevents.1", "tensorboard"),
         ("wandb.proto.wandb_internal_pb2", "run-x.wandb", "wandb"),
-        ("mlflow", "mlflow.db", "mlflow"),
+        ("mlflow", "0/meta.yaml", "mlflow"),
     ],
 )
 def test_a_library_that_is_not_installed_is_named_with_its_extra(tmp_path, monkeypatch, module, file, extra):
     monkeypatch.setitem(__import__("sys").modules, module, None)
-    (tmp_path / file).write_bytes(b"x")
-    text = refusal(tmp_path / file)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text("experiment_id: 0")
+    text = refusal(tmp_path if module == "mlflow" else tmp_path / file)
     assert f"takes the package {extra!r}, which is not installed" in text
     assert f"pip install 'bayescale[{extra}]'" in text

@@ -1,4 +1,4 @@
-"""What a second table, with a row for each run, says of runs whose checkpoints stand in the first."""
+"""A second table with a row for each run, joined to the table of checkpoints."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +8,7 @@ import pandas as pd
 from bayescale.errors import RunsError
 from bayescale.runs.curves.columns import CURVE_COLUMNS, OF_RUN, PLANNED, match_curve_only, of_whole_run
 from bayescale.runs.reading.aliases import match_columns
-from bayescale.runs.reading.finding import Finding, rows_text
+from bayescale.runs.reading.findings import Finding, names_text, rows_text
 from bayescale.runs.reading.table import Table, load_table
 
 TAKEN = (*OF_RUN, "batch", *PLANNED.values())
@@ -17,7 +17,7 @@ TAKEN = (*OF_RUN, "batch", *PLANNED.values())
 def with_runs(
     table: Table, found: dict[str, str], runs: str | Path | pd.DataFrame | None
 ) -> tuple[Table, dict[str, str], list[Finding]]:
-    """Add to each checkpoint what is known of its run and the checkpoints' own table does not say.
+    """Add to each checkpoint the columns of a table of runs that the checkpoints lack.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def with_runs(
     Examples
     --------
     >>> import pandas as pd
-    >>> from bayescale.runs.curves.about import with_runs
+    >>> from bayescale.runs.curves.run_table import with_runs
     >>> from bayescale.runs.reading.table import load_table
     >>> curves = load_table(pd.DataFrame({"run": ["a", "a"], "step": [1, 2], "loss": [4.0, 3.5]}))
     >>> about = pd.DataFrame({"run": ["a"], "N": ["70M"]})
@@ -52,7 +52,7 @@ def with_runs(
     if "run" not in key:
         raise RunsError(
             f"{other.source}: no column names the run, so nothing can be told of the curves; it is found as "
-            f"{', '.join(CURVE_COLUMNS['run'].aliases)} or 'run'.\n  Its columns: {', '.join(named)}"
+            f"{', '.join(CURVE_COLUMNS['run'].names)} or 'run'.\n  Its columns: {', '.join(named)}"
         )
     labels = other.frame[key["run"]].astype(str)
     twice = labels[labels.duplicated()]
@@ -71,20 +71,19 @@ def with_runs(
         values = dict(zip(labels, other.frame[column_of[name]], strict=True))
         also[quantity] = f"{quantity} of the run"
         frame = frame.assign(**{also[quantity]: pd.Series([values.get(run) for run in mine], frame.index, object)})
-    notes = [Finding("info", f"read from {other.source}: {', '.join(matched) or 'nothing that the curves lack'}")]
+    read = ", ".join(matched) or "nothing that the curves lack"
+    notes = [Finding("run-table-read", "info", f"read from {other.source}: {read}")]
     if not mine.isin(labels).any():
         raise RunsError(
             f"{other.source}, column {key['run']!r}: names none of the runs of {table.source}. It names "
-            f"{_shown(labels)}; the curves are of {_shown(mine.drop_duplicates())}."
+            f"{names_text(labels.tolist())}; the curves are of {names_text(mine.drop_duplicates().tolist())}."
         )
     idle = labels[~labels.isin(mine.unique())]
     if len(idle):
-        notes.append(Finding("info", f"{len(idle)} runs of {other.source} have no curve: {_shown(idle)}"))
+        text = f"{len(idle)} runs of {other.source} have no curve: {names_text(idle.tolist())}"
+        notes.append(Finding("run-without-curve", "info", text))
     untold = mine[~mine.isin(labels)].drop_duplicates()
     if len(untold):
-        notes.append(Finding("warning", f"{other.source} has no row for {len(untold)} of the runs: {_shown(untold)}"))
+        text = f"{other.source} has no row for {len(untold)} of the runs: {names_text(untold.tolist())}"
+        notes.append(Finding("run-not-in-table", "warning", text))
     return replace(table, frame=frame), also, notes
-
-
-def _shown(names: pd.Series) -> str:
-    return ", ".join(map(repr, names.iloc[:6])) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -1,6 +1,5 @@
 """Read training curves: every checkpoint of every run, from a table or from what an experiment tracker wrote."""
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -16,22 +15,32 @@ from bayescale.costs import CostModel, cost_model
 from bayescale.errors import RunsError
 from bayescale.numbers import parse_number
 from bayescale.runs.checks.check import batch_disagrees, compute_disagrees
-from bayescale.runs.curves.about import with_runs
+from bayescale.runs.checks.magnitudes import magnitude_findings
 from bayescale.runs.curves.columns import CURVE_COLUMNS, HELD_OUT, TRAINING, match_curve_columns
 from bayescale.runs.curves.filters import Filters, filter_curves, leave_out
-from bayescale.runs.curves.places import REASONS, TOGETHER
+from bayescale.runs.curves.final import curves_hash, final_runs
+from bayescale.runs.curves.ordering import ordered_rows
+from bayescale.runs.curves.positions import REASONS, TOGETHER
 from bayescale.runs.curves.rates import RATES, with_peaks, without_rates
-from bayescale.runs.curves.rows import ordered_rows
+from bayescale.runs.curves.run_table import with_runs
 from bayescale.runs.curves.schedule import with_areas
-from bayescale.runs.curves.segments import CHECKPOINT, run_segments
-from bayescale.runs.read import attributes, in_nats, not_used
+from bayescale.runs.curves.segments import run_segments
+from bayescale.runs.reading.aliases import unused_columns
+from bayescale.runs.reading.columns import CHECKPOINT
 from bayescale.runs.reading.derive import derive
-from bayescale.runs.reading.families import groups_told, with_groups, with_labels
-from bayescale.runs.reading.finding import Finding, findings, names_text, pack_findings
-from bayescale.runs.reading.lacking import unclear_batch
-from bayescale.runs.reading.table import Table
-from bayescale.runs.reading.units import Card, read_card, refuse_impossible_loss, settle_units
-from bayescale.runs.trackers import load_log
+from bayescale.runs.reading.families import groups_told, require_columns, with_groups, with_labels
+from bayescale.runs.reading.findings import Finding, Suspicious, findings, names_text, pack_findings, refuse_errors
+from bayescale.runs.reading.missing import unclear_batch
+from bayescale.runs.reading.table import Table, load_table
+from bayescale.runs.reading.units import (
+    LogCard,
+    convert_to_nats,
+    describe_source,
+    read_card,
+    refuse_impossible_loss,
+    settle_units,
+)
+from bayescale.runs.trackers import load_log, trackers_in
 
 ALL = Filters()
 LABELS = ("run", "family", "schedule")
@@ -49,10 +58,11 @@ def read_curves(
     loss_unit: str | None = None,
     params_convention: str | None = None,
     cost: str | CostModel = "6ND",
+    suspicious: Suspicious = "error",
     filters: Filters | Mapping[str, Any] | None = ALL,
     tracker: str | None = None,
 ) -> xr.Dataset:
-    """Read training curves, put every run in order, leave out what says nothing, and say what and why.
+    """Read training curves, sort every run, and leave out the checkpoints that say nothing about a scaling law.
 
     Parameters
     ----------
@@ -72,6 +82,8 @@ def read_curves(
         The column that groups the runs, or several, and those that only label them, as for `read_runs`.
     loss_unit, params_convention, cost
         As for `read_runs`.
+    suspicious : {"error", "keep"}
+        Whether params, tokens and compute that no training has are refused, or kept with a warning.
     filters : Filters, mapping or None
         Which checkpoints to leave out, as for `filter_curves`; None keeps all that can be used.
     tracker : {"trainer_state", "wandb", "mlflow", "tensorboard"}, optional
@@ -111,21 +123,21 @@ def read_curves(
     """
     log = load_log(source, tracker)
     table, asked, groups = with_groups(log.table, dict(columns or {}), family)
-    table, asked = _named(table, asked, run)
-    table, asked = _with_batch(table, asked, batch)
+    table, asked = _join_run_columns(table, asked, run)
+    table, asked = _add_batch(table, asked, batch)
     found = match_curve_columns([str(name) for name in table.frame.columns], asked, table.source)
-    table, found, joined = with_runs(*_one_run(table, found), runs)
-    found, notes = _without_empty(table, found)
-    _require(table, found)
-    card = Card() if isinstance(source, pd.DataFrame) or "://" in str(source) else read_card(Path(source))
+    table, found, joined = with_runs(*_add_single_run(table, found), runs)
+    found, notes = _drop_empty_columns(table, found)
+    _require_curve_columns(table, found)
+    card = LogCard() if isinstance(source, pd.DataFrame) or "://" in str(source) else read_card(Path(source))
     units = settle_units(table, found, card, loss_unit, params_convention)
     frame, said = ordered_rows(table, found)
-    units = in_nats(frame, units)
+    units = convert_to_nats(frame, units)
     usable = frame[frame["rule"] == ""]
     if units.loss:
         refuse_impossible_loss(usable, units.loss, table, found["loss"])
     model = cost_model(cost)
-    frame, lacking = _without_gaps(frame, table)
+    frame, lacking = _drop_incomplete(frame, table)
     frame, of_peaks = with_peaks(frame)
     frame, derived, more = derive(frame, model)
     if "tokens" in frame and "tokens" not in found:
@@ -133,17 +145,20 @@ def read_curves(
     usable, of_schedule = with_areas(frame[frame["rule"] == ""])
     frame, derived = frame.join(usable[list(of_schedule)]), derived | of_peaks | of_schedule
     groups = with_labels(table, groups, labels, found)
-    curves = _dataset(frame[frame["rule"].isin(["", *REASONS])], units.loss, groups)
+    curves = _make_curves_dataset(frame[frame["rule"].isin(["", *REASONS])], units.loss, groups)
     curves.attrs = {"cost": model.name, "columns": json.dumps(found), "derived": json.dumps(derived), "filters": "[]"}
-    curves.attrs |= attributes(table, card, units) | {"curves": "training"}
-    notes = [*log.findings, *joined, *notes, *_about_loss(found, asked), *units.findings, *said, *lacking, *more]
+    curves.attrs |= describe_source(table, card, units) | {"curves": "training"}
+    notes = [*log.findings, *joined, *notes, *_warn_of_training_loss(found, asked), *units.findings]
+    notes += [*said, *lacking, *more]
     told = {*found.values(), *groups_told(family, labels), *(note.column for note in notes)}
-    notes += [*unclear_batch(table, found, asked), *not_used(table, told)]
+    notes += [*unclear_batch(table, found, asked), *unused_columns(table, told)]
     curves.attrs["findings"] = pack_findings(notes)
     rules = curves["rule"].values.astype(object)
     curves = leave_out(curves.drop_vars("rule"), rules, {name: why for name, why in REASONS.items() if name in rules})
     ends = final_runs(curves)
-    odd = [*_errors_shared(curves), *_sparse(curves), *compute_disagrees(ends, model, "keep")]
+    impossible = magnitude_findings(ends, suspicious, in_progress=True)
+    refuse_errors(impossible, table)
+    odd = [*impossible, *_note_loss_errors(curves), *_warn_of_sparse(curves), *compute_disagrees(ends, model, "keep")]
     odd += batch_disagrees(ends) if "tokens" in found else []
     curves.attrs["findings"] = pack_findings([*findings(curves), *odd])
     curves = curves if filters is None else filter_curves(curves, filters)
@@ -151,67 +166,39 @@ def read_curves(
     return curves.assign_attrs(sha256=curves_hash(curves))
 
 
-def final_runs(curves: xr.Dataset) -> xr.Dataset:
-    """Return the last checkpoint of every run: a run log as `read_runs` gives it, over ``run``.
-
-    Parameters
-    ----------
-    curves : xarray.Dataset
-        From `read_curves`.
-
-    Returns
-    -------
-    xarray.Dataset
-
-    Raises
-    ------
-    RunsError
-        If these are no training curves, or a run is not in one piece and in the order of its tokens.
+def are_curves(path: str | Path, columns: Mapping[str, str | None] | None = None) -> bool:
+    """Say whether a file or folder holds training curves: a tracker's log, or a table that names a run more than once.
 
     Examples
     --------
-    >>> from bayescale.runs import final_runs, load_shipped_curves
-    >>> final_runs(load_shipped_curves("tinylm")).sizes["run"]
-    92
+    >>> from bayescale.runs.read_checkpoints import are_curves
+    >>> from bayescale.shipped_files import shipped_path
+    >>> [are_curves(shipped_path("data") / "tinylm" / name) for name in ("curves.csv", "runs.csv")]
+    [True, False]
     """
-    segments = run_segments(curves)
-    ends = curves.isel({CHECKPOINT: segments.last}).drop_dims("left_out", errors="ignore")
-    ends = ends.rename(run="name").swap_dims({CHECKPOINT: "name"}).rename(name="run")
-    return ends.assign_attrs({key: value for key, value in curves.attrs.items() if key not in ("curves", "filters")})
-
-
-def curves_hash(curves: xr.Dataset) -> str:
-    """Return a hash of what the curves say, whatever their file: the runs, their order and every number.
-
-    Examples
-    --------
-    >>> from bayescale.runs import load_shipped_curves
-    >>> from bayescale.runs.curves.checkpoints import curves_hash
-    >>> curves_hash(load_shipped_curves("tinylm")) == curves_hash(load_shipped_curves("tinylm"))
-    True
-    """
-    names = sorted(str(name) for name in curves.variables if curves[name].dims == (CHECKPOINT,) and name != "row")
-    digest = hashlib.sha256("\t".join(names).encode())
-    for name in names:
-        values = curves[name].values
-        digest.update("\n".join(map(str if values.dtype.kind == "U" else repr, values.tolist())).encode())
-    return digest.hexdigest()
+    path = Path(path)
+    if path.is_dir() or (path.exists() and trackers_in(path)):
+        return True
+    try:
+        table = load_table(path)
+        found = match_curve_columns([str(name) for name in table.frame.columns], columns or {}, table.source)
+    except RunsError:
+        return False  # the reader of run logs says what is wrong with it
+    if not {"run", "loss"} <= found.keys() or not {"step", "tokens"} & found.keys():
+        return False
+    return bool(table.frame[found["run"]].dropna().duplicated().any())
 
 
 # Which column is what -------------------------------------------------------------------------------------------------
 
 
-def _named(table: Table, asked: dict[str, Any], run: str | Sequence[str] | None) -> tuple[Table, dict[str, Any]]:
-    """Make one name of several columns that name a run together."""
+def _join_run_columns(
+    table: Table, asked: dict[str, Any], run: str | Sequence[str] | None
+) -> tuple[Table, dict[str, Any]]:
+    """Join the columns that name a run together."""
     if run is None:
         return table, asked
-    parts = [run] if isinstance(run, str) else list(run)
-    unknown = [part for part in parts if part not in table.frame.columns]
-    if unknown:
-        raise RunsError(
-            f"{table.source} has no column {unknown[0]!r}, which run= names.\n"
-            f"  Its columns: {', '.join(map(str, table.frame.columns))}"
-        )
+    parts = require_columns(table, run, "run")
     if len(parts) == 1:
         return table, {**asked, "run": parts[0]}
     name = TOGETHER.join(parts)
@@ -219,7 +206,7 @@ def _named(table: Table, asked: dict[str, Any], run: str | Sequence[str] | None)
     return replace(table, frame=frame), {**asked, "run": name}
 
 
-def _with_batch(table: Table, asked: dict[str, Any], batch: float | None) -> tuple[Table, dict[str, Any]]:
+def _add_batch(table: Table, asked: dict[str, Any], batch: float | None) -> tuple[Table, dict[str, Any]]:
     if batch is None:
         return table, asked
     try:
@@ -231,8 +218,8 @@ def _with_batch(table: Table, asked: dict[str, Any], batch: float | None) -> tup
     return replace(table, frame=table.frame.assign(**{"batch=": value})), {**asked, "batch": "batch="}
 
 
-def _one_run(table: Table, found: dict[str, str]) -> tuple[Table, dict[str, str]]:
-    """Take a table without a column for the run as one run, if no step comes twice."""
+def _add_single_run(table: Table, found: dict[str, str]) -> tuple[Table, dict[str, str]]:
+    """Read a table without a column for the run as a single run, if no step comes twice."""
     if "run" in found:
         return table, found
     place = next((found[name] for name in ("step", "tokens") if name in found), None)
@@ -247,13 +234,16 @@ def _one_run(table: Table, found: dict[str, str]) -> tuple[Table, dict[str, str]
     return replace(table, frame=table.frame.assign(**{"run=": name})), {**found, "run": "run="}
 
 
-def _without_empty(table: Table, found: dict[str, str]) -> tuple[dict[str, str], list[Finding]]:
+def _drop_empty_columns(table: Table, found: dict[str, str]) -> tuple[dict[str, str], list[Finding]]:
     empty = {name: column for name, column in found.items() if table.frame[column].isna().all()}
-    notes = [Finding("info", f"not used: column {column!r} is empty", column=column) for column in empty.values()]
+    notes = [
+        Finding("column-empty", "info", f"not used: column {column!r} is empty", column=column)
+        for column in empty.values()
+    ]
     return {name: column for name, column in found.items() if name not in empty}, notes
 
 
-def _require(table: Table, found: Mapping[str, str]) -> None:
+def _require_curve_columns(table: Table, found: Mapping[str, str]) -> None:
     names = ", ".join(map(str, table.frame.columns))
     if "loss" not in found:
         raise RunsError(
@@ -268,25 +258,25 @@ def _require(table: Table, found: Mapping[str, str]) -> None:
         )
 
 
-def _about_loss(found: Mapping[str, str], asked: Mapping[str, str | None]) -> list[Finding]:
+def _warn_of_training_loss(found: Mapping[str, str], asked: Mapping[str, str | None]) -> list[Finding]:
     column = found["loss"]
     plain = column.lower().replace("/", "_")
     if "loss" in asked or plain not in {name.replace("/", "_") for name in TRAINING}:
         return []
     text = f"column {column!r} is the loss on the text that was being trained on: a held-out one was not found"
-    return [Finding("warning", text, column=column)]
+    return [Finding("training-loss", "warning", text, column=column)]
 
 
 # From the file's cells to checkpoints in order ------------------------------------------------------------------------
 
 
-def _without_gaps(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Finding]]:
-    """Drop what only some runs have, but for the size: without it no law sees a run, and nobody would notice."""
+def _drop_incomplete(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list[Finding]]:
+    """Drop quantities that only some runs have. A missing size or family is an error, as no law sees such a run."""
     notes = []
     kept = frame[frame["rule"].isin(["", *REASONS])]
     usable = frame[frame["rule"] == ""]
     if {"total_steps", "tokens", "step"} <= set(frame):
-        planned = frame["run"].map(_planned_tokens(usable))
+        planned = frame["run"].map(_plan_tokens(usable))
         frame["total_tokens"] = frame["total_tokens"].fillna(planned) if "total_tokens" in frame else planned
     for name in frame.columns:
         if name in ("run", "rule", "loss", *RATES, "seed", "time", "total_tokens", "total_steps"):
@@ -298,21 +288,20 @@ def _without_gaps(frame: pd.DataFrame, table: Table) -> tuple[pd.DataFrame, list
         if name in ("params", "family"):
             raise RunsError(f"{table.source}: no {name} for {len(lacking)} of {kept['run'].nunique()} runs: {shown}")
         frame = frame.drop(columns=name)
-        notes.append(
-            Finding("warning", f"not used: {name}, which {len(lacking)} runs lack at some checkpoint: {shown}")
-        )
+        text = f"not used: {name}, which {len(lacking)} runs lack at some checkpoint: {shown}"
+        notes.append(Finding("quantity-incomplete", "warning", text))
     return frame, notes
 
 
-def _planned_tokens(usable: pd.DataFrame) -> pd.Series:
-    """Return, by run, its tokens so far and those of the steps that are left, each as large as the last known."""
+def _plan_tokens(usable: pd.DataFrame) -> pd.Series:
+    """Return the planned tokens of each run: those so far, and the steps left times the last batch size."""
     ends = usable.groupby("run").tail(1).set_index("run")
     a_step = ends["tokens"] / ends["step"]
     a_step = ends["batch"].fillna(a_step) if "batch" in ends else a_step
     return ends["tokens"] + (ends["total_steps"] - ends["step"]) * a_step
 
 
-def _dataset(frame: pd.DataFrame, loss_unit: str | None, groups: Mapping[str, pd.Series]) -> xr.Dataset:
+def _make_curves_dataset(frame: pd.DataFrame, loss_unit: str | None, groups: Mapping[str, pd.Series]) -> xr.Dataset:
     values: dict[str, Any] = {
         name: (CHECKPOINT, frame[name].to_numpy(dtype=float), {"units": about.unit, "long_name": about.meaning})
         for name, about in CURVE_COLUMNS.items()
@@ -334,32 +323,30 @@ def _dataset(frame: pd.DataFrame, loss_unit: str | None, groups: Mapping[str, pd
     return curves
 
 
-def _errors_shared(curves: xr.Dataset) -> list[Finding]:
-    """Say that a model of learning curves asks no checkpoint for its own error of measurement."""
+def _note_loss_errors(curves: xr.Dataset) -> list[Finding]:
+    """Say that models of learning curves do not use the standard errors of checkpoints."""
     if "loss_se" not in curves:
         return []
     said = (
         "loss_se is used to tell spikes and by models of finished runs; models of learning curves (+curve) leave it "
         "out: a run's checkpoints are measured on the same text, and its offset stands for what they share"
     )
-    return [Finding("info", said)]
+    return [Finding("loss-error-unused", "info", said)]
 
 
-def _sparse(curves: xr.Dataset) -> list[Finding]:
-    """Say which runs and families have too little to tell anything of themselves."""
+def _warn_of_sparse(curves: xr.Dataset) -> list[Finding]:
+    """Say which runs have one checkpoint, and which families one run."""
     segments = run_segments(curves)
     notes = []
     single = segments.names[segments.counts == 1].tolist()
     if single:
         said = f"{len(single)} of {segments.names.size} runs have one checkpoint: {names_text(single)}"
         finished = "; is this a log of finished runs? read_runs reads it" * (len(single) == segments.names.size > 1)
-        notes.append(Finding("warning", said + finished))
+        notes.append(Finding("one-checkpoint", "warning", said + finished))
     if "family" in curves.coords:
         of = curves["family"].values[segments.last]
         families, counts = np.unique(of, return_counts=True)
         if families.size > 1:
-            notes += [
-                Finding("warning", f"family {str(name)!r} has one run: its own level cannot be told from that run's")
-                for name in families[counts == 1]
-            ]
+            text = "family {!r} has one run: its own level cannot be told from that run's"
+            notes += [Finding("one-run-family", "warning", text.format(str(name))) for name in families[counts == 1]]
     return notes

@@ -1,4 +1,4 @@
-"""Where each logged row stands along its run: its step and tokens, whether it was overtaken, and the order of all."""
+"""The position of each logged row along its run: its step and tokens, and whether a later row replaces it."""
 
 import shlex
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from bayescale.errors import RunsError
 from bayescale.numbers import human_number
 from bayescale.runs.curves.columns import OF_RUN
 from bayescale.runs.reading.families import BETWEEN
-from bayescale.runs.reading.finding import Finding, rows_text
+from bayescale.runs.reading.findings import Finding, rows_text
 from bayescale.runs.reading.table import Table
 
 REASONS = {
@@ -20,12 +20,12 @@ REASONS = {
     "abandoned": "the run went back to an earlier step afterwards, so what it had done beyond was thrown away",
     "repeated": "the step was written again later; the last one counts",
 }
-TOGETHER = " + "  # between columns that name a run together
-SEVERAL = 3  # repeated steps, in more than half of a run: two runs rather than one that was resumed
+TOGETHER = " + "  # joins the names of columns that name a run together
+SEVERAL = 3  # this many repeated steps, if they are more than half of a run, mean two runs and no resumed one
 
 
 def settle_runs(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> None:
-    """Give every row of a run what one row says of the whole run, and refuse two runs under one name, in place."""
+    """Copy the properties of a run to all of its rows, in place. Two runs under one name are refused."""
     for name in OF_RUN:
         if name not in frame:
             continue
@@ -34,7 +34,7 @@ def settle_runs(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> 
         if len(several):
             run = several.index[0]
             shown = ", ".join(str(value) for value in frame.loc[frame["run"] == run, name].dropna().unique()[:4])
-            columns = _columns_of(found["run"], TOGETHER, table), _columns_of(found[name], BETWEEN, table)
+            columns = _split_columns(found["run"], TOGETHER, table), _split_columns(found[name], BETWEEN, table)
             names = [*columns[0], *columns[1]]
             out = f"columns={{{name!r}: None}}" if len(columns[1]) == 1 else "name fewer in family="
             raise RunsError(
@@ -46,62 +46,61 @@ def settle_runs(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> 
         frame[name] = values.transform("first")
 
 
-def _columns_of(name: str, between: str, table: Table) -> list[str]:
-    """Return the columns of the file that were made one: those that name a run or a family together."""
+def _split_columns(name: str, between: str, table: Table) -> list[str]:
+    """Return the columns that were joined into one to name a run or a family."""
     parts = name.split(between)
     return parts if set(parts) <= {str(column) for column in table.frame.columns} else [name]
 
 
 def settle_tokens(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> list[Finding]:
-    """Fill in tokens and steps that a row lacks and others of its run tell, in place."""
+    """Fill in missing tokens and steps from other rows of the run, in place."""
     notes = []
     if "batch" in frame:
         frame["batch"] = frame.groupby("run", sort=False)["batch"].transform(lambda batch: batch.ffill().bfill())
     if "tokens" not in frame and {"step", "batch"} <= set(frame):
         frame["tokens"] = np.nan
         for _, run in frame.groupby("run", sort=False):
-            frame.loc[run.index, "tokens"] = _tokens_of_steps(run)
+            frame.loc[run.index, "tokens"] = _sum_tokens(run)
         varies = frame.groupby("run", sort=False)["batch"].nunique().gt(1).sum()
         how = f"; {varies} runs change it on the way, so it was summed step by step" if varies else ""
-        notes.append(Finding("info", f"no column for tokens: they are taken to be batch x step{how}"))
+        notes.append(Finding("derived", "info", f"no column for tokens: they are taken to be batch x step{how}"))
     elif {"tokens", "step"} <= set(frame):
         for name, other in (("tokens", "step"), ("step", "tokens")):
             lacking = frame[name].isna() & frame[other].notna()
             if not lacking.any():
                 continue
             for _, run in frame.groupby("run", sort=False):
-                frame.loc[run.index, name] = _read_between(run, name, other)
+                frame.loc[run.index, name] = _interpolate_places(run, name, other)
             filled = int((lacking & frame[name].notna()).sum())
             if filled:
-                notes.append(
-                    Finding("info", f"{filled} rows without {name}: read between those of the same run that have them")
-                )
+                text = f"{filled} rows without {name}: read between those of the same run that have them"
+                notes.append(Finding("place-filled-in", "info", text))
     _refuse_falling(frame, table, found)
     return notes
 
 
-def _tokens_of_steps(run: pd.DataFrame) -> pd.Series:
-    """Return step times batch, and where the batch changes on the way the sum over the steps so far."""
+def _sum_tokens(run: pd.DataFrame) -> pd.Series:
+    """Return step times batch. Where the batch changes along the run, the tokens are summed step by step."""
     if run["batch"].min() == run["batch"].max():
         return run["step"] * run["batch"]
     ordered = run.sort_values("step", kind="stable")
     return (ordered["step"].diff().fillna(ordered["step"]) * ordered["batch"]).cumsum()
 
 
-def _read_between(run: pd.DataFrame, name: str, other: str) -> pd.Series:
+def _interpolate_places(run: pd.DataFrame, name: str, other: str) -> pd.Series:
     known = run[[name, other]].dropna().drop_duplicates(other).sort_values(other)
     if known.empty or (known[other] <= 0).all():
         return run[name]
     read = np.interp(run[other], known[other], known[name])
     last = known.iloc[-1]
-    # Beyond the last one known at its own rate; before the first, from nothing.
+    # After the last known row the ratio of that row holds, and before the first known row the ratio of the first.
     read = np.where(run[other] > last[other], run[other] * last[name] / last[other], read)
     read = np.where(run[other] < known[other].iloc[0], run[other] * known[name].iloc[0] / known[other].iloc[0], read)
     return run[name].fillna(pd.Series(read, index=run.index))
 
 
 def _refuse_falling(frame: pd.DataFrame, table: Table, found: Mapping[str, str]) -> None:
-    """Refuse tokens that are not the total so far."""
+    """Refuse tokens that are not counted from the beginning of the run."""
     if "tokens" not in found or "step" not in found:
         return
     column = found["tokens"]
@@ -123,11 +122,11 @@ def _refuse_falling(frame: pd.DataFrame, table: Table, found: Mapping[str, str])
 
 
 def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
-    """Mark, in column ``rule``, the rows that a later one of the same run replaces, and say what stood out of order.
+    """Mark the rows that a later row of the same run replaces, in column ``rule``. Say which rows were out of order.
 
     Notes
     -----
-    Only a log that tells when a row was written can tell a run that went back from a table that was shuffled.
+    A run that went back and a table that was shuffled look alike unless the log has the time of each row.
     """
     clock = "step" if "step" in frame else "tokens"
     moved: dict[str, int] = {}
@@ -141,7 +140,7 @@ def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
         if timed:
             frame.loc[written.index[(later < at) & ~twice], "rule"] = "abandoned"
         frame.loc[written.index[twice], "rule"] = "repeated"
-        again = _differing(written, clock)
+        again = _find_differing(written, clock)
         if timed:
             _refuse_two_at_once(str(name), written, clock, table)
         else:
@@ -153,20 +152,18 @@ def mark_overtaken(frame: pd.DataFrame, table: Table) -> list[Finding]:
     if moved:
         shown = ", ".join(f"{name!r} ({count})" for name, count in list(moved.items())[:4])
         more = ", ..." if len(moved) > 4 else ""
-        notes.append(Finding("info", f"rows that stood out of the order of their {clock} were sorted: {shown}{more}"))
+        text = f"rows that stood out of the order of their {clock} were sorted: {shown}{more}"
+        notes.append(Finding("rows-sorted", "info", text))
     if differing:
-        notes.append(
-            Finding(
-                "warning",
-                f"{rows_text(differing)}: at the {clock} of an earlier row of the same run, with another loss; "
-                "the later one counts",
-                tuple(differing),
-            )
+        text = (
+            f"{rows_text(differing)}: at the {clock} of an earlier row of the same run, with another loss; "
+            "the later one counts"
         )
+        notes.append(Finding("step-repeated", "warning", text, tuple(differing)))
     return notes
 
 
-def _differing(written: pd.DataFrame, clock: str) -> list[int]:
+def _find_differing(written: pd.DataFrame, clock: str) -> list[int]:
     """Return the rows that repeat a step of the run with another loss."""
     losses = written.groupby(clock)["loss"]
     other = written.duplicated(clock) & (losses.transform("nunique") > 1)
@@ -183,7 +180,7 @@ def _refuse_two_runs(name: str, again: list[int], steps: int, table: Table) -> N
 
 
 def _refuse_two_at_once(name: str, written: pd.DataFrame, clock: str, table: Table) -> None:
-    """Refuse a run that is at one step and another by turns: one that was resumed goes back, and then on."""
+    """Refuse a run that goes back again and again. A run that was resumed goes back once and then on."""
     moves = written[clock].diff()
     back = (moves < 0) | ((moves == 0) & (written["loss"].diff() != 0))
     rows = [int(row) for row in written.index[back]]
