@@ -105,10 +105,6 @@ def scientific(value: float, digits: int = 3) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
-def _short_exponent(text: str) -> str:
-    return re.sub(r"e\+?(-?)0*", r"e\1", text)
-
-
 def loss_text(*values: float, width: float) -> list[str]:
     """Write losses with the digits that a band of that width supports.
 
