@@ -4,11 +4,10 @@ from typing import Any
 
 import xarray as xr
 
-from bayescale.answers.posterior import DRAW_DIMS, answer_attrs, card_of, law_of
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.inference import require_quotable
 from bayescale.layers.groups import FAMILY
 from bayescale.layers.pooling import named, support_of
+from bayescale.posterior import DRAW_DIMS, Posterior
 from bayescale.runs.reading.schema import label_text
 
 
@@ -48,9 +47,9 @@ def differences(
     >>> bs.differences(fit)["alpha"].sizes["family"]
     1
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    card, law, posterior = card_of(fit), law_of(fit), fit["posterior"].to_dataset()
-    found = {name: _effect(posterior, name, group, support_of(law, name)) for name in card.all_priors}
+    view = Posterior.quoted(fit, None, allow_unconverged)
+    card, law, posterior = view.card, view.law, view.draws
+    found = {name: _find_effect(posterior, name, group, support_of(law, name)) for name in card.all_priors}
     effects = {name: effect for name, effect in found.items() if effect is not None}
     if not effects:
         known = sorted({term.group for name in card.all_priors for term in card.terms(name)} & set(posterior.dims))
@@ -74,13 +73,11 @@ def differences(
         )
     answer = xr.Dataset(out).transpose(*DRAW_DIMS, ...)
     answer["probability_higher"] = xr.concat(higher, "parameter").assign_coords(parameter=list(out))
-    about = answer_attrs(fit, f"parameters by {group}, against {baseline}", quotable)
-    return answer.assign_attrs(
-        about | {"group": group, "baseline": baseline, "answer": _sentence(answer, group, baseline)}
-    )
+    question = f"parameters by {group}, against {baseline}"
+    return answer.assign_attrs(view.attrs("differences", question, group=group, baseline=baseline))
 
 
-def _effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.DataArray | None:
+def _find_effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.DataArray | None:
     """Return a parameter's differences between the levels on the scale on which they add up; None where it has none."""
     if group != FAMILY:
         return posterior.get(named(name, group))
@@ -90,15 +87,3 @@ def _effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.Da
     if support == "positive":
         return xr.ufuncs.log(value)
     return value if support == "real" else xr.ufuncs.log(value) - xr.ufuncs.log1p(-value)
-
-
-def _sentence(found: xr.Dataset, group: str, baseline: str) -> str:
-    """Return which parameters differ for sure: the sign of the difference has a probability of 97.5% or more."""
-    sure = found["probability_higher"].stack(which=("parameter", group))
-    said = [
-        f"{parameter} of {level} is {'higher' if p > 0.5 else 'lower'} than of {baseline} "
-        f"(probability {max(p, 1 - p):.3f})"
-        for (parameter, level), p in zip(sure["which"].values, sure.values, strict=True)
-        if max(p, 1 - p) >= 0.975
-    ]
-    return "; ".join(said) + "." if said else "No parameter differs for sure: none has a sign of probability 0.975."

@@ -1,4 +1,4 @@
-"""From draws to a table: medians and credible bands."""
+"""From draws to a table: medians, credible bands, and the probability of an event."""
 
 import warnings
 from collections.abc import Iterable
@@ -9,11 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import QuestionError
+from bayescale.posterior import DRAW_DIMS
 
 BANDS = (0.5, 0.8, 0.95)
 
 
-def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str] = ("chain", "draw")) -> xr.Dataset:
+def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str] = DRAW_DIMS) -> xr.Dataset:
     """Return the median and equal-tailed bands of draws; a draw may be infinite, and one that is NaN does not count.
 
     Returns
@@ -84,7 +85,7 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
         index = found["median"].dims
         for at in np.ndindex(*(found.sizes[d] for d in index)):
             pick = dict(zip(index, at, strict=True))
-            labels = {str(d): _label(answer, str(d), i) for d, i in pick.items()}
+            labels = {str(d): _read_label(answer, str(d), i) for d, i in pick.items()}
             limits = {
                 f"{side}_{100 * p:g}": float(found[side].isel(pick).sel(prob=p))
                 for p in prob
@@ -100,5 +101,44 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
     return table.fillna({"family": ""} if "family" in table else {}).set_index(keys)
 
 
-def _label(answer: xr.Dataset, dim: str, i: int) -> object:
+def _read_label(answer: xr.Dataset, dim: str, i: int) -> object:
     return answer[dim].values[i] if dim in answer.coords else i
+
+
+def probability(event: xr.DataArray) -> xr.Dataset:
+    """Return the probability of an event and its Monte Carlo standard error.
+
+    Parameters
+    ----------
+    event : xarray.DataArray
+        Whether it is so, for each draw: bool, with the dims ``chain`` and ``draw``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``probability`` and ``mc_error``, on the dims that are left.
+
+    Notes
+    -----
+    The error is the standard deviation of a Beta distribution over the effective draws, which is above zero even where
+    all draws agree.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.answers import probability
+    >>> found = probability(xr.DataArray([[True, True, True, True, False] * 80], dims=("chain", "draw")))
+    >>> float(found["probability"]), bool(found["mc_error"] < 0.05)
+    (0.8, True)
+    """
+    import arviz as az
+
+    so = event.astype(float)
+    effective = az.ess(so.rename("so").to_dataset(), method="mean")["so"]
+    # Of a handful of draws no effective number can be estimated: they are taken as they are.
+    effective = effective.fillna(event.sizes["chain"] * event.sizes["draw"])
+    share = so.mean(DRAW_DIMS)
+    success, failure = share * effective + 0.5, (1 - share) * effective + 0.5
+    total = success + failure
+    error = np.sqrt(success * failure / (total**2 * (total + 1)))
+    return xr.Dataset({"probability": share, "mc_error": error})

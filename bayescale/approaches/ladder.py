@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.approaches.isoflop import isoflop_fit
-from bayescale.approaches.posterior import require_all
+from bayescale.approaches.isoflop_fit import isoflop_fit
+from bayescale.approaches.sample_estimator import require_all
 from bayescale.errors import QuestionError
 from bayescale.inference import verdict
-from bayescale.inference.sampling import SEED
+from bayescale.posterior import SEED
 
 EXPERIMENT, RUNG = "experiment", "rung"
 

@@ -17,6 +17,7 @@ from bayescale.modeling import check_design
 from bayescale.numbers import human_number
 from bayescale.plots.file import check_picture, panels, save_picture
 from bayescale.plots.style import loss_text
+from bayescale.posterior import response_names
 from bayescale.report.numbers import scores_by_factor
 from bayescale.report.numbers_stack import PARTS, shares_of
 from bayescale.studies.stack import Stack, farthest, stack_forms
@@ -150,7 +151,7 @@ def _count(far: xr.Dataset) -> str:
 
 
 def _response(answer: xr.Dataset) -> str:
-    return next(name.removeprefix("expected_") for name in map(str, answer) if name.startswith("expected_"))
+    return response_names(answer)[1]
 
 
 def _where(family: str, at: xr.Dataset, places: list[str]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.cards import Card
+from bayescale.cards import Card, card_from_json
 from bayescale.errors import DesignError, QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
@@ -62,7 +62,7 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
     require_quotable(fit, allow_unconverged)
     groups = {name: label_text(label) for name, label in groups.items()}
     check_known(fit, groups)
-    card = Card.model_validate_json(fit.attrs["card"])
+    card = card_from_json(fit.attrs["card"])
     found = {name: ds for name, ds in fit.children.items() if name in ("sample_stats", "observed_data")}
     trees = {name: node.to_dataset() for name, node in found.items()}
     for group in ("posterior", "prior"):
@@ -85,7 +85,7 @@ def check_known(fit: xr.DataTree, groups: Mapping[str, str]) -> None:
     QuestionError
         If the posterior has no families, or no such group, or the group no such level.
     """
-    card, posterior = Card.model_validate_json(fit.attrs["card"]), fit["posterior"].to_dataset()
+    card, posterior = card_from_json(fit.attrs["card"]), fit["posterior"].to_dataset()
     if FAMILY not in posterior.dims:
         raise QuestionError("this posterior has one family, or pools completely: a new family is like that one.")
     able = [name for name in posterior.dims if name in {t.group for p in card.all_priors for t in card.terms(p)}]

@@ -3,9 +3,9 @@
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.answers import law_theta, loss_unit
 from bayescale.plots.parts import axes
 from bayescale.plots.style import FIRST, INK, MUTED, SECOND
+from bayescale.posterior import Posterior
 
 SHOWN = 1500
 
@@ -35,7 +35,8 @@ def plot_between_forms(fit: xr.DataTree, *, family: str | None = None, ax: Axes 
     'coupling kappa'
     """
     ax = axes(ax)
-    theta = law_theta(fit, family)
+    view = Posterior(fit, family)
+    theta = view.law_theta
     drawn = {name: theta[name].stack(sample=("chain", "draw")).values for name in ("E", "kappa", "beta")}
     every = max(drawn["E"].size // SHOWN, 1)
     ax.scatter(drawn["E"][::every], drawn["kappa"][::every], s=5, color=FIRST, alpha=0.25, linewidths=0, zorder=2)
@@ -48,7 +49,7 @@ def plot_between_forms(fit: xr.DataTree, *, family: str | None = None, ax: Axes 
                 color=INK, fontsize=9, va="center")  # fmt: skip
     ax.set_xlim(left=-0.04 * float(drawn["E"].max()))
     ax.set_ylim(0, max(1.15, float(xr.DataArray(drawn["kappa"]).quantile(0.995))))
-    ax.set_xlabel(f"irreducible loss E ({loss_unit(fit)})")
+    ax.set_xlabel(f"irreducible loss E ({view.loss_unit})")
     ax.set_ylabel("coupling kappa")
     ax.tick_params(colors=MUTED, which="both", length=3)
     return ax

@@ -34,7 +34,7 @@ def plot_bigger_or_longer(answer: xr.Dataset, *, family: str | None = None, ax: 
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.marginal import bigger_or_longer
+    >>> from bayescale.answers import bigger_or_longer
     >>> from bayescale.plots.bigger_or_longer import plot_bigger_or_longer
     >>> answer = bigger_or_longer(bs.fit(bs.load_shipped("tinylm"), seed=1), ["100k", "10M"], "100M")
     >>> plot_bigger_or_longer(answer, family="english").get_xscale()

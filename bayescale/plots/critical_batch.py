@@ -25,7 +25,7 @@ def plot_critical_batch(answer: xr.Dataset, *, family: str | None = None, ax: Ax
 
     Examples
     --------
-    >>> from bayescale.answers.batch import critical_batch
+    >>> from bayescale.answers import critical_batch
     >>> from bayescale.plots.critical_batch import plot_critical_batch
     >>> plot_critical_batch(critical_batch({"B_star": 2e8, "alpha_B": 0.21}, [2, 3, 4])).get_ylabel()
     'critical batch (tokens)'

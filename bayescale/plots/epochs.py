@@ -36,7 +36,7 @@ def plot_epochs(
 
     Examples
     --------
-    >>> from bayescale.answers.repeats import value_of_epochs
+    >>> from bayescale.answers import value_of_epochs
     >>> from bayescale.plots.epochs import plot_epochs
     >>> published = dict(E=1.8691, A=520.8, B=1487.7, alpha=0.35266, beta=0.35266, R_D=15.387756, R_N=5.309743)
     >>> plot_epochs(value_of_epochs(published, "25B", "7B"), quantity="loss").get_xlabel()

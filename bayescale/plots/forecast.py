@@ -16,6 +16,7 @@ from bayescale.plots.parts import (
     runs_of_family,
 )
 from bayescale.plots.style import FIRST, INK, KNOWN, MISSED, MUTED, SECOND, compute_axis, loss_text
+from bayescale.posterior import response_names
 
 # Of the forms; the first colour is that of all of them together.
 OF_FORMS = (SECOND, KNOWN, MISSED, "#6a4c93", "#8a6d00")
@@ -186,7 +187,7 @@ def _shade_beyond(ax: Axes, largest: float, last: float) -> None:
 
 
 def _response(far: xr.Dataset) -> str:
-    return next(name.removeprefix("expected_") for name in map(str, far) if name.startswith("expected_"))
+    return response_names(far)[1]
 
 
 def _label(far: xr.Dataset, response: str) -> str:

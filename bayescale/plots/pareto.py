@@ -44,7 +44,7 @@ def plot_pareto(
 
     Examples
     --------
-    >>> from bayescale.answers.batch import time_and_compute
+    >>> from bayescale.answers import time_and_compute
     >>> from bayescale.plots.pareto import plot_pareto
     >>> kaplan = dict(N_c=6.5e13, alpha_N=0.077, S_c=2.1e3, alpha_S=0.76, B_star=2e8, alpha_B=0.21)
     >>> plot_pareto(time_and_compute(kaplan, 2.6, "2B", seconds_per_step=2)).get_ylabel()

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 
 from bayescale.plots.parts import axes, name_rows
 from bayescale.plots.style import FIRST, MISSED, MUTED, log_axis
+from bayescale.posterior import parameter_of
 
 # As in the answers: below this the posterior is at least half the prior's.
 LEARNED = 0.5
@@ -62,7 +63,7 @@ def plot_prior_posterior(learned: xr.Dataset, *, family: str | None = None, ax: 
             color=colour,
             annotation_clip=False,
         )
-    name_rows(ax, [name.partition("[")[0] if family else name for name in keep])
+    name_rows(ax, [parameter_of(name)[0] if family else name for name in keep])
     ax.set_ylim(top=-1.3)  # room for the legend
     log_axis(ax.xaxis)
     ax.set_xlabel("relative to the prior's median")

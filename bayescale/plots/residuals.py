@@ -7,13 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bayescale.answers import bands, law_of
-from bayescale.answers.posterior import respond_at
-from bayescale.inference import runs_of
+from bayescale.answers import bands
 from bayescale.layers.curve import logged_in
 from bayescale.numbers import human_number
 from bayescale.plots.parts import axes, legend_on_top, loss_label, runs_of_family
 from bayescale.plots.style import FIRST, MUTED, RUN_COLOURS, compute_axis
+from bayescale.posterior import Posterior
 
 
 def plot_residuals(
@@ -49,9 +48,10 @@ def plot_residuals(
     'loss above the fitted form (%)'
     """
     ax = axes(ax)
-    runs = runs_of_family(runs_of(fit), family).drop_vars("family", errors="ignore")
-    inputs = {name: runs[name] for name in law_of(fit).inputs} | logged_in(runs)
-    expected, local = respond_at(fit, inputs, family)
+    view = Posterior(fit, family)
+    runs = runs_of_family(view.runs, family).drop_vars("family", errors="ignore")
+    inputs = {name: runs[name] for name in view.law.inputs} | logged_in(runs)
+    expected, local = view.respond(inputs)
     found = bands(100 * xr.ufuncs.log(runs["loss"] / expected), (0.9,)).sel(prob=0.9)
     sigma = 100 * float(local["sigma"].median())
     x = runs["compute"].values if against == "compute" else expected.median(("chain", "draw")).values

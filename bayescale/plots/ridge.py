@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde, spearmanr
 
-from bayescale.answers import card_of, law_of, loss_unit
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import verdict
 from bayescale.plots.parts import axes, legend_on_top, note, of_family
 from bayescale.plots.style import FIRST, MUTED
+from bayescale.posterior import Posterior
 
 Draws = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def plot_ridge(
 
 
 def _check_names(fit: xr.DataTree, x: str, y: str) -> None:
-    known = list(card_of(fit).all_priors)
+    known = list(Posterior(fit).card.all_priors)
     for name in (x, y):
         if name not in known:
             raise QuestionError(
@@ -141,6 +141,6 @@ def _draw_marginals(ax: Axes, draws: Draws, view: Draws, colour: str, line: str,
 
 
 def _label(fit: xr.DataTree, name: str) -> str:
-    unit = {p.name: p.unit for p in law_of(fit).parameters}.get(name, "1")
-    unit = loss_unit(fit) if unit == "loss" else unit
+    unit = {p.name: p.unit for p in Posterior(fit).law.parameters}.get(name, "1")
+    unit = Posterior(fit).loss_unit if unit == "loss" else unit
     return name if unit in ("1", "") else f"{name} ({unit})"

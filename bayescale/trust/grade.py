@@ -9,6 +9,7 @@ import xarray as xr
 
 from bayescale.errors import BayescaleError, QuestionError
 from bayescale.forms.rehearse import OF_CUT
+from bayescale.posterior import response_names
 from bayescale.trust.record import Level, record_of, worst_of
 from bayescale.trust.sensitivity import prior_sensitivity
 
@@ -133,7 +134,7 @@ def _parts(
 
 def _graded(answer: xr.Dataset) -> str:
     """Return the name of the number that a grade is of: what is expected, the best N, the floor; empty for others."""
-    expected = [str(name) for name in answer.data_vars if str(name).startswith("expected_")]
+    expected = [name for name in response_names(answer)[:1] if name in answer]
     if expected:
         return expected[0]
     return "params" if "tokens_per_param" in answer.data_vars else FLOOR if FLOOR in answer.data_vars else ""

@@ -3,9 +3,8 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayescale.answers.batch import critical_batch, time_and_compute
-from bayescale.answers.deadline import cost_of_deadline
-from bayescale.answers.repeats import value_of_epochs
+from bayescale.answers.best_epochs import value_of_epochs
+from bayescale.answers.critical_batch import cost_of_deadline, critical_batch, time_and_compute
 from bayescale.plots import style
 from bayescale.plots.critical_batch import plot_critical_batch
 from bayescale.plots.epochs import plot_epochs

@@ -5,20 +5,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.posterior import (
-    DRAW_DIMS,
-    POINT,
-    answer_attrs,
-    cost_of,
-    law_of,
-    law_theta,
-    reference_of,
-    scale_points,
-)
 from bayescale.costs import PowerCost, cost_model
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
 from bayescale.laws.base import PowerTerms
+from bayescale.posterior import DRAW_DIMS, POINT, Posterior
 from bayescale.runs import content_hash
 
 OMEGA = 47491.0
@@ -41,7 +31,7 @@ def total_params(non_embedding: Any, omega: float = OMEGA) -> Any:
 
     Examples
     --------
-    >>> from bayescale.answers.embeddings import total_params
+    >>> from bayescale.answers.non_embedding_frontier import total_params
     >>> float(total_params(1e9))
     1047491000.0
     """
@@ -58,7 +48,7 @@ def non_embedding_params(total: Any, omega: float = OMEGA) -> Any:
 
     Examples
     --------
-    >>> from bayescale.answers.embeddings import non_embedding_params, total_params
+    >>> from bayescale.answers.non_embedding_frontier import non_embedding_params, total_params
     >>> round(float(non_embedding_params(total_params(1e9))))
     1000000000
     """
@@ -91,11 +81,11 @@ def to_total(runs: xr.Dataset, omega: float = OMEGA, recount: bool = True) -> xr
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.embeddings import to_total
+    >>> from bayescale.answers import to_total
     >>> to_total(bs.load_shipped("tinylm")).attrs["params_convention"]
     'total'
     """
-    return _translated(runs, "non-embedding", "total", total_params(runs["params"], omega), recount)
+    return _recount_params(runs, "non-embedding", "total", total_params(runs["params"], omega), recount)
 
 
 def to_non_embedding(runs: xr.Dataset, omega: float = OMEGA, recount: bool = True) -> xr.Dataset:
@@ -122,19 +112,19 @@ def to_non_embedding(runs: xr.Dataset, omega: float = OMEGA, recount: bool = Tru
     Examples
     --------
     >>> import numpy as np, bayescale as bs
-    >>> from bayescale.answers.embeddings import to_non_embedding, to_total
+    >>> from bayescale.answers import to_non_embedding, to_total
     >>> runs = bs.load_shipped("tinylm")
     >>> bool(np.allclose(to_non_embedding(to_total(runs))["params"], runs["params"]))
     True
     """
-    return _translated(runs, "total", "non-embedding", non_embedding_params(runs["params"], omega), recount)
+    return _recount_params(runs, "total", "non-embedding", non_embedding_params(runs["params"], omega), recount)
 
 
-def _translated(runs: xr.Dataset, have: str, want: str, params: xr.DataArray, recount: bool) -> xr.Dataset:
-    said = runs.attrs.get("params_convention", "unknown")
-    if said != have:
+def _recount_params(runs: xr.Dataset, have: str, want: str, params: xr.DataArray, recount: bool) -> xr.Dataset:
+    convention = runs.attrs.get("params_convention", "unknown")
+    if convention != have:
         raise QuestionError(
-            f"N of these runs is {said!r}; it takes {have!r} to make it {want!r}. "
+            f"N of these runs is {convention!r}; it takes {have!r} to make it {want!r}. "
             f"read_runs(..., params_convention={have!r}) says so, where it is."
         )
     out = runs.assign(params=params.assign_attrs(runs["params"].attrs))
@@ -171,7 +161,7 @@ def local_exponent(non_embedding: Any, alpha: Any, beta: Any, omega: float = OME
 
     Examples
     --------
-    >>> from bayescale.answers.embeddings import local_exponent
+    >>> from bayescale.answers.non_embedding_frontier import local_exponent
     >>> [round(float(local_exponent(n, 0.3478, 0.3658)), 3) for n in (1e3, 1e7, 1e12)]
     [0.763, 0.853, 0.513]
     """
@@ -198,7 +188,7 @@ def fitted_exponent(non_embedding: np.ndarray, terms: PowerTerms, omega: float =
 
 
 def non_embedding_frontier(
-    fit: xr.DataTree,
+    fit: xr.DataTree | Posterior,
     params: Any,
     *,
     omega: float = OMEGA,
@@ -235,29 +225,29 @@ def non_embedding_frontier(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.embeddings import non_embedding_frontier
+    >>> from bayescale.answers import non_embedding_frontier
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> non_embedding_frontier(fit, ["1M", "1B"])
     Traceback (most recent call last):
     bayescale.errors.QuestionError: N of these runs leaves embeddings out already; fit them with `to_total` first.
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    law, cost = law_of(fit), cost_of(fit)
-    if fit.attrs.get("params_convention") == "non-embedding":
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    law, cost = view.law, view.cost
+    if view.fit.attrs.get("params_convention") == "non-embedding":
         raise QuestionError("N of these runs leaves embeddings out already; fit them with `to_total` first.")
     if law.power_terms is None or not isinstance(cost, PowerCost):
         raise QuestionError(
             f"the law {law.name!r} under the cost {cost.name!r} has no closed form for this: it takes a law of two "
             "power terms, such as chinchilla or kaplan, and C = 6ND."
         )
-    reference, relative = reference_of(fit), law.power_terms(law_theta(fit, family))
+    reference, relative = view.reference, law.power_terms(view.law_theta)
     terms = PowerTerms(
         relative.A * reference["params"] ** relative.alpha,
         relative.alpha,
         relative.B * reference["tokens"] ** relative.beta,
         relative.beta,
     )
-    n = scale_points(fit, params, "params")
+    n = view.points(params, "params")
     out = xr.Dataset(
         {
             "a": local_exponent(n, terms.alpha, terms.beta, omega),
@@ -268,4 +258,4 @@ def non_embedding_frontier(
     if n.sizes[POINT] > 1:
         out["a_fitted"] = fitted_exponent(n.values, terms, omega)
     out = out.assign_coords(params=n)
-    return out.assign_attrs(answer_attrs(fit, "frontier in non-embedding N", quotable))
+    return out.assign_attrs(view.attrs("non_embedding_frontier", "frontier in non-embedding N"))

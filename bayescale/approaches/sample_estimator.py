@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pymc as pm
 import xarray as xr
 
 from bayescale.costs import cost_model
@@ -14,6 +13,9 @@ from bayescale.inference import require_quotable
 from bayescale.inference.sampling import sample_model
 from bayescale.priors import Prior
 from bayescale.runs import content_hash
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 # What an estimator keeps of its runs' attrs.
 _FROM_RUNS = ("title", "source", "loss_unit", "params_convention", "cost", "licence", "profiles", "curves")
@@ -36,7 +38,7 @@ def with_priors(known: Mapping[str, Prior], changed: Mapping[str, Any] | None) -
 
 def sample_estimator(
     name: str,
-    build: Callable[..., pm.Model],
+    build: "Callable[..., pm.Model]",
     arrays: Mapping[str, np.ndarray],
     reference: Mapping[str, float],
     runs: xr.Dataset,
@@ -75,8 +77,8 @@ def sample_estimator(
 
 def require_all(fits: Iterable[xr.DataTree], allow_unconverged: bool) -> str:
     """Return ``"converged"`` where every posterior is, else what `require_quotable` says of the first that is not."""
-    said = [require_quotable(fit, allow_unconverged) for fit in fits]
-    return next((one for one in said if one != "converged"), "converged")
+    verdicts = [require_quotable(fit, allow_unconverged) for fit in fits]
+    return next((verdict for verdict in verdicts if verdict != "converged"), "converged")
 
 
 def line_split(fit: xr.DataTree, compute: xr.DataArray) -> xr.Dataset:

@@ -10,6 +10,7 @@ from scipy import integrate, stats
 import bayescale as bs
 from bayescale.errors import QuestionError
 from bayescale.plots import plot_outliers
+from bayescale.report.words.answers import say_answer
 
 
 def test_a_weight_is_the_mean_precision_of_a_run_relative_to_one_on_the_law():
@@ -47,7 +48,7 @@ def test_the_farthest_run_comes_first_and_those_that_count_little_are_named(pinn
     assert expected == pytest.approx(3 / (3 + 8**2))
     assert found["weight"].values[0] == pytest.approx(expected, rel=0.1)
     assert found["residual"].values[0] == pytest.approx(-0.08, abs=0.003)
-    assert found.attrs["sentence"].startswith("2 of 36 runs count less than half")
+    assert say_answer(found).startswith("2 of 36 runs count less than half")
 
 
 def test_noise_without_outliers_is_refused():

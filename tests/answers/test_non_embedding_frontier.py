@@ -4,7 +4,7 @@ from pinned import BESIROGLU, ROUNDED, pinned_fit, simulated_frame
 from scipy.optimize import minimize_scalar
 
 import bayescale as bs
-from bayescale.answers.embeddings import (
+from bayescale.answers.non_embedding_frontier import (
     fitted_exponent,
     frontier_compute,
     local_exponent,

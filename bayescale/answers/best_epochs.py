@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.frontier import optimal_params
-from bayescale.answers.given import Given, Source, given, positive
-from bayescale.answers.posterior import DRAW_DIMS, POINT, same_length
+from bayescale.answers.optimal_split import best_params
 from bayescale.errors import QuestionError
 from bayescale.laws.base import Quantity
 from bayescale.laws.repeats import effective
 from bayescale.numbers import human_number
+from bayescale.posterior import DRAW_DIMS, POINT, Posterior, Source, parse_positive, same_length
 
 LAW, COUNT = "repeats", "epochs"
 NEEDED = ("E", "A", "B", "alpha", "beta", "R_D", "R_N")
@@ -72,31 +71,35 @@ def value_of_epochs(
 
     Examples
     --------
-    >>> from bayescale.answers.repeats import value_of_epochs
+    >>> from bayescale.answers import value_of_epochs
     >>> published = dict(E=1.8691, A=520.8, B=1487.7, alpha=0.35266, beta=0.35266, R_D=15.387756, R_N=5.309743)
     >>> value_of_epochs(published, "25B", "7B", epochs=[1, 4, 16])["fresh_epochs"].values.round(4).tolist()
     [[[1.0, 3.7257, 10.5825]]]
     """
-    of = given(fit, LAW, NEEDED, "value of epochs", family=family, allow_unconverged=allow_unconverged)
-    unique, size = of.one(unique_tokens, "unique_tokens"), of.one(params, "params")
-    count = xr.DataArray([_epochs(entry) for entry in np.atleast_1d(np.asarray(epochs, dtype=object))], dims=POINT)
-    tokens, R_D = unique * count, of.paper["R_D"]
+    question = "value of epochs"
+    view = Posterior.with_parameters(fit, LAW, NEEDED, question, family, allow_unconverged)
+    unique, size = view.single_point(unique_tokens, "unique_tokens"), view.single_point(params, "params")
+    count = xr.DataArray(
+        [_parse_epochs(entry) for entry in np.atleast_1d(np.asarray(epochs, dtype=object))], dims=POINT
+    )
+    tokens, R_D = unique * count, view.paper["R_D"]
     fresh = fresh_epochs(count, R_D)
     run = {"params": size, "tokens": tokens}
-    unit = of.attrs["loss_unit"]
+    unit = view.loss_unit
     out = xr.Dataset(
         {
             "effective_tokens": (unique * fresh).assign_attrs(units="tokens", long_name="effective tokens"),
             "fresh_epochs": fresh.assign_attrs(units="1", long_name="epochs of fresh tokens worth as much"),
             "worth": worth_of_epoch(count, R_D).assign_attrs(units="1", long_name="worth of the last epoch"),
-            "expected_loss": of.expect(run | {"unique_tokens": unique}).assign_attrs(units=unit),
-            "loss_if_fresh": of.expect(run | {"unique_tokens": tokens}).assign_attrs(units=unit),
+            "expected_loss": view.by_law(run | {"unique_tokens": unique}).assign_attrs(units=unit),
+            "loss_if_fresh": view.by_law(run | {"unique_tokens": tokens}).assign_attrs(units=unit),
             "last_worthwhile": last_worthwhile_epoch(R_D, share).assign_attrs(units="epochs"),
         },
         {COUNT: count, "tokens": tokens, "unique_tokens": unique, "params": size, "share": share},
     )
-    out = out.assign_coords(of.beyond(of.cost.compute(size, tokens)))
-    return out.transpose(*DRAW_DIMS, POINT, ...).assign_attrs(of.attrs | _repeats_seen(of))
+    out = out.assign_coords(view.median_beyond(view.cost.compute(size, tokens)))
+    attrs = view.attrs("value_of_epochs", question, **_find_repeats(view))
+    return out.transpose(*DRAW_DIMS, POINT, ...).assign_attrs(attrs)
 
 
 def best_epochs(
@@ -142,18 +145,20 @@ def best_epochs(
 
     Examples
     --------
-    >>> from bayescale.answers.repeats import best_epochs
+    >>> from bayescale.answers import best_epochs
     >>> published = dict(E=1.8691, A=520.8, B=1487.7, alpha=0.35266, beta=0.35266, R_D=15.387756, R_N=5.309743)
     >>> best_epochs(published, 1e22, "25B")["epochs"].values.round(1).tolist()
     [[[9.5]]]
     """
-    of = given(fit, LAW, NEEDED, "most useful number of epochs", family=family, allow_unconverged=allow_unconverged)
-    points = same_length({name: of.points(values, name) for name, values in
-                          (("compute", compute), ("unique_tokens", unique_tokens))})  # fmt: skip
+    question = "most useful number of epochs"
+    view = Posterior.with_parameters(fit, LAW, NEEDED, question, family, allow_unconverged)
+    points = same_length(
+        {"compute": view.points(compute), "unique_tokens": view.points(unique_tokens, "unique_tokens")}
+    )
     budget, unique = points["compute"], points["unique_tokens"]
-    params, loss = _best(of, budget, unique)
-    tokens, R_D = of.cost.tokens(params, budget), of.paper["R_D"]
-    unit = of.attrs["loss_unit"]
+    params, loss = _find_best(view, budget, unique)
+    tokens, R_D = view.cost.tokens(params, budget), view.paper["R_D"]
+    unit = view.loss_unit
     out = xr.Dataset(
         {
             "params": params.assign_attrs(units="parameters", long_name="compute-optimal N"),
@@ -163,13 +168,14 @@ def best_epochs(
             "worth": worth_of_epoch(np.maximum(tokens / unique, 1.0), R_D).assign_attrs(
                 units="1", long_name="worth of the last epoch"
             ),
-            "loss_if_fresh": _best(of, budget, xr.full_like(unique, PLENTY))[1].assign_attrs(units=unit),
+            "loss_if_fresh": _find_best(view, budget, xr.full_like(unique, PLENTY))[1].assign_attrs(units=unit),
             "last_worthwhile": last_worthwhile_epoch(R_D, share).assign_attrs(units="epochs"),
         },
         {"compute": budget, "unique_tokens": unique, "share": share},
     )
-    out = out.assign_coords(of.beyond(budget))
-    return out.transpose(*DRAW_DIMS, POINT, ...).assign_attrs(of.attrs | _repeats_seen(of))
+    out = out.assign_coords(view.median_beyond(budget))
+    attrs = view.attrs("best_epochs", question, **_find_repeats(view))
+    return out.transpose(*DRAW_DIMS, POINT, ...).assign_attrs(attrs)
 
 
 def fresh_epochs(epochs: Quantity, R_D: Quantity) -> Quantity:
@@ -177,7 +183,7 @@ def fresh_epochs(epochs: Quantity, R_D: Quantity) -> Quantity:
 
     Examples
     --------
-    >>> from bayescale.answers.repeats import fresh_epochs
+    >>> from bayescale.answers.best_epochs import fresh_epochs
     >>> [round(float(fresh_epochs(k, 15.387756)), 2) for k in (1, 4, 16, 100)]
     [1.0, 3.73, 10.58, 16.36]
     """
@@ -189,7 +195,7 @@ def worth_of_epoch(epoch: Quantity, R_D: Quantity) -> Quantity:
 
     Examples
     --------
-    >>> from bayescale.answers.repeats import worth_of_epoch
+    >>> from bayescale.answers.best_epochs import worth_of_epoch
     >>> [round(float(worth_of_epoch(k, 15.387756)), 3) for k in (1, 2, 4, 16, 40)]
     [1.0, 0.968, 0.85, 0.39, 0.082]
     """
@@ -203,7 +209,7 @@ def last_worthwhile_epoch(R_D: Quantity, share: float = WORTHWHILE) -> Quantity:
 
     Examples
     --------
-    >>> from bayescale.answers.repeats import last_worthwhile_epoch, worth_of_epoch
+    >>> from bayescale.answers.best_epochs import last_worthwhile_epoch, worth_of_epoch
     >>> last = last_worthwhile_epoch(15.387756)
     >>> round(float(last), 2), round(float(worth_of_epoch(last, 15.387756)), 6)
     (36.93, 0.1)
@@ -213,34 +219,35 @@ def last_worthwhile_epoch(R_D: Quantity, share: float = WORTHWHILE) -> Quantity:
     return xr.where(second < share, 1.0, last)
 
 
-def _best(of: Given, compute: xr.DataArray, unique: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
+def _find_best(view: Posterior, compute: xr.DataArray, unique: xr.DataArray) -> tuple[xr.DataArray, xr.DataArray]:
     """Return the best N and its loss.
 
-    There always is one, but where nearly all that the tokens can give is had the loss is level to the last digit.
+    A best N always exists. Where the tokens give nearly all that they can, the loss is level to the last digit and the
+    solver does not find the best N.
     """
     at = {"unique_tokens": unique}
     try:
-        params = optimal_params(of.law, of.theta, compute, of.cost, of.reference, at)
+        params = best_params(view, compute, at)
     except QuestionError as error:
         raise QuestionError(
             f"no best number of epochs at {float(compute.max()):.3g} FLOP and {human_number(float(unique.min()))} "
             "unique tokens: in some draws that is more compute than so few tokens can use, and the loss levels off. "
             "Ask for less compute, or value_of_epochs at a size of your choice."
         ) from error
-    return params, of.expect({"params": params, "compute": compute, **at})
+    return params, view.by_law({"params": params, "compute": compute, **at})
 
 
-def _epochs(entry: Any) -> float:
-    count = positive(entry, COUNT)
+def _parse_epochs(entry: Any) -> float:
+    count = parse_positive(entry, COUNT)
     if count < 1:
         raise QuestionError(f"epochs: got {entry!r}; accepted: 1 or more (below 1 nothing is repeated).")
     return count
 
 
-def _repeats_seen(of: Given) -> dict[str, Any]:
-    if "constant_data" not in of.fit.children:
+def _find_repeats(view: Posterior) -> dict[str, Any]:
+    if "constant_data" not in view.fit.children:
         return {"warning": ""}
-    runs = of.fit["constant_data"].to_dataset()
+    runs = view.runs
     most = float((runs["tokens"] / runs["unique_tokens"]).max())
     silent = "No run repeats its tokens: what repeats are worth is the prior's." if most <= 1 else ""
     return {"most_epochs_seen": most, "warning": silent}

@@ -6,18 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.posterior import (
-    DRAW_DIMS,
-    answer_attrs,
-    expected_loss,
-    law_of,
-    law_theta,
-    reference_of,
-    scale_points,
-)
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
 from bayescale.laws import LAWS, scale_of
+from bayescale.posterior import DRAW_DIMS, Posterior
 
 RESOURCE = "resource"
 RESOURCES = ("params", "tokens")
@@ -35,7 +26,11 @@ FLOOR = " Alpha and the floor trade off: a law without a floor gives a smaller a
 
 
 def data_dimension(
-    fit: xr.DataTree, *, at: Mapping[str, Any] | None = None, family: str | None = None, allow_unconverged: bool = False
+    fit: xr.DataTree | Posterior,
+    *,
+    at: Mapping[str, Any] | None = None,
+    family: str | None = None,
+    allow_unconverged: bool = False,
 ) -> xr.Dataset:
     """Return the dimension of the data manifold that the exponents in N and in D imply, with the draws.
 
@@ -71,20 +66,20 @@ def data_dimension(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.dimension import data_dimension
+    >>> from bayescale.answers import data_dimension
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> data_dimension(fit, family="english")["dimension"].dims
     ('chain', 'draw', 'resource')
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    law = law_of(fit)
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    law = view.law
     resources = [name for name in RESOURCES if name in law.inputs]
     if not resources or law.floor is None or law.response != "loss":
         able = ", ".join(k for k, v in LAWS.items() if v.floor is not None and not set(RESOURCES).isdisjoint(v.inputs))
         raise QuestionError(
             f"the law {law.name!r} has no exponent in N or in D from which a dimension follows. Laws with one: {able}."
         )
-    exponents = [_exponent(fit, name, at or {}, family) for name in resources]
+    exponents = [_measure_exponent(view, name, at or {}) for name in resources]
     exponent = xr.concat(exponents, xr.DataArray(resources, dims=RESOURCE, name=RESOURCE))
     exponent = exponent.transpose(*DRAW_DIMS, RESOURCE, ...)
     out = xr.Dataset(
@@ -95,20 +90,18 @@ def data_dimension(
         }
     )
     warning = CAVEAT + (FLOOR if law.has_floor else NO_FLOOR)
-    return out.assign_attrs(answer_attrs(fit, "dimension of the data manifold", quotable), warning=warning)
+    return out.assign_attrs(view.attrs("data_dimension", "dimension of the data manifold", warning=warning))
 
 
-def _exponent(fit: xr.DataTree, name: str, at: Mapping[str, Any], family: str | None) -> xr.DataArray:
+def _measure_exponent(view: Posterior, name: str, at: Mapping[str, Any]) -> xr.DataArray:
     """Return the slope of log reducible loss in the log of one resource, with plenty of all others."""
-    law = law_of(fit)
+    law = view.law
     plenty: dict[str, Any] = {other: PLENTY for other in law.inputs if other != name and scale_of(other).relative}
-    plenty |= {other: scale_points(fit, value, other).squeeze(drop=True) for other, value in at.items()}
-    floor = law.floor(law_theta(fit, family)) if law.floor is not None else 0.0
-    start = reference_of(fit)[name]
+    plenty |= view.single_points(at)
+    floor = law.floor(view.law_theta) if law.floor is not None else 0.0
+    start = view.reference[name]
     # The slope over one unit of log x, and the next: a power law has one slope.
-    left, middle, right = (
-        xr.ufuncs.log(expected_loss(fit, {name: start * np.exp(k), **plenty}, family) - floor) for k in range(3)
-    )
+    left, middle, right = (xr.ufuncs.log(view.expect({name: start * np.exp(k), **plenty}) - floor) for k in range(3))
     slope = left - middle
     if not bool((np.abs(middle - right - slope) < SAME).all()):
         raise QuestionError(

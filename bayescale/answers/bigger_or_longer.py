@@ -6,34 +6,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.frontier import optimal_params
-from bayescale.answers.posterior import (
-    POINT,
-    answer_attrs,
-    cost_of,
-    decades_beyond,
-    expected_loss,
-    law_of,
-    law_theta,
-    loss_unit,
-    reference_of,
-    same_length,
-    scale_points,
-)
-from bayescale.answers.probability import probability
-from bayescale.answers.summary import bands
+from bayescale.answers.optimal_split import best_params
+from bayescale.answers.summary import probability
 from bayescale.costs import CostModel
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
-from bayescale.numbers import human_number
+from bayescale.posterior import DRAW_DIMS, POINT, Posterior, same_length
 
 # Half the step of a central difference in the log of N or D: its error is 1e-9 of the slope, that of rounding less.
 STEP = 1e-4
-CLEAR = 0.95  # the probability from which one of the two is said to be better
 
 
 def bigger_or_longer(
-    fit: xr.DataTree,
+    fit: xr.DataTree | Posterior,
     params: Any,
     tokens: Any,
     *,
@@ -63,7 +47,7 @@ def bigger_or_longer(
         loss per unit of the natural log of compute that goes into N alone, or into D alone; ``size_ratio``, N over the
         best N for the same compute, where the law has one. Without the draws: ``probability_bigger``, that N buys more
         than D, and its Monte Carlo standard error ``mc_error``. Coords ``params``, ``tokens``, ``compute``,
-        ``decades_beyond``. ``attrs["answer"]`` says it in words, ``attrs["warning"]`` where there is no best N.
+        ``decades_beyond``. ``attrs["warning"]`` says where there is no best N.
 
     Raises
     ------
@@ -78,73 +62,41 @@ def bigger_or_longer(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.marginal import bigger_or_longer
+    >>> from bayescale.answers import bigger_or_longer
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> tiny = bigger_or_longer(fit, "10k", "100M", family="english")
     >>> float(tiny["probability_bigger"].squeeze())
     1.0
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    law, cost = law_of(fit), cost_of(fit)
+    view = Posterior.quoted(fit, family, allow_unconverged)
     given = {"params": params, "tokens": tokens, **(at or {})}
-    points = same_length({name: scale_points(fit, value, name) for name, value in given.items()})
-    compute = cost.compute(points["params"], points["tokens"])
-    others = {name: points[name] for name in at or {}}
+    points = same_length({name: view.points(value, name) for name, value in given.items()})
+    compute = view.cost.compute(points["params"], points["tokens"])
     out, warning = xr.Dataset(), ""
     try:
-        best = optimal_params(law, law_theta(fit, family), compute, cost, reference_of(fit), others)
+        best = best_params(view, compute, {name: points[name] for name in at or {}})
         out["size_ratio"] = (points["params"] / best).assign_attrs(units="1", long_name="N over the best N")
     except QuestionError as error:
         # Without a best N the next unit of compute still buys something; without a trade between N and D it does not.
-        if not law.has_split:
+        if not view.law.has_split:
             raise
         warning = str(error)
-
-    def loss(inputs: Mapping[str, Any]) -> xr.DataArray:
-        return expected_loss(fit, inputs, family)
-
-    unit = f"{loss_unit(fit)} per unit of ln C"
+    unit = f"{view.loss_unit} per unit of ln C"
     for name, resource in (("bigger", "params"), ("longer", "tokens")):
-        fall = _fall(loss, cost, points, resource)
+        fall = _measure_fall(view.expect, view.cost, points, resource)
         out[f"fall_{name}"] = fall.assign_attrs(units=unit, long_name=f"fall of the loss, {name}")
     found = probability(out["fall_bigger"] > out["fall_longer"])
     out["probability_bigger"], out["mc_error"] = found["probability"], found["mc_error"]
     inputs = points | {"compute": compute}
-    out = out.assign_coords(**inputs, decades_beyond=decades_beyond(fit, inputs)).transpose("chain", "draw", POINT, ...)
-    about = answer_attrs(fit, "bigger or longer?", quotable)
-    return out.assign_attrs(about, warning=warning, answer=" ".join(_sentences(out, loss_unit(fit))))
+    out = out.assign_coords(inputs | {"decades_beyond": view.decades_beyond(inputs)})
+    attrs = view.attrs("bigger_or_longer", "bigger or longer?", warning=warning)
+    return out.transpose(*DRAW_DIMS, POINT, ...).assign_attrs(attrs)
 
 
-def _fall(
+def _measure_fall(
     loss: Callable[[Mapping[str, Any]], xr.DataArray], cost: CostModel, point: Mapping[str, xr.DataArray], resource: str
 ) -> xr.DataArray:
     """Return how fast the loss falls with the log of compute that goes into one resource alone."""
     less, more = ({**point, resource: point[resource] * np.exp(sign * STEP)} for sign in (-1, 1))
     spent = np.log(cost.compute(more["params"], more["tokens"]) / cost.compute(less["params"], less["tokens"]))
     return (loss(less) - loss(more)) / spent
-
-
-def _sentences(out: xr.Dataset, unit: str) -> list[str]:
-    families = out["family"].values if "family" in out.dims else [None]
-    said = []
-    for name in families:
-        mine = out if name is None else out.sel(family=name)
-        said += [_sentence(mine.isel({POINT: i}), name, unit) for i in range(mine.sizes[POINT])]
-    return said
-
-
-def _sentence(one: xr.Dataset, family: Any, unit: str) -> str:
-    share, error = float(one["probability_bigger"]), float(one["mc_error"])
-    choice = "bigger" if share >= CLEAR else "longer" if share <= 1 - CLEAR else "the runs do not tell"
-    bigger, longer = (0.01 * float(one[f"fall_{name}"].median()) for name in ("bigger", "longer"))
-    said = (
-        f"{f'{family}: ' if family is not None else ''}at N = {human_number(float(one['params']))}, "
-        f"D = {human_number(float(one['tokens']))}: {choice}. Parameters buy more than tokens with probability "
-        f"{share:.3g} (Monte Carlo error {error:.1g}): 1% more compute lowers the loss by {bigger:.2g} {unit} as "
-        f"parameters, by {longer:.2g} as tokens."
-    )
-    if "size_ratio" not in one:
-        return said
-    ratio = bands(one["size_ratio"], [0.95]).squeeze("prob")
-    low, middle, high = (float(ratio[name]) for name in ("lower", "median", "upper"))
-    return f"{said} N is {middle:.2g} times the best for that compute (95%: {low:.2g} to {high:.2g})."

@@ -4,9 +4,10 @@ import pytest
 from pinned import FAILED, pinned_fit
 
 import bayescale as bs
-from bayescale.answers.batch import critical_batch, time_and_compute
+from bayescale.answers.critical_batch import critical_batch, time_and_compute
 from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.laws import get_law
+from bayescale.posterior import Posterior
 
 # Kaplan et al. 2020, Table 3, with B_star and alpha_B of eq. 1.4.
 TABLE_3 = {"N_c": 6.5e13, "alpha_N": 0.077, "S_c": 2.1e3, "alpha_S": 0.76, "B_star": 2e8, "alpha_B": 0.21}
@@ -84,7 +85,7 @@ def test_every_point_of_the_front_reaches_the_loss_by_the_law_itself():
     fit = steps_fit(spread=0.02)
     front = time_and_compute(fit, 2.8, 5e8, batches=[1e5, 1e6, 1e7])
     inputs = {"params": 5e8, "step": front["steps"], "batch": front["batch"]}
-    np.testing.assert_allclose(bs.answers.expected_loss(fit, inputs), 2.8, rtol=1e-9)
+    np.testing.assert_allclose(Posterior(fit).expect(inputs), 2.8, rtol=1e-9)
     np.testing.assert_allclose(front["compute"], 6 * 5e8 * front["steps"] * front["batch"], rtol=1e-12)
 
 

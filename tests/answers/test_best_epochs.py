@@ -5,7 +5,7 @@ import xarray as xr
 from pinned import FAILED, pinned_fit
 
 import bayescale as bs
-from bayescale.answers.repeats import (
+from bayescale.answers.best_epochs import (
     best_epochs,
     fresh_epochs,
     last_worthwhile_epoch,
@@ -14,6 +14,7 @@ from bayescale.answers.repeats import (
 )
 from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.laws import get_law
+from bayescale.posterior import Posterior
 
 # Muennighoff et al. 2023, the fit on C4: log A, log B, log E, and both exponents tied.
 PAPER = {
@@ -117,7 +118,7 @@ def test_no_other_split_of_the_budget_is_better_in_any_draw():
     assert best["params"].dims == ("chain", "draw", "point")
     for factor in (0.9, 1.1):
         inputs = {"params": best["params"] * factor, "tokens": best["tokens"] / factor, "unique_tokens": 1e10}
-        assert bool((bs.answers.expected_loss(fit, inputs) > best["optimal_loss"]).all())
+        assert bool((Posterior(fit).expect(inputs) > best["optimal_loss"]).all())
     np.testing.assert_allclose(best["decades_beyond"], np.log10(best["compute"] / runs_of()["compute"].max()))
 
 

@@ -1,21 +1,101 @@
-"""The compute-optimal frontier: closed form where there is one, else a solver over all draws at once."""
+"""How should a budget be split between parameters and tokens?
+
+The split has a closed form for a law of two power terms under C = kND; otherwise a solver runs over all draws at once.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import elementwise
 
-from bayescale.answers.posterior import complete_inputs
 from bayescale.costs import CostModel, PowerCost
 from bayescale.errors import QuestionError
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Theta
+from bayescale.posterior import DRAW_DIMS, POINT, Posterior, complete_inputs, same_length
 
 FARTHEST = 80.0  # in log N, from the reference run's tokens per parameter: a factor of 1e35
 # The first-order condition is checked by the Newton step that is left, from differences over this in log N.
 STEP, LARGEST_STEP = 0.05, 0.02
+
+
+def optimal_split(
+    fit: xr.DataTree | Posterior,
+    compute: Any = "100x",
+    *,
+    at: Mapping[str, Any] | None = None,
+    family: str | None = None,
+    allow_unconverged: bool = False,
+) -> xr.Dataset:
+    """Return the compute-optimal N and D at each budget, with the draws.
+
+    Parameters
+    ----------
+    fit : xarray.DataTree
+        A posterior from `fit`.
+    compute : str, float or list of either
+        FLOP, or a multiple of the largest run such as ``"100x"``.
+    at : mapping of str, optional
+        What else the law takes, by column, such as ``{"unique_tokens": 25e9}``: one value, or one for each budget.
+    family : str, optional
+        One family; by default all of them, on the dimension ``family``.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics; the answer is marked.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``params``, ``tokens``, ``tokens_per_param`` and ``optimal_loss``, dims ``(chain, draw, point[, family])``; the
+        exponents ``a`` and ``b`` of N_opt ~ C**a and D_opt ~ C**b; coords ``compute`` (FLOP), ``decades_beyond`` the
+        largest run and, of families, ``family_decades_beyond`` that of its own.
+
+    Raises
+    ------
+    UnconvergedError, QuestionError
+        If the posterior may not be quoted, or the question is not understood.
+
+    Notes
+    -----
+    Each draw has its own optimum (Hoffmann et al. 2022, eq. 4, under C = 6ND).
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> split = bs.optimal_split(fit, compute=["10x", "100x"], family="english")
+    >>> split["params"].dims
+    ('chain', 'draw', 'point')
+    """
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    given = {"compute": view.points(compute)}
+    given |= {name: view.points(values, name) for name, values in (at or {}).items()}
+    others = same_length(given)
+    points = others.pop("compute")
+    params = best_params(view, points, others)
+    tokens = view.cost.tokens(params, points)
+    a = frontier_exponent(view.law, view.law_theta, points, view.cost, view.reference, others)
+    loss = view.expect({"params": params, "tokens": tokens, "compute": points} | others)
+    out = xr.Dataset(
+        {
+            "params": params.assign_attrs(units="parameters", long_name="compute-optimal N"),
+            "tokens": tokens.assign_attrs(units="tokens", long_name="compute-optimal D"),
+            "tokens_per_param": (tokens / params).assign_attrs(
+                units="tokens/parameter", long_name="D/N at the optimum"
+            ),
+            "optimal_loss": loss.assign_attrs(units=view.loss_unit),
+            "a": a.drop_attrs(),
+            "b": (1 - a).drop_attrs(),
+        },
+        others | {"compute": points} | view.distances({"compute": points}, "family" in params.dims),
+        view.attrs("optimal_split", "compute-optimal split of N and D"),
+    )
+    return out.transpose(*DRAW_DIMS, POINT, ...)
+
+
+def best_params(view: Posterior, compute: xr.DataArray, at: Mapping[str, Any] | None = None) -> xr.DataArray:
+    """Return the N of every draw of a posterior that gives the lowest loss for that compute."""
+    return optimal_params(view.law, view.law_theta, compute, view.cost, view.reference, at)
 
 
 def optimal_params(
@@ -72,12 +152,14 @@ def optimal_params(
         budget = compute / cost.compute(reference["params"], reference["tokens"])
         ratio = (t.alpha * t.A / (t.beta * t.B)) ** (1 / (t.alpha + t.beta))
         return reference["params"] * ratio * budget ** (t.beta / (t.alpha + t.beta))
-    return _solve(law, theta, compute, cost, reference, at or {})
+    return _solve_for_params(law, theta, compute, cost, reference, at or {})
 
 
-def _solve(
+def _solve_for_params(
     law: Law, theta: Theta, compute: Any, cost: CostModel, reference: Mapping[str, float], at: Mapping[str, Any]
 ) -> Any:
+    from scipy.optimize import elementwise
+
     names = (*at, *theta)
     given = [xr.DataArray(value) for value in (compute, *at.values(), *theta.values())]
     compute_, *values = xr.broadcast(*given)
@@ -103,11 +185,11 @@ def _solve(
     sound = bracket.success & found.success & (np.abs(found.x - start) < FARTHEST)
     sound &= (np.minimum(left, right) >= here) & (np.abs(newton) < LARGEST_STEP)
     if not np.all(sound):
-        raise QuestionError(_runs_off(law, np.ravel(arguments[0])[0], sound, large < small))
+        raise QuestionError(_describe_runaway(law, np.ravel(arguments[0])[0], sound, large < small))
     return compute_.copy(data=params0 * np.exp(found.x))
 
 
-def _runs_off(law: Law, compute: float, sound: np.ndarray, to_infinity: np.ndarray) -> str:
+def _describe_runaway(law: Law, compute: float, sound: np.ndarray, to_infinity: np.ndarray) -> str:
     bad = ~np.asarray(sound)
     share = np.mean(np.asarray(to_infinity)[bad])
     where = "to infinity" if share == 1 else "to zero" if share == 0 else "to zero or to infinity"

@@ -3,7 +3,7 @@ import pytest
 from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit
 
 import bayescale as bs
-from bayescale.answers.reducible import reducible_loss
+from bayescale.answers.irreducible_loss import reducible_loss
 from bayescale.errors import QuestionError, UnconvergedError
 
 

@@ -6,6 +6,7 @@ from pinned import simulated_runs
 
 import bayescale as bs
 from bayescale.errors import CardError, QuestionError
+from bayescale.report.words.answers import say_answer
 
 NOISE = {
     "family": "Undertuned",
@@ -37,7 +38,7 @@ def test_undertuned_runs_are_found_and_named(fit):
     assert float(found["probability"][:5].min()) > 0.95
     assert float(found["probability"][5:].max()) < 0.5
     assert (np.diff(found["probability"].values) <= 0).all()
-    assert found.attrs["sentence"].startswith("5 of 64 runs are more likely undertuned than not: ")
+    assert say_answer(found).startswith("5 of 64 runs are more likely undertuned than not: ")
 
 
 @pytest.mark.sampling

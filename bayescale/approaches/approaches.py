@@ -9,18 +9,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.answers.posterior import answer_attrs, compute_points, decades_beyond, seen
-from bayescale.answers.split import optimal_split
-from bayescale.answers.summary import bands
+from bayescale.answers import bands, optimal_split
 from bayescale.approaches.agreement import REPLICATES, agreement, counts_of
-from bayescale.approaches.envelope import envelope_fit
-from bayescale.approaches.isoflop import isoflop_fit
+from bayescale.approaches.envelope_fit import envelope_fit
+from bayescale.approaches.isoflop_fit import isoflop_fit
 from bayescale.approaches.isoflop_model import SHAPES
-from bayescale.approaches.posterior import line_split, one_family, require_all
+from bayescale.approaches.sample_estimator import line_split, one_family, require_all
 from bayescale.errors import DesignError
-from bayescale.inference import require_quotable, verdict
-from bayescale.inference.sampling import SEED
+from bayescale.inference import verdict
 from bayescale.papers.tables import published_table
+from bayescale.posterior import DRAW_DIMS, POINT, SEED, Posterior
 from bayescale.runs.checks.budgets import BUDGET, TOLERANCE, isoflop_profiles, profiles_of_curves
 from bayescale.runs.curves.envelope import as_rows, curves_of_runs
 
@@ -65,8 +63,10 @@ def approaches(
         FLOP, or a multiple of the largest run such as ``"100x"``.
     family : str, optional
         Which family, where there are several.
-    budgets, tolerance
+    budgets : iterable of float, optional
         The budgets of approach 2, as in `isoflop_profiles`.
+    tolerance : float
+        How far from a budget a run of approach 2 may lie, as in `isoflop_profiles`.
     replicates : int
         How often the runs are simulated to see whether approaches 2 and 3 agree.
     seed : int
@@ -102,52 +102,43 @@ def approaches(
     >>> found["approach"].values.tolist()
     ['envelope', 'isoflop parabola', 'isoflop corrected', 'parametric']
     """
-    require_quotable(fit, allow_unconverged)
-    mine = one_family(runs, family)
-    points = compute_points(fit, list(compute) if isinstance(compute, tuple) else compute)
-    sizes = fit["posterior"].sizes
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    own_runs = one_family(runs, family)
+    points = view.points(list(compute) if isinstance(compute, tuple) else compute)
+    sizes = view.draws.sizes
     sampling = {**options, "draws": sizes["draw"], "chains": sizes["chain"]}
     left_out: dict[str, str] = {}
     fits: dict[str, xr.DataTree] = {}
     try:
-        along = mine if curves is None else one_family(as_rows(curves), family)
+        along = own_runs if curves is None else one_family(as_rows(curves), family)
         fits["envelope"] = envelope_fit(along, seed=seed + 1, **sampling)
     except DesignError as error:
         left_out["envelope"] = str(error)
     profiles = read_from = None
     try:
-        profiles, read_from = _profiles(mine, budgets, tolerance)
+        profiles, read_from = _find_profiles(own_runs, budgets, tolerance)
         for k, shape in enumerate(("parabola", "corrected")):
             fits[f"isoflop {shape}"] = isoflop_fit(profiles, shape=shape, seed=seed + 2 + k, **sampling)
     except DesignError as error:
         left_out |= {f"isoflop {shape}": str(error) for shape in SHAPES}
     quotable = require_all((fit, *fits.values()), allow_unconverged)
-    splits = {name: line_split(one, points) for name, one in fits.items()}
-    middle = _middle(profiles, fit)
-    splits["parametric"] = _parametric(fit, points, middle, family, allow_unconverged)
+    splits = {name: line_split(estimate, points) for name, estimate in fits.items()}
+    splits["parametric"] = _split_by_law(view, points, _find_middle(profiles, view))
     out = xr.concat([split[list(SPLIT)] for split in splits.values()], dim=APPROACH, coords="minimal")
-    out = out.assign_coords({APPROACH: list(splits)}).transpose("chain", "draw", APPROACH, "point")
+    out = out.assign_coords({APPROACH: list(splits)}).transpose(*DRAW_DIMS, APPROACH, POINT)
     out["params"].attrs["units"], out["tokens"].attrs["units"] = "parameters", "tokens"
-    out["verdict"] = (APPROACH, [verdict(one).sentence for one in (*fits.values(), fit)])
-    out = out.merge(_differences(out))
-    attrs = answer_attrs(fit, "compute-optimal split by three approaches", quotable)
-    attrs |= {"left_out": json.dumps(left_out), "caveats": json.dumps(_caveats(fits, profiles, fit))}
+    out["verdict"] = (APPROACH, [verdict(each).sentence for each in (*fits.values(), fit)])
+    out = out.merge(_compare_pairs(out))
+    attrs = view.attrs("approaches", "compute-optimal split by three approaches", verdict=quotable)
+    attrs |= {"left_out": json.dumps(left_out), "caveats": json.dumps(_list_caveats(fits, profiles, view))}
     if profiles is not None:
-        found = agreement(
-            fit,
-            profiles,
-            read_from,
-            family=family,
-            replicates=replicates,
-            seed=seed,
-            allow_unconverged=allow_unconverged,
-        )
-        out, attrs = out.merge(found), attrs | found.attrs
-    out = out.assign_coords(compute=points, decades_beyond=decades_beyond(fit, {"compute": points}))
+        test = agreement(view, profiles, read_from, replicates=replicates, seed=seed)
+        out, attrs = out.merge(test), attrs | {name: test.attrs[name] for name in ("agree", "middle_flop")}
+    out = out.assign_coords(compute=points, decades_beyond=view.decades_beyond({"compute": points}))
     return out.assign_attrs(attrs)
 
 
-def _profiles(
+def _find_profiles(
     runs: xr.Dataset, budgets: Iterable[float] | None, tolerance: float
 ) -> tuple[xr.Dataset, xr.Dataset | None]:
     """Return the profiles, and the curves that they were read off where the runs themselves lie on none."""
@@ -161,23 +152,21 @@ def _profiles(
             raise DesignError(f"{direct} Nor {read}") from None
 
 
-def _middle(profiles: xr.Dataset | None, fit: xr.DataTree) -> float:
+def _find_middle(profiles: xr.Dataset | None, view: Posterior) -> float:
     """Return the compute at which a local exponent is taken: the middle of the budgets, or of the runs."""
-    ends = profiles[BUDGET].values if profiles is not None else np.array(seen(fit)["compute"])
+    ends = profiles[BUDGET].values if profiles is not None else np.array(view.seen["compute"])
     return float(np.exp(np.log(ends).mean()))
 
 
-def _parametric(
-    fit: xr.DataTree, points: xr.DataArray, middle: float, family: str | None, allow_unconverged: bool
-) -> xr.Dataset:
-    split = optimal_split(fit, points.values, family=family, allow_unconverged=allow_unconverged)
-    if "point" in split["a"].dims:
-        there = optimal_split(fit, middle, family=family, allow_unconverged=allow_unconverged).isel(point=0)
+def _split_by_law(view: Posterior, points: xr.DataArray, middle: float) -> xr.Dataset:
+    split = optimal_split(view, points.values)
+    if POINT in split["a"].dims:
+        there = optimal_split(view, middle).isel(point=0)
         split = split.assign(a=there["a"], b=there["b"])
     return split[list(SPLIT)].reset_coords(drop=True)
 
 
-def _differences(out: xr.Dataset) -> xr.Dataset:
+def _compare_pairs(out: xr.Dataset) -> xr.Dataset:
     pairs = list(combinations(out[APPROACH].values.tolist(), 2))
     one, other = (out[["a", "params"]].sel({APPROACH: [pair[k] for pair in pairs]}) for k in (0, 1))
     one, other = (part.rename({APPROACH: PAIR}).drop_vars(PAIR) for part in (one, other))
@@ -186,16 +175,16 @@ def _differences(out: xr.Dataset) -> xr.Dataset:
         {
             "a_difference": difference,
             "params_ratio": one["params"] / other["params"],
-            "probability": (difference > 0).mean(("chain", "draw")),
+            "probability": (difference > 0).mean(DRAW_DIMS),
         },
         coords={PAIR: [f"{first} - {second}" for first, second in pairs]},
     )
 
 
-def _caveats(fits: Mapping[str, xr.DataTree], profiles: xr.Dataset | None, fit: xr.DataTree) -> dict[str, str]:
-    said = {"parametric": f"by the law {fit.attrs['law']!r}: a follows from its exponents"}
+def _list_caveats(fits: Mapping[str, xr.DataTree], profiles: xr.Dataset | None, view: Posterior) -> dict[str, str]:
+    caveats = {"parametric": f"by the law {view.law.name!r}: a follows from its exponents"}
     if "envelope" in fits:
-        said["envelope"] = fits["envelope"].attrs["caveat"]
+        caveats["envelope"] = fits["envelope"].attrs["caveat"]
     if profiles is not None:
         count = counts_of(profiles)
         where = (
@@ -203,9 +192,9 @@ def _caveats(fits: Mapping[str, xr.DataTree], profiles: xr.Dataset | None, fit: 
             if "left_out" in count
             else f"no run is on a profile: {count['read_off_curves']} losses were read between finished runs of a size"
         )
-        said["isoflop parabola"] = f"a parabola's minimum lies beside that of a lopsided profile; {where}"
-        said["isoflop corrected"] = f"a is left free of the profile's two exponents; {where}"
-    return said
+        caveats["isoflop parabola"] = f"a parabola's minimum lies beside that of a lopsided profile; {where}"
+        caveats["isoflop corrected"] = f"a is left free of the profile's two exponents; {where}"
+    return caveats
 
 
 def approaches_table(answer: xr.Dataset, prob: float = PUBLISHED_BAND) -> pd.DataFrame:
@@ -237,9 +226,9 @@ def approaches_table(answer: xr.Dataset, prob: float = PUBLISHED_BAND) -> pd.Dat
     """
     columns: dict[str, np.ndarray] = {}
     for name in ("a", "b"):
-        columns |= _columns(name, answer[name], prob)
+        columns |= _list_columns(name, answer[name], prob)
     for k, c in enumerate(answer["compute"].values):
-        columns |= _columns(f"N at {c:.3g}", answer["params"].isel(point=k), prob)
+        columns |= _list_columns(f"N at {c:.3g}", answer["params"].isel(point=k), prob)
     table = pd.DataFrame(columns, index=pd.Index(answer[APPROACH].values, name=APPROACH))
     return table.join(published_beside(table.index))
 
@@ -261,6 +250,6 @@ def published_beside(names: Iterable[str]) -> pd.DataFrame:
     return numbers.reindex([PUBLISHED[name] for name in index]).set_axis(index, axis=0)
 
 
-def _columns(name: str, draws: xr.DataArray, prob: float) -> dict[str, np.ndarray]:
+def _list_columns(name: str, draws: xr.DataArray, prob: float) -> dict[str, np.ndarray]:
     found = bands(draws, [prob]).isel(prob=0)
     return {name: found["median"].values, f"{name}_low": found["lower"].values, f"{name}_high": found["upper"].values}

@@ -5,8 +5,9 @@ from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit
 from simulated import simulated_from
 
 import bayescale as bs
-from bayescale.answers.unlimited import loss_of_compute, loss_of_tokens, unlimited_loss
+from bayescale.answers.loss_of_compute import loss_of_compute, loss_of_tokens, unlimited_loss
 from bayescale.errors import QuestionError, UnconvergedError
+from bayescale.posterior import Posterior
 
 # Muennighoff et al. 2023: Hoffmann's law on C4 with R_D = 15.4 and R_N = 5.3.
 MUENNIGHOFF = {"E": 1.8691, "A": 520.8, "B": 1487.7, "alpha": 0.3527, "beta": 0.3527, "R_D": 15.39, "R_N": 5.31}
@@ -52,7 +53,7 @@ def test_of_one_joint_law_compute_never_beats_its_tokens(law, paper):
     fit = pinned_fit(law, paper, spread=0.1, draws=50)
     computes = np.geomspace(1e15, 1e40, 12)
     of_compute = loss_of_compute(fit, computes)
-    of_tokens = unlimited_loss(fit, {"tokens": of_compute["tokens"]}, "params")
+    of_tokens = unlimited_loss(Posterior(fit), {"tokens": of_compute["tokens"]}, "params")
     assert bool((of_compute["best_loss"] > of_tokens).all())
 
 
@@ -61,7 +62,7 @@ def test_where_infinity_is_no_number_the_limit_is_still_found():
     runs = simulated_from(bs.load_card("repeats"), 8)
     fit = pinned_fit("repeats", MUENNIGHOFF, runs=runs, draws=2)
     few, unique = 1e6, xr.DataArray(1e10)
-    found = unlimited_loss(fit, {"params": xr.DataArray(few), "unique_tokens": unique}, "tokens")
+    found = unlimited_loss(Posterior(fit), {"params": xr.DataArray(few), "unique_tokens": unique}, "tokens")
     k = MUENNIGHOFF
     worth = 1e10 * (1 + k["R_D"])
     np.testing.assert_allclose(found, k["E"] + k["A"] * few ** -k["alpha"] + k["B"] * worth ** -k["beta"], rtol=1e-9)

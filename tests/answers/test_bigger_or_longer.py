@@ -4,10 +4,12 @@ from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit
 from simulated import simulated_from
 
 import bayescale as bs
-from bayescale.answers import marginal, optimal_params, reference_of
-from bayescale.answers.marginal import bigger_or_longer
+from bayescale.answers import optimal_params
+from bayescale.answers.bigger_or_longer import bigger_or_longer
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError, UnconvergedError
+from bayescale.posterior import Posterior
+from bayescale.report.words.answers import say_answer
 
 # Kaplan et al. 2020, Table 3; B_star and alpha_B from Table 5.
 TABLE_3 = {"alpha_N": 0.077, "alpha_S": 0.76, "N_c": 6.5e13, "S_c": 2.1e3, "B_star": 2.1e8, "alpha_B": 0.21}
@@ -48,7 +50,7 @@ def test_by_hoffmanns_law_gopher_should_have_been_trained_longer():
     answer = bigger_or_longer(pinned_fit(paper=ROUNDED, draws=5), "280B", "300B")
     assert float(answer["probability_bigger"].squeeze()) == 0
     assert float(answer["size_ratio"].isel(chain=0, draw=0).squeeze()) == pytest.approx(280e9 / 32e9, rel=0.1)
-    assert answer.attrs["answer"].startswith("at N = 280B, D = 300B: longer. ")
+    assert say_answer(answer).startswith("at N = 280B, D = 300B: longer. ")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def steps_fit():
 
 def test_steps_at_a_batch_are_tokens(steps_fit):
     law = bs.get_law("kaplan-steps")
-    reference = reference_of(steps_fit)
+    reference = Posterior(steps_fit).reference
     theta = law.from_paper(np, TABLE_3, reference)
     best = optimal_params(law, theta, 1e22, SIX_ND, reference, {"batch": 5e5})
     answer = bigger_or_longer(steps_fit, float(best), SIX_ND.tokens(float(best), 1e22), at={"batch": "500k"})
@@ -91,7 +93,7 @@ def test_a_cost_that_grows_faster_with_size_makes_parameters_dearer(monkeypatch)
 
     fit = pinned_fit(draws=2)
     before = bigger_or_longer(fit, 1e9, 2e10)
-    monkeypatch.setattr(marginal, "cost_of", lambda fit: Dearer())
+    monkeypatch.setattr(Posterior, "cost", Dearer())
     after = bigger_or_longer(fit, 1e9, 2e10)
     np.testing.assert_allclose(after["fall_bigger"], before["fall_bigger"] / 1.5, rtol=1e-8)
     np.testing.assert_allclose(after["fall_longer"], before["fall_longer"], rtol=1e-8)
@@ -111,13 +113,13 @@ def test_families_are_answered_side_by_side():
     fit = pinned_fit(families={"old": ROUNDED, "new": BESIROGLU}, draws=5)
     answer = bigger_or_longer(fit, "70B", "1.4T")
     assert answer["probability_bigger"].dims == ("point", "family")
-    assert "old: at N = 70B" in answer.attrs["answer"]
+    assert "old: at N = 70B" in say_answer(answer)
     one = bigger_or_longer(fit, "70B", "1.4T", family="old")
     np.testing.assert_allclose(one["fall_bigger"], answer["fall_bigger"].sel(family="old"))
 
 
 def test_where_the_draws_disagree_the_answer_says_so():
-    said = bigger_or_longer(pinned_fit(spread=0.05), 7e10, 1.4e12).attrs["answer"]
+    said = say_answer(bigger_or_longer(pinned_fit(spread=0.05), 7e10, 1.4e12))
     assert said.startswith(
         "at N = 70B, D = 1.4T: the runs do not tell. Parameters buy more than tokens with probability 0."
     )

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, simulated_runs
 
-from bayescale.answers.dimension import data_dimension
+from bayescale.answers.data_dimension import data_dimension
 from bayescale.errors import QuestionError, UnconvergedError
 
 OWN = """

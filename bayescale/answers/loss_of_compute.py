@@ -6,22 +6,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.posterior import (
-    POINT,
-    answer_attrs,
-    compute_points,
-    decades_beyond,
-    expected_loss,
-    law_of,
-    loss_unit,
-    same_length,
-    scale_points,
-    seen,
-)
-from bayescale.answers.split import optimal_split
+from bayescale.answers.optimal_split import optimal_split
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
 from bayescale.laws import LAWS
+from bayescale.posterior import DRAW_DIMS, POINT, Posterior, same_length
 
 # Where a law makes no number of infinity, as of infinity over infinity; to any usual power it leaves next to nothing.
 PLENTY = 1e250
@@ -30,7 +18,7 @@ ROUNDING = 1e-9
 
 
 def loss_of_tokens(
-    fit: xr.DataTree,
+    fit: xr.DataTree | Posterior,
     tokens: Any,
     *,
     at: Mapping[str, Any] | None = None,
@@ -65,30 +53,29 @@ def loss_of_tokens(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.unlimited import loss_of_tokens
+    >>> from bayescale.answers import loss_of_tokens
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> loss_of_tokens(fit, ["10M", "1B"], family="english")["best_loss"].dims
     ('chain', 'draw', 'point')
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    law = law_of(fit)
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    law = view.law
     if not law.has_split and law.inputs != ("tokens",):
         raise QuestionError(
             f"the law {law.name!r} takes {', '.join(law.inputs)}: it does not say what tokens can give. Laws that do: "
-            f"{_splitting()}; or one in tokens alone, such as power:tokens."
+            f"{_name_splitting_laws()}; or one in tokens alone, such as power:tokens."
         )
-    given = {"tokens": scale_points(fit, tokens, "tokens")}
-    given = same_length(given | {name: scale_points(fit, value, name) for name, value in (at or {}).items()})
-    loss = unlimited_loss(fit, given, "params", family) if law.has_split else expected_loss(fit, given, family)
-    out = xr.Dataset({"best_loss": loss.assign_attrs(units=loss_unit(fit), long_name="best loss with these tokens")})
-    if "tokens" in seen(fit):
-        given["decades_beyond"] = xr.ufuncs.log10(given["tokens"] / seen(fit)["tokens"][1])
-    out = out.assign_coords(given).transpose("chain", "draw", POINT, ...)
-    return out.assign_attrs(answer_attrs(fit, "best loss that tokens can give", quotable), distance_in="tokens")
+    given = same_length({name: view.points(value, name) for name, value in {"tokens": tokens, **(at or {})}.items()})
+    loss = unlimited_loss(view, given, "params") if law.has_split else view.expect(given)
+    out = xr.Dataset({"best_loss": loss.assign_attrs(units=view.loss_unit, long_name="best loss with these tokens")})
+    if "tokens" in view.seen:
+        given["decades_beyond"] = xr.ufuncs.log10(given["tokens"] / view.seen["tokens"][1])
+    out = out.assign_coords(given).transpose(*DRAW_DIMS, POINT, ...)
+    return out.assign_attrs(view.attrs("loss_of_tokens", "best loss that tokens can give", distance_in="tokens"))
 
 
 def loss_of_compute(
-    fit: xr.DataTree,
+    fit: xr.DataTree | Posterior,
     compute: Any = "100x",
     *,
     at: Mapping[str, Any] | None = None,
@@ -125,58 +112,56 @@ def loss_of_compute(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.unlimited import loss_of_compute
+    >>> from bayescale.answers import loss_of_compute
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> loss_of_compute(fit, ["1x", "100x"], family="english")["best_loss"].dims
     ('chain', 'draw', 'point')
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    law = law_of(fit)
-    about = answer_attrs(fit, "best loss that compute can give", quotable)
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    law = view.law
+    attrs = view.attrs("loss_of_compute", "best loss that compute can give")
     if law.has_split:
-        split = optimal_split(fit, compute, at=at, family=family, allow_unconverged=allow_unconverged)
-        return split[["optimal_loss", "params", "tokens"]].rename(optimal_loss="best_loss").assign_attrs(about)
+        split = optimal_split(view, compute, at=at)
+        return split[["optimal_loss", "params", "tokens"]].rename(optimal_loss="best_loss").assign_attrs(attrs)
     if law.inputs != ("compute",):
         raise QuestionError(
             f"the law {law.name!r} takes {', '.join(law.inputs)}: it does not say what compute can give. Laws that do: "
-            f"{_splitting()}; or one in compute alone, such as power:compute."
+            f"{_name_splitting_laws()}; or one in compute alone, such as power:compute."
         )
-    points = compute_points(fit, compute)
-    loss = expected_loss(fit, {"compute": points}, family).transpose("chain", "draw", POINT, ...)
-    out = xr.Dataset({"best_loss": loss.assign_attrs(units=loss_unit(fit), long_name="best loss with this compute")})
-    out = out.assign_coords(compute=points, decades_beyond=decades_beyond(fit, {"compute": points}))
-    return out.assign_attrs(about)
+    points = view.points(compute)
+    loss = view.expect({"compute": points}).transpose(*DRAW_DIMS, POINT, ...)
+    out = xr.Dataset({"best_loss": loss.assign_attrs(units=view.loss_unit, long_name="best loss with this compute")})
+    out = out.assign_coords(compute=points, decades_beyond=view.decades_beyond({"compute": points}))
+    return out.assign_attrs(attrs)
 
 
-def unlimited_loss(
-    fit: xr.DataTree, inputs: Mapping[str, Any], resource: str, family: str | None = None
-) -> xr.DataArray:
+def unlimited_loss(view: Posterior, inputs: Mapping[str, Any], resource: str) -> xr.DataArray:
     """Return the expected loss with no limit on one resource, `params` or `tokens`, and all else as given by column.
 
     Raises
     ------
     QuestionError
-        If the loss is not least there: a law may say that more of it does harm.
+        If the loss is not least there: a law may say that more of the resource does harm.
     """
 
-    def loss(amount: float) -> xr.DataArray:
-        return expected_loss(fit, {**inputs, resource: xr.DataArray(amount)}, family)
+    def expect_with(amount: float) -> xr.DataArray:
+        return view.expect({**inputs, resource: xr.DataArray(amount)})
 
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        limit = loss(np.inf)
+        limit = expect_with(np.inf)
         if bool(limit.isnull().any()):
-            limit = limit.fillna(loss(PLENTY))
+            limit = limit.fillna(expect_with(PLENTY))
     known = {resource, *(("step",) if resource == "tokens" else ())}
-    if known.isdisjoint(law_of(fit).falls_with):
-        least = min(seen(fit).get(resource, (1e6, 1e6)))
-        before = xr.concat([loss(least * more) for more in ON_THE_WAY], "on_the_way").min("on_the_way")
+    if known.isdisjoint(view.law.falls_with):
+        least = min(view.seen.get(resource, (1e6, 1e6)))
+        before = xr.concat([expect_with(least * more) for more in ON_THE_WAY], "on_the_way").min("on_the_way")
         if not bool((limit <= before * (1 + ROUNDING)).all()):
             raise QuestionError(
-                f"by the law {law_of(fit).name!r} more {resource} can raise the loss, so what unlimited {resource} "
+                f"by the law {view.law.name!r} more {resource} can raise the loss, so what unlimited {resource} "
                 "give is not the best."
             )
     return limit
 
 
-def _splitting() -> str:
+def _name_splitting_laws() -> str:
     return ", ".join(name for name, law in LAWS.items() if law.has_split)

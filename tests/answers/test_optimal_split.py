@@ -3,9 +3,10 @@ import pytest
 from pinned import BESIROGLU, KAPLAN, ROUNDED, UNROUNDED, pinned_fit
 
 import bayescale as bs
-from bayescale.answers import expected_loss, optimal_params, seen
+from bayescale.answers import optimal_params
 from bayescale.costs import PowerCost
 from bayescale.errors import QuestionError
+from bayescale.posterior import Posterior
 
 ONES = {"params": 1.0, "tokens": 1.0}
 
@@ -17,7 +18,9 @@ def test_the_split_is_the_published_one():
     np.testing.assert_allclose(split["tokens"].isel(chain=1, draw=9), [5.999e10, 1.329e12], rtol=5e-4)
     np.testing.assert_allclose(split["tokens_per_param"].isel(chain=0, draw=0), [21.59, 18.39], rtol=5e-4)
     np.testing.assert_allclose(split["optimal_loss"].isel(chain=0, draw=0), [2.30553, 1.97444], atol=6e-6)
-    np.testing.assert_allclose(split["decades_beyond"], np.log10(split["compute"] / seen(pinned_fit())["compute"][1]))
+    np.testing.assert_allclose(
+        split["decades_beyond"], np.log10(split["compute"] / Posterior(pinned_fit()).seen["compute"][1])
+    )
     assert split["params"].dims == ("chain", "draw", "point")
 
 
@@ -44,7 +47,7 @@ def test_no_other_split_of_the_budget_is_better():
     split = bs.optimal_split(fit, ["1x", "1000x"])
     for factor in (0.9, 1.1):
         other = {"params": split["params"] * factor, "tokens": split["tokens"] / factor}
-        assert bool((expected_loss(fit, other) > split["optimal_loss"]).all())
+        assert bool((Posterior(fit).expect(other) > split["optimal_loss"]).all())
 
 
 def test_families_and_budgets_broadcast_by_name():

@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 
 from bayescale.approaches.isoflop_model import PRIORS, SHAPE_PARAMETERS, build_isoflop, isoflop_data, rise_above_best
-from bayescale.approaches.posterior import one_family, sample_estimator, with_priors
+from bayescale.approaches.sample_estimator import one_family, sample_estimator, with_priors
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import require_quotable
-from bayescale.inference.sampling import SEED
+from bayescale.posterior import SEED
 from bayescale.runs.checks.budgets import BUDGET, TOLERANCE, isoflop_profiles
 
 ON_PROFILES = ("params", "compute", "budget_index", "shift", "loss_se")

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from bayescale.approaches.envelope_model import PRIORS, build_envelope, envelope_data
-from bayescale.approaches.posterior import one_family, sample_estimator, with_priors
-from bayescale.inference.sampling import SEED
+from bayescale.approaches.sample_estimator import one_family, sample_estimator, with_priors
+from bayescale.posterior import SEED
 from bayescale.runs.curves.envelope import CHANGE, ENVELOPE_POINTS, as_rows, curves_of_runs, training_envelope
 
 CAVEATS = {

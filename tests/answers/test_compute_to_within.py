@@ -3,8 +3,9 @@ import pytest
 from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, UNROUNDED, pinned_fit, simulated_runs
 
 import bayescale as bs
-from bayescale.answers.within import compute_to_within
+from bayescale.answers.compute_to_within import compute_to_within
 from bayescale.errors import QuestionError, UnconvergedError
+from bayescale.posterior import Posterior
 
 EPS = [0.10, 0.05, 0.02, 0.01]
 OWN = """
@@ -57,7 +58,7 @@ def test_each_draw_is_at_its_own_eps_there():
     fit = pinned_fit(spread=0.05, draws=40)
     answer = compute_to_within(fit, [0.05])
     at = {"params": answer["params"], "tokens": answer["tokens"]}
-    loss = bs.answers.expected_loss(fit, at)
+    loss = Posterior(fit).expect(at)
     np.testing.assert_allclose(loss - fit["posterior"]["E"], 0.05, rtol=1e-9)
     assert float(np.log10(answer["compute"]).std()) > 0.1
 

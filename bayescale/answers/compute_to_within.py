@@ -5,31 +5,15 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import elementwise
 
-from bayescale.answers.frontier import optimal_params
-from bayescale.answers.irreducible import irreducible_loss
-from bayescale.answers.posterior import (
-    DRAW_DIMS,
-    answer_attrs,
-    complete_inputs,
-    cost_of,
-    decades_beyond,
-    law_of,
-    law_theta,
-    loss_unit,
-    parse_compute,
-    reference_of,
-    scale_points,
-    seen,
-)
-from bayescale.answers.reducible import required_floor
+from bayescale.answers.irreducible_loss import irreducible_loss, required_floor
+from bayescale.answers.optimal_split import best_params, optimal_params
 from bayescale.costs import CostModel
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
 from bayescale.laws import Law
 from bayescale.laws.base import Quantity, Theta
 from bayescale.papers.tables import published_table
+from bayescale.posterior import DRAW_DIMS, Posterior, complete_inputs, parse_compute
 
 EPS = (0.1, 0.05, 0.02, 0.01)
 GROWTH = (4.0, 4.5, 5.0)
@@ -39,7 +23,7 @@ DECADES = 40.0  # from the reference run: nobody spends as much, and beyond it t
 
 
 def compute_to_within(
-    fit: xr.DataTree,
+    fit: xr.DataTree | Posterior,
     eps: float | Iterable[float] = EPS,
     *,
     start: Any = START,
@@ -90,45 +74,49 @@ def compute_to_within(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.within import compute_to_within
+    >>> from bayescale.answers import compute_to_within
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> compute_to_within(fit, [0.1, 0.05], family="english")["years"].dims
     ('chain', 'draw', 'eps', 'growth')
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    law, cost = law_of(fit), cost_of(fit)
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    law, cost = view.law, view.cost
     floor = required_floor(law)
-    wanted = _above(eps, "eps", 0.0)
-    rates = _above(growth, "growth", 1.0)
-    theta = law_theta(fit, family)
-    others = {name: scale_points(fit, value, name).squeeze(drop=True) for name, value in (at or {}).items()}
-    compute = _solve(law, floor, theta, wanted, cost, reference_of(fit), others)
-    first = parse_compute(start, seen(fit).get("compute", (None, None))[1])
+    wanted = _check_above(eps, "eps", 0.0)
+    rates = _check_above(growth, "growth", 1.0)
+    others = view.single_points(at)
+    compute = _solve_for_compute(law, floor, view.law_theta, wanted, cost, view.reference, others)
+    first = parse_compute(start, view.seen.get("compute", (None, None))[1])
     out = xr.Dataset({"compute": compute.assign_attrs(units="FLOP", long_name="compute to come within eps")})
     if law.has_split:
-        params = optimal_params(law, theta, compute, cost, reference_of(fit), others)
+        params = best_params(view, compute, others)
         tokens = cost.tokens(params, compute)
         out["params"] = params.assign_attrs(units="parameters", long_name="compute-optimal N")
         out["tokens"] = tokens.assign_attrs(units="tokens", long_name="compute-optimal D")
-        if loss_unit(fit).endswith("token"):
-            out["share_of_stock"] = (tokens / _stock()).assign_attrs(units="1", long_name=f"share of the {STOCK}")
+        if view.loss_unit.endswith("token"):
+            share = tokens / _read_stock()
+            out["share_of_stock"] = share.assign_attrs(units="1", long_name=f"share of the {STOCK}")
     years = xr.ufuncs.log(compute / first) / xr.ufuncs.log(rates)
     out["years"] = years.assign_attrs(units="years", long_name=f"years from {first:.3g} FLOP")
-    if "compute" in seen(fit):
-        out["decades_beyond"] = decades_beyond(fit, {"compute": compute})
-    warning = irreducible_loss(fit, family=family, allow_unconverged=allow_unconverged).attrs["warning"]
-    about = answer_attrs(fit, "compute to come within eps of the irreducible loss", quotable)
-    return out.transpose(*DRAW_DIMS, "eps", ...).assign_attrs(about, start=first, warning=warning)
+    if "compute" in view.seen:
+        out["decades_beyond"] = view.decades_beyond({"compute": compute})
+    out.attrs = view.attrs(
+        "compute_to_within",
+        "compute to come within eps of the irreducible loss",
+        start=first,
+        warning=irreducible_loss(view).attrs["warning"],
+    )
+    return out.transpose(*DRAW_DIMS, "eps", ...)
 
 
-def _above(values: float | Iterable[float], name: str, limit: float) -> xr.DataArray:
+def _check_above(values: float | Iterable[float], name: str, limit: float) -> xr.DataArray:
     numbers = np.atleast_1d(np.asarray(values, dtype=float)).ravel()
     if not (np.isfinite(numbers).all() and (numbers > limit).all()):
         raise QuestionError(f"{name}: accepted: numbers above {limit:g}; got {values!r}.")
     return xr.DataArray(numbers, {name: numbers}, dims=name)
 
 
-def _solve(
+def _solve_for_compute(
     law: Law,
     floor: Callable[[Theta], Quantity],
     theta: Mapping[str, xr.DataArray],
@@ -138,15 +126,17 @@ def _solve(
     others: Mapping[str, xr.DataArray],
 ) -> xr.DataArray:
     """Return the compute of every draw at which the reducible loss on the frontier is eps."""
+    from scipy.optimize import elementwise
+
     wanted, *values = xr.broadcast(eps, *theta.values())
 
     def excess(log_c: np.ndarray, log_eps: np.ndarray, *rest: np.ndarray) -> np.ndarray:
         draws = dict(zip(theta, rest, strict=True))
-        reducible = _on_frontier(law, draws, np.exp(log_c), cost, reference, others) - floor(draws)
+        reducible = _find_loss_on_frontier(law, draws, np.exp(log_c), cost, reference, others) - floor(draws)
         return np.log(reducible) - log_eps
 
     arguments = (np.log(wanted.values), *(value.values for value in values))
-    start = np.full(wanted.shape, np.log(_compute0(cost, reference)))
+    start = np.full(wanted.shape, np.log(_guess_compute(cost, reference)))
     reach = DECADES * np.log(10.0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         bracket = elementwise.bracket_root(
@@ -163,7 +153,7 @@ def _solve(
     return wanted.copy(data=np.exp(found.x)).drop_attrs()
 
 
-def _on_frontier(
+def _find_loss_on_frontier(
     law: Law,
     theta: Mapping[str, np.ndarray],
     compute: np.ndarray,
@@ -177,12 +167,12 @@ def _on_frontier(
     return law.at(np, complete_inputs(law, inputs, cost), theta, reference)
 
 
-def _compute0(cost: CostModel, reference: Mapping[str, float]) -> float:
+def _guess_compute(cost: CostModel, reference: Mapping[str, float]) -> float:
     if "compute" in reference:
         return reference["compute"]
     return cost.compute(reference.get("params", 1e9), reference.get("tokens", 2e10))
 
 
-def _stock() -> float:
+def _read_stock() -> float:
     trends = published_table("trends")
     return float(trends["value"][trends["trend"] == STOCK].item())
