@@ -5,7 +5,7 @@ the functions that it calls.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -39,6 +39,7 @@ __all__ = [
     "parse_positive",
     "response_names",
     "same_length",
+    "without_labels",
 ]
 
 DRAW_DIMS = ("chain", "draw")
@@ -242,7 +243,12 @@ class Posterior:
 
     def by_law(self, inputs: Mapping[str, Any]) -> xr.DataArray:
         """Return the law's value for every draw at `inputs` by column, without what surrounds the law."""
-        return self.law.at(np, complete_inputs(self.law, inputs, self.cost), self.law_theta, self.reference)
+        inputs = complete_inputs(self.law, inputs, self.cost)
+        return without_labels(
+            lambda x, theta: self.law.at(np, x, theta, self.reference),
+            {name: inputs[name] for name in self.law.inputs},
+            self.law_theta,
+        )
 
     def respond(self, inputs: Mapping[str, Any]) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
         """Return what is expected for every draw at `inputs`, and the parameters as they hold there.
@@ -250,6 +256,8 @@ class Posterior:
         Whatever follows from the inputs given is worked out: C from N and D, steps from tokens and batch. A card with a
         discrepancy adds its drift to the law.
         """
+        if not (self.spans or self.card.curve or self.card.errors):
+            return self.by_law(inputs), self.theta
         inputs = complete_inputs(self.law, inputs, self.cost)
         return respond(self.card, self.theta, inputs, self.reference, self.spans)
 
@@ -519,9 +527,34 @@ def parameter_of(label: str) -> tuple[str, str]:
 
 
 def band_width(values: xr.DataArray, mass: float) -> xr.DataArray:
-    """Return the width of the central band of the draws."""
-    ends = values.quantile([(1 - mass) / 2, (1 + mass) / 2], DRAW_DIMS)
-    return ends.isel(quantile=1, drop=True) - ends.isel(quantile=0, drop=True)
+    """Return the width of the central band of the draws; a draw that is NaN does not count."""
+    variable = values.variable.transpose(*DRAW_DIMS, ...)
+    low, high = np.nanquantile(variable.values, [(1 - mass) / 2, (1 + mass) / 2], axis=(0, 1))
+    kept = variable.dims[2:]
+    return xr.DataArray(high - low, {name: values.coords[name] for name in kept if name in values.coords}, kept)
+
+
+def without_labels(function: Callable[..., Any], *tables: Mapping[str, Any]) -> xr.DataArray:
+    """Return what an elementwise function gives of tables of arrays whose labels agree.
+
+    Dimensions are matched by their names. To compare the labels of all draws at each step takes xarray twenty times as
+    long as the arithmetic.
+    """
+    labels: dict[Hashable, xr.Variable] = {}
+    for value in (value for table in tables for value in table.values() if isinstance(value, xr.DataArray)):
+        for name, label in value.coords.variables.items():
+            if name in DRAW_DIMS or name not in value.dims or name not in labels:
+                labels.setdefault(name, label)
+            elif not np.array_equal(labels[name].values, label.values):
+                return function(*tables)
+    plain = (
+        {name: value.variable if isinstance(value, xr.DataArray) else value for name, value in table.items()}
+        for table in tables
+    )
+    found = function(*plain)
+    found = found.variable if isinstance(found, xr.DataArray) else xr.as_variable(found)
+    coords = {name: label for name, label in labels.items() if set(label.dims) <= set(found.dims)}
+    return xr.DataArray(found.data, coords, found.dims)
 
 
 def _names_of(law: Law) -> set[str]:

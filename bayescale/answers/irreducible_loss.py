@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayescale.answers.extrapolate import extrapolate
 from bayescale.errors import QuestionError
-from bayescale.inference import new_family
+from bayescale.inference.unseen import unseen_parameters
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Quantity, Theta
 from bayescale.posterior import DRAW_DIMS, POINT, Posterior, band_width
@@ -76,7 +76,7 @@ def irreducible_loss(
         if "family" not in population.dims:
             out["population"] = population.assign_attrs(units=unit, long_name="population irreducible loss")
         with suppress(QuestionError):  # of some cards nothing can be said of another family
-            unseen = law.floor(Posterior(new_family(view.fit, allow_unconverged=True)).law_theta)
+            unseen = law.floor(unseen_parameters(view.fit, law.parameter_names))
             out["new_family"] = unseen.assign_attrs(units=unit, long_name="irreducible loss of a family not seen")
     if "prior" not in view.fit.children:
         return out

@@ -142,7 +142,7 @@ def off_optimal(
     out = split[["params"]]
     out["extra_compute"] = spent.where(reached, np.inf).assign_attrs(units="1", long_name="extra compute")
     out["tokens_ratio"] = ratio.where(reached, np.inf).assign_attrs(units="1", long_name="tokens over the optimal ones")
-    out["reachable"] = reached.mean(DRAW_DIMS).assign_attrs(long_name="share of draws that reach the loss")
+    out["reachable"] = reached.mean(DRAW_DIMS).drop_attrs().assign_attrs(long_name="share of draws that reach the loss")
     out = out.assign_coords({FACTOR: sizes}).transpose(*DRAW_DIMS, POINT, FACTOR, ...)
     return out.assign_attrs(view.attrs("off_optimal", "cost of being off the optimal size"))
 

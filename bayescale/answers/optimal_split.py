@@ -13,7 +13,7 @@ from bayescale.costs import CostModel, PowerCost
 from bayescale.errors import QuestionError
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Theta
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior, complete_inputs, same_length
+from bayescale.posterior import DRAW_DIMS, POINT, Posterior, complete_inputs, same_length, without_labels
 
 FARTHEST = 80.0  # in log N, from the reference run's tokens per parameter: a factor of 1e35
 # The first-order condition is checked by the Newton step that is left, from differences over this in log N.
@@ -74,7 +74,12 @@ def optimal_split(
     points = others.pop("compute")
     params = best_params(view, points, others)
     tokens = view.cost.tokens(params, points)
-    a = frontier_exponent(view.law, view.law_theta, points, view.cost, view.reference, others)
+    a = without_labels(
+        lambda theta, at, there: frontier_exponent(view.law, theta, there["compute"], view.cost, view.reference, at),
+        view.law_theta,
+        others,
+        {"compute": points},
+    )
     loss = view.expect({"params": params, "tokens": tokens, "compute": points} | others)
     out = xr.Dataset(
         {
@@ -84,8 +89,8 @@ def optimal_split(
                 units="tokens/parameter", long_name="D/N at the optimum"
             ),
             "optimal_loss": loss.assign_attrs(units=view.loss_unit),
-            "a": a.drop_attrs(),
-            "b": (1 - a).drop_attrs(),
+            "a": a,
+            "b": 1 - a,
         },
         others | {"compute": points} | view.distances({"compute": points}, "family" in params.dims),
         view.attrs("optimal_split", "compute-optimal split of N and D"),
@@ -95,7 +100,12 @@ def optimal_split(
 
 def best_params(view: Posterior, compute: xr.DataArray, at: Mapping[str, Any] | None = None) -> xr.DataArray:
     """Return the N of every draw of a posterior that gives the lowest loss for that compute."""
-    return optimal_params(view.law, view.law_theta, compute, view.cost, view.reference, at)
+    return without_labels(
+        lambda theta, at, there: optimal_params(view.law, theta, there["compute"], view.cost, view.reference, at),
+        view.law_theta,
+        at or {},
+        {"compute": compute},
+    )
 
 
 def optimal_params(

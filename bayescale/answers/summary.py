@@ -131,13 +131,15 @@ def probability(event: xr.DataArray) -> xr.Dataset:
     >>> float(found["probability"]), bool(found["mc_error"] < 0.05)
     (0.8, True)
     """
-    import arviz as az
+    from arviz_stats.base import array_stats
 
-    so = event.astype(float)
-    effective = az.ess(so.rename("so").to_dataset(), method="mean")["so"]
+    happened = event.transpose(*DRAW_DIMS, ...).astype(float)
+    effective = happened.isel(chain=0, draw=0, drop=True).copy(
+        data=array_stats.ess(happened.values, chain_axis=0, draw_axis=1, method="mean")
+    )
     # Of a handful of draws no effective number can be estimated: they are taken as they are.
     effective = effective.fillna(event.sizes["chain"] * event.sizes["draw"])
-    share = so.mean(DRAW_DIMS)
+    share = happened.mean(DRAW_DIMS)
     success, failure = share * effective + 0.5, (1 - share) * effective + 0.5
     total = success + failure
     error = np.sqrt(success * failure / (total**2 * (total + 1)))

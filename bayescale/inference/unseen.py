@@ -1,7 +1,7 @@
 """A family that was not seen: the population's answer to any question, from the same posterior."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -129,6 +129,25 @@ def _unseen(card: Card, drawn: xr.Dataset, groups: dict[str, str], seed: int, re
     if set(law.parameter_names) <= set(theta):
         out = out.assign(law.to_paper(np, {name: theta[name] for name in law.parameter_names}, json.loads(reference)))
     return out.drop_attrs()
+
+
+def unseen_parameters(fit: xr.DataTree, names: Iterable[str], *, seed: int = SEED) -> dict[str, xr.DataArray]:
+    """Return the draws of some parameters of a family that was not seen: those that `new_family` gives.
+
+    Raises
+    ------
+    QuestionError
+        If the posterior has no families, or says nothing of a family not seen.
+    """
+    check_known(fit, {})
+    # Labels of draws are compared at each step of the arithmetic, which takes longer than the arithmetic.
+    drawn = fit["posterior"].to_dataset().drop_vars(["chain", "draw"], errors="ignore")
+    card = card_from_json(fit.attrs["card"])
+    effects = _new_effects(card, drawn, {}, np.random.default_rng([seed, 7]))
+    return {
+        name: _parameter(card, name, drawn, {}, effects) if FAMILY in drawn[name].dims else drawn[name]
+        for name in names
+    }
 
 
 Effects = dict[tuple[str, str], xr.DataArray]

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import QuestionError
-from bayescale.inference.sampling import SEED
 from bayescale.laws.base import Quantity
+from bayescale.posterior import SEED
 
 # Compute in FLOP at which a crossing is looked for: outside of it there is none, whatever the constants say.
 NEAREST, FARTHEST = 1.0, 1e100
