@@ -502,6 +502,8 @@ def same_length(points: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
 def response_names(answer: xr.Dataset) -> tuple[str, str]:
     """Return the names of an answer's variables: of the expected response, and of that of one new run.
 
+    An answer that does not say its response is of the loss, as answers of version 0.1.0 are.
+
     Examples
     --------
     >>> import xarray as xr
@@ -509,7 +511,7 @@ def response_names(answer: xr.Dataset) -> tuple[str, str]:
     >>> response_names(xr.Dataset(attrs={"response": "accuracy"}))
     ('expected_accuracy', 'accuracy')
     """
-    response = str(answer.attrs["response"])
+    response = str(answer.attrs.get("response", "loss"))
     return f"expected_{response}", response
 
 
