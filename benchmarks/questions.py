@@ -73,7 +73,9 @@ def main() -> None:
                 for name, took in json.loads(run(checkout, CHILD, str(fit), str(a.calls), *QUESTIONS)).items():
                     found.setdefault(name, []).extend(took)
     other, here = times.values()
-    print(f"{'question':18}{'other, ms':>12}{'here, ms':>12}{'ratio':>8}   (median CPU time of {len(here[QUESTIONS[0]])} calls)")
+    print(
+        f"{'question':18}{'other, ms':>12}{'here, ms':>12}{'ratio':>8}   (median CPU time of {len(here[QUESTIONS[0]])} calls)"
+    )
     for name in QUESTIONS:
         before, now = median(other[name]), median(here[name])
         print(f"{name:18}{before:12.1f}{now:12.1f}{before / now:8.1f}")

@@ -31,8 +31,10 @@ def bigger_or_longer(
     ----------
     fit : xarray.DataTree
         A posterior from `fit`, of a law that trades parameters against tokens (or steps).
-    params, tokens : str, float or list of either
-        N and D of the run in question, or of several: numbers, ``"70B"``, or multiples of the largest in the runs.
+    params : str, float or list of either
+        N of the run in question, or of several: numbers, ``"70B"``, or multiples of the largest in the runs.
+    tokens : str, float or list of either
+        D of the same runs, likewise.
     at : mapping of str, optional
         What else the law takes, by column, such as ``{"batch": "1M"}``.
     family : str, optional

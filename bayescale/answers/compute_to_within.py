@@ -1,6 +1,6 @@
 """When does the loss come within eps of the irreducible one? Compute, and the years until somebody spends it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,7 @@ import xarray as xr
 
 from bayescale.answers.irreducible_loss import irreducible_loss, required_floor
 from bayescale.answers.optimal_split import best_params, optimal_params
-from bayescale.costs import CostModel
 from bayescale.errors import QuestionError
-from bayescale.laws import Law
-from bayescale.laws.base import Quantity, Theta
 from bayescale.papers.tables import published_table
 from bayescale.posterior import DRAW_DIMS, Posterior, complete_inputs, parse_compute
 
@@ -81,11 +78,11 @@ def compute_to_within(
     """
     view = Posterior.quoted(fit, family, allow_unconverged)
     law, cost = view.law, view.cost
-    floor = required_floor(law)
+    required_floor(law)
     wanted = _check_above(eps, "eps", 0.0)
     rates = _check_above(growth, "growth", 1.0)
     others = view.single_points(at)
-    compute = _solve_for_compute(law, floor, view.law_theta, wanted, cost, view.reference, others)
+    compute = _solve_for_compute(view, wanted, others)
     first = parse_compute(start, view.seen.get("compute", (None, None))[1])
     out = xr.Dataset({"compute": compute.assign_attrs(units="FLOP", long_name="compute to come within eps")})
     if law.has_split:
@@ -116,33 +113,33 @@ def _check_above(values: float | Iterable[float], name: str, limit: float) -> xr
     return xr.DataArray(numbers, {name: numbers}, dims=name)
 
 
-def _solve_for_compute(
-    law: Law,
-    floor: Callable[[Theta], Quantity],
-    theta: Mapping[str, xr.DataArray],
-    eps: xr.DataArray,
-    cost: CostModel,
-    reference: Mapping[str, float],
-    others: Mapping[str, xr.DataArray],
-) -> xr.DataArray:
+def _solve_for_compute(view: Posterior, eps: xr.DataArray, others: Mapping[str, xr.DataArray]) -> xr.DataArray:
     """Return the compute of every draw at which the reducible loss on the frontier is eps."""
     from scipy.optimize import elementwise
 
+    law, cost, reference, theta, floor = view.law, view.cost, view.reference, view.law_theta, required_floor(view.law)
     wanted, *values = xr.broadcast(eps, *theta.values())
+    known: dict[str, Any] = {name: float(value) for name, value in others.items()}
 
-    def excess(log_c: np.ndarray, log_eps: np.ndarray, *rest: np.ndarray) -> np.ndarray:
+    def measure_excess(log_c: np.ndarray, log_eps: np.ndarray, *rest: np.ndarray) -> np.ndarray:
         draws = dict(zip(theta, rest, strict=True))
-        reducible = _find_loss_on_frontier(law, draws, np.exp(log_c), cost, reference, others) - floor(draws)
-        return np.log(reducible) - log_eps
+        inputs = {"compute": np.exp(log_c), **known}
+        if law.has_split:
+            inputs["params"] = np.asarray(optimal_params(law, draws, inputs["compute"], cost, reference, known))
+        loss = law.at(np, complete_inputs(law, inputs, cost), draws, reference)
+        return np.log(loss - floor(draws)) - log_eps
 
+    if "compute" in reference:
+        middle = reference["compute"]
+    else:
+        middle = cost.compute(reference.get("params", 1e9), reference.get("tokens", 2e10))
     arguments = (np.log(wanted.values), *(value.values for value in values))
-    start = np.full(wanted.shape, np.log(_guess_compute(cost, reference)))
-    reach = DECADES * np.log(10.0)
+    start, reach = np.full(wanted.shape, np.log(middle)), DECADES * np.log(10.0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         bracket = elementwise.bracket_root(
-            excess, start, start + 10.0, xmin=start - reach, xmax=start + reach, args=arguments
+            measure_excess, start, start + 10.0, xmin=start - reach, xmax=start + reach, args=arguments
         )
-        found = elementwise.find_root(excess, bracket.bracket, args=arguments)
+        found = elementwise.find_root(measure_excess, bracket.bracket, args=arguments)
     sound = bracket.success & found.success
     if not np.all(sound):
         raise QuestionError(
@@ -151,26 +148,6 @@ def _solve_for_compute(
             "draws. Ask for a larger eps."
         )
     return wanted.copy(data=np.exp(found.x)).drop_attrs()
-
-
-def _find_loss_on_frontier(
-    law: Law,
-    theta: Mapping[str, np.ndarray],
-    compute: np.ndarray,
-    cost: CostModel,
-    reference: Mapping[str, float],
-    others: Mapping[str, xr.DataArray],
-) -> Any:
-    inputs: dict[str, Any] = {"compute": compute} | {name: float(value) for name, value in others.items()}
-    if law.has_split:
-        inputs["params"] = np.asarray(optimal_params(law, theta, compute, cost, reference, others))
-    return law.at(np, complete_inputs(law, inputs, cost), theta, reference)
-
-
-def _guess_compute(cost: CostModel, reference: Mapping[str, float]) -> float:
-    if "compute" in reference:
-        return reference["compute"]
-    return cost.compute(reference.get("params", 1e9), reference.get("tokens", 2e10))
 
 
 def _read_stock() -> float:

@@ -122,8 +122,10 @@ def time_and_compute(
         Tokens a step; by default from 1/32 of the critical batch to 32 times it, and the largest that the limit allows.
     seconds_per_step : float or str, optional
         How long a step takes, whatever the batch: more accelerators work side by side. Without it time is in steps.
-    max_accelerators, tokens_per_accelerator : int, float or str, optional
-        The limit: how many accelerators can be used at once, and how many tokens each takes a step.
+    max_accelerators : int, float or str, optional
+        The limit: how many accelerators can be used at once.
+    tokens_per_accelerator : int, float or str, optional
+        How many tokens each accelerator takes a step.
     family : str, optional
         One family; by default all of them, on the dimension ``family``.
     allow_unconverged : bool

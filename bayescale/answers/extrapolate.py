@@ -34,8 +34,10 @@ def extrapolate(
     compute : str, float or list of either, optional
         FLOP, or a multiple of the largest run such as ``"100x"``. Alone, the run is taken at the recommended split: the
         posterior median of the compute-optimal N. With ``params`` or ``tokens``, the other follows from the cost model.
-    params, tokens : float or list, optional
-        N and D of the runs in question; both, or one and ``compute``.
+    params : float or list, optional
+        N of the runs in question, with ``tokens`` or ``compute``.
+    tokens : float or list, optional
+        D of the runs in question, with ``params`` or ``compute``.
     at : mapping of str, optional
         Anything else that the law takes, by column, such as ``{"unique_tokens": "25B"}`` or ``{"width": 4096}``; a
         multiple such as ``"10x"`` is of the largest in the runs.

@@ -161,8 +161,18 @@ def reducible_loss(
     ----------
     fit : xarray.DataTree
         A posterior from `fit`, of a law with a floor.
-    compute, params, tokens, at, family, allow_unconverged
-        Where, as in `extrapolate`.
+    compute : str, float or list of either, optional
+        FLOP, or a multiple of the largest run such as ``"100x"``; alone, at the recommended split as in `extrapolate`.
+    params : float or list, optional
+        N of the runs in question, with ``tokens`` or ``compute``.
+    tokens : float or list, optional
+        D of the runs in question, with ``params`` or ``compute``.
+    at : mapping of str, optional
+        Anything else that the law takes, by column.
+    family : str, optional
+        One family; by default all of them, on the dimension ``family``.
+    allow_unconverged : bool
+        Answer although the posterior failed its diagnostics; the answer is marked.
 
     Returns
     -------

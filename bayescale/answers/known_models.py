@@ -157,12 +157,18 @@ def better(
     ----------
     fits : xarray.DataTree or mapping of str to xarray.DataTree
         A posterior from `fit`, or several by the name that their form shall have.
-    first, second : str
-        Names of known models or of your own.
+    first : str
+        Name of a known model or of one of your own.
+    second : str
+        Name of the model that the first is compared with.
     rows : DataFrame or iterable of mapping, optional
         Your own models, as in `known_models`.
-    at, family, allow_unconverged
-        As in `known_models`.
+    at : mapping of str, optional
+        What else a law takes, by column, the same for every model.
+    family : str, optional
+        One family; by default all of them, on the dimension ``family``.
+    allow_unconverged : bool
+        Answer although a posterior failed its diagnostics; the answer is marked.
 
     Returns
     -------
@@ -221,8 +227,8 @@ def _open_forms(fits: Fits, family: str | None, allow_unconverged: bool) -> dict
         )
     units = {name: view.loss_unit for name, view in views.items()}
     if len(set(units.values())) > 1:
-        said = ", ".join(f"{name} in {unit}" for name, unit in units.items())
-        raise QuestionError(f"losses in different units cannot stand in one table: {said}.")
+        named_units = ", ".join(f"{name} in {unit}" for name, unit in units.items())
+        raise QuestionError(f"losses in different units cannot stand in one table: {named_units}.")
     return {name: Posterior.quoted(fit, family, allow_unconverged) for name, fit in named.items()}
 
 
@@ -255,9 +261,9 @@ def _read_own_rows(rows: Rows | None) -> pd.DataFrame:
     accepted = (*NEEDED, *OPTIONAL)
     for column in given.columns:
         if column not in accepted:
-            said = did_you_mean(str(column), accepted)
+            meant = did_you_mean(str(column), accepted)
             raise QuestionError(
-                f"rows: there is no column {column!r} in this table.{said} Columns: {', '.join(accepted)}."
+                f"rows: there is no column {column!r} in this table.{meant} Columns: {', '.join(accepted)}."
             )
     if given.empty:
         return given

@@ -143,8 +143,10 @@ def local_exponent(non_embedding: Any, alpha: Any, beta: Any, omega: float = OME
     ----------
     non_embedding : float, array or DataArray
         N_opt without embeddings.
-    alpha, beta : float, array or DataArray
-        Exponents of the two power terms, in total N and in D.
+    alpha : float, array or DataArray
+        Exponent of the power term in total N.
+    beta : float, array or DataArray
+        Exponent of the power term in D.
     omega : float
         As in `total_params`.
 

@@ -37,8 +37,10 @@ def isoflop_fit(
     shape : {"corrected", "parabola"}
         The profile of two power terms with unknown exponents, or the paper's parabola, whose minimum lies beside that
         of a lopsided profile.
-    budgets, tolerance
-        As in `isoflop_profiles`.
+    budgets : iterable of float, optional
+        The budgets, as in `isoflop_profiles`.
+    tolerance : float
+        How far from a budget a run may lie, as in `isoflop_profiles`.
     family : str, optional
         Which family, where there are several.
     priors : mapping, optional
@@ -98,7 +100,7 @@ def isoflop_fit(
         options={"seed": seed, **options},
         about={"shape": shape},
     )
-    return _named(tree, profiles, reference)
+    return _name_budgets(tree, profiles, reference)
 
 
 def as_profiles(runs: xr.Dataset, *, family: str | None = None, **options: Any) -> xr.Dataset:
@@ -106,7 +108,7 @@ def as_profiles(runs: xr.Dataset, *, family: str | None = None, **options: Any) 
     return runs if BUDGET in runs.dims else isoflop_profiles(one_family(runs, family), **options)
 
 
-def _named(tree: xr.DataTree, profiles: xr.Dataset, reference: Mapping[str, float]) -> xr.DataTree:
+def _name_budgets(tree: xr.DataTree, profiles: xr.Dataset, reference: Mapping[str, float]) -> xr.DataTree:
     """Give the budgets of these runs their names, and their best sizes a unit; the others were never there."""
     count = profiles.sizes[BUDGET]
     posterior = tree["posterior"].to_dataset().isel({BUDGET: slice(count)})

@@ -40,11 +40,11 @@ def parabola_minima(profiles: xr.Dataset, loss: xr.DataArray | None = None) -> x
     """
     values = (profiles["loss"] if loss is None else loss) * xr.ufuncs.exp(profiles["shift"])
     log_n, index = np.log(profiles["params"].values.astype(float)), profiles["budget_index"].values
-    found = [_minimum(log_n[index == k], values.isel(run=index == k)) for k in range(profiles.sizes[BUDGET])]
+    found = [_find_minimum(log_n[index == k], values.isel(run=index == k)) for k in range(profiles.sizes[BUDGET])]
     return xr.concat(found, dim=BUDGET).assign_coords({BUDGET: profiles[BUDGET]})
 
 
-def _minimum(log_n: np.ndarray, loss: xr.DataArray) -> xr.Dataset:
+def _find_minimum(log_n: np.ndarray, loss: xr.DataArray) -> xr.Dataset:
     middle = log_n.mean()
     x = log_n - middle
     design = np.stack([np.ones_like(x), x, x**2], axis=1)

@@ -125,7 +125,7 @@ def one_family(runs: xr.Dataset, family: str | None) -> xr.Dataset:
     if family is None and len(known) == 1:
         return runs
     if family not in known:
-        said = f"there is no family {family!r}.{did_you_mean(str(family), known)}" if family else "pass family=."
-        raise QuestionError(f"these runs have families, and a profile is of one; {said} Families: {', '.join(known)}.")
+        ask = f"there is no family {family!r}.{did_you_mean(str(family), known)}" if family else "pass family=."
+        raise QuestionError(f"these runs have families, and a profile is of one; {ask} Families: {', '.join(known)}.")
     picked = runs.isel(run=runs["family"].values == family)
     return picked.drop_vars("family")

@@ -57,8 +57,12 @@ def power_with_errors(
 
     Parameters
     ----------
-    at, value, exponent : float
-        ``value * (x / at)**exponent``, in the package's units.
+    at : float
+        Where the power law has its value, in the package's units.
+    value : float
+        What it is there.
+    exponent : float
+        The power with which it goes: ``value * (x / at)**exponent``.
     value_error : float
         Standard error of the value, as a share of it; the draws are log-normal.
     exponent_error : float
