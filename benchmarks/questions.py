@@ -2,8 +2,8 @@
 
     python -m benchmarks.questions OTHER [--fit FIT.nc] [--rounds 6] [--calls 30]
 
-Each checkout answers with its own Python (``.venv/bin/python``) in a process of its own, in turns, from a posterior that
-is loaded once. Printed are the medians of CPU time a call over all rounds, and their ratios.
+Each checkout answers with its own Python (``.venv/bin/python``) in a process of its own, in turns, from a posterior
+that is loaded once. Printed are the medians of CPU time a call over all rounds, and their ratios.
 """
 
 import argparse
@@ -42,11 +42,9 @@ def python_of(checkout: Path) -> str:
 
 def run(checkout: Path, code: str, *words: str) -> str:
     """Return what a program prints that runs on a checkout's own code."""
-    done = subprocess.run(
-        [python_of(checkout), "-c", code, *words], cwd=checkout, env={"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"},
-        check=True, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    return done.stdout
+    env = {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
+    command = [python_of(checkout), "-c", code, *words]
+    return subprocess.run(command, cwd=checkout, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def median(values: list[float]) -> float:
@@ -73,9 +71,7 @@ def main() -> None:
                 for name, took in json.loads(run(checkout, CHILD, str(fit), str(a.calls), *QUESTIONS)).items():
                     found.setdefault(name, []).extend(took)
     other, here = times.values()
-    print(
-        f"{'question':18}{'other, ms':>12}{'here, ms':>12}{'ratio':>8}   (median CPU time of {len(here[QUESTIONS[0]])} calls)"
-    )
+    print(f"{'question':18}{'other, ms':>12}{'here, ms':>12}{'ratio':>8}   ({len(here[QUESTIONS[0]])} calls)")
     for name in QUESTIONS:
         before, now = median(other[name]), median(here[name])
         print(f"{name:18}{before:12.1f}{now:12.1f}{before / now:8.1f}")

@@ -31,15 +31,17 @@ def fit():
 
 
 def test_the_card_is_parsed_once_however_many_questions_are_asked(fit, monkeypatch):
-    card, parsed = json.loads(fit.attrs["card"]), []
-    mine = fit.copy()
-    mine.attrs["card"] = json.dumps(card | {"title": "a card that nobody parsed before"})
-    monkeypatch.setattr(
-        Card, "model_validate_json", lambda text: parsed.append(text) or Card.model_validate(json.loads(text))
-    )
+    new, parsed = fit.copy(), []
+    new.attrs["card"] = json.dumps(json.loads(fit.attrs["card"]) | {"title": "a card that nobody parsed before"})
+
+    def parse(text):
+        parsed.append(text)
+        return Card.model_validate(json.loads(text))
+
+    monkeypatch.setattr(Card, "model_validate_json", parse)
     for ask in ASKED.values():
-        ask(mine)
-    assert parsed == [mine.attrs["card"]]
+        ask(new)
+    assert parsed == [new.attrs["card"]]
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -47,7 +49,7 @@ def test_an_answer_says_what_was_asked_and_names_its_response(fit, name):
     answer = ASKED[name](fit)
     assert answer.attrs["asked"] == name
     assert answer.attrs["response"] == "loss"
-    assert "answer" not in answer.attrs and "sentence" not in answer.attrs
+    assert {"answer", "sentence"}.isdisjoint(answer.attrs)
 
 
 def test_an_answer_of_a_view_is_that_of_its_posterior():
