@@ -5,7 +5,7 @@ the functions that it calls.
 """
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Self
 
@@ -16,34 +16,15 @@ from bayescale.cards import Card, card_from_json
 from bayescale.costs import SIX_ND, CostModel, cost_model
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import by_run, require_quotable, runs_of
-from bayescale.inference.sampling import SEED
+from bayescale.inference.sampling import SEED as SEED
 from bayescale.laws import LAWS, SCALES, Law, get_law, scale_of
+from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs, without_labels
 from bayescale.layers.curve import logged_in
 from bayescale.layers.drift import Span, respond, sampled_names
 from bayescale.layers.noise import draw_response, no_error
 from bayescale.layers.shared_errors import groups_in, new_errors
-from bayescale.numbers import parse_number
+from bayescale.numbers import is_multiple, parse_compute, parse_number
 
-__all__ = [
-    "CONSTANTS",
-    "DRAW_DIMS",
-    "POINT",
-    "SEED",
-    "Posterior",
-    "Source",
-    "band_width",
-    "complete_inputs",
-    "is_multiple",
-    "parameter_of",
-    "parse_compute",
-    "parse_positive",
-    "response_names",
-    "same_length",
-    "without_labels",
-]
-
-DRAW_DIMS = ("chain", "draw")
-POINT = "point"
 CONSTANTS = "given constants"
 Source = xr.DataTree | Mapping[str, Any]
 """A posterior, or a law's constants by name."""
@@ -146,8 +127,6 @@ class Posterior:
         vars(view).update(law=law, paper=draws, reference=ones, law_theta=law.from_paper(np, draws, ones))
         return view
 
-    # --------------------------------------------------------------------------------------------- what it rests on
-
     @cached_property
     def card(self) -> Card:
         """The model card that the posterior was sampled from."""
@@ -239,8 +218,6 @@ class Posterior:
         """Return the view of one family."""
         return Posterior(self.fit, family, self.verdict)
 
-    # --------------------------------------------------------------------------------------------- what it expects
-
     def by_law(self, inputs: Mapping[str, Any]) -> xr.DataArray:
         """Return the law's value for every draw at `inputs` by column, without what surrounds the law."""
         inputs = complete_inputs(self.law, inputs, self.cost)
@@ -288,8 +265,6 @@ class Posterior:
         """Return the response of one new run for each element of ``mean``, with the scatter of runs."""
         noise = self.card.noise.family
         return draw_response(noise, mean, theta, rng, no_error(noise))
-
-    # ------------------------------------------------------------------------------------------ what is asked of it
 
     def points(self, values: Any, name: str = "compute") -> xr.DataArray:
         """Return a quantity that a law takes, dims ``point``, from numbers, multiples of the largest run, or a list.
@@ -406,157 +381,6 @@ class Posterior:
             **largest,
             **more,
         }
-
-
-def complete_inputs(law: Law, known: Mapping[str, Any], cost: CostModel) -> dict[str, Any]:
-    """Return the inputs given and those that follow from them.
-
-    Raises
-    ------
-    QuestionError
-        If something that the law takes is neither given nor follows.
-    """
-    values = dict(known)
-    ways: tuple[tuple[str, tuple[str, str], Any], ...] = (
-        ("tokens", ("step", "batch"), lambda step, batch: step * batch),
-        ("tokens", ("params", "compute"), cost.tokens),
-        ("params", ("tokens", "compute"), cost.params),
-        ("compute", ("params", "tokens"), cost.compute),
-        ("step", ("tokens", "batch"), lambda tokens, batch: tokens / batch),
-    )
-    for _ in range(2):
-        for name, (first, second), follow in ways:
-            if name not in values and first in values and second in values:
-                values[name] = follow(values[first], values[second])
-    missing = [name for name in law.inputs if name not in values]
-    if missing:
-        named = ", ".join(f"{name} ({scale_of(name).meaning})" for name in missing)
-        raise QuestionError(
-            f"say where: the law {law.name!r} takes {', '.join(law.inputs)}; not said: {named}; "
-            f"got {', '.join(known) or 'none of them'}. Two of params, tokens and compute give the third; anything "
-            f"else is given as at={{'name': value}} (--at name=value)."
-        )
-    return values
-
-
-def is_multiple(entry: Any) -> bool:
-    """Return whether the entry is a multiple of the largest run, such as ``"100x"``."""
-    return str(entry).strip()[-1:] in ("x", "X", "×")
-
-
-def parse_compute(entry: Any, largest: float | None) -> float:
-    """Return compute in FLOP from ``"100x"`` of the largest run, a number, or a number as people write it."""
-    text = str(entry).strip()
-    multiple = is_multiple(entry)
-    try:
-        value = parse_number(text[:-1] if multiple else entry)
-    except ValueError:
-        value = np.nan
-    if not (np.isfinite(value) and value > 0):
-        raise QuestionError(
-            f"compute {entry!r} is not understood. Accepted: a multiple of the largest run such as 100x, "
-            "or FLOP such as 1e26."
-        )
-    if multiple and largest is None:
-        raise QuestionError(
-            f"compute {entry!r} is a multiple of the largest run, but the compute of these runs is not known. Give "
-            "FLOP, or what the law takes."
-        )
-    return value * largest if multiple and largest is not None else value
-
-
-def parse_positive(value: Any, name: str) -> float:
-    """Return a number above 0, also as people write it.
-
-    Raises
-    ------
-    QuestionError
-        If it is not one.
-    """
-    try:
-        number = parse_number(value)
-    except ValueError as error:
-        raise QuestionError(f"{name}: {error}.") from None
-    if not (np.isfinite(number) and number > 0):
-        raise QuestionError(f"{name}: got {value!r}; accepted: a number above 0.")
-    return number
-
-
-def same_length(points: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """Return the points with a single value repeated for every value of the others.
-
-    Raises
-    ------
-    QuestionError
-        If two of them have several values, and not equally many.
-    """
-    length = max((values.sizes[POINT] for values in points.values()), default=1)
-    odd = [name for name, values in points.items() if values.sizes[POINT] not in (1, length)]
-    if odd:
-        longest = next(name for name, values in points.items() if values.sizes[POINT] == length)
-        both = " and ".join(name for name in points if name in (longest, odd[0]))
-        raise QuestionError(f"{both} must be of equal length, or one of them a single value.")
-    return {name: values.isel({POINT: np.arange(length) % values.sizes[POINT]}) for name, values in points.items()}
-
-
-def response_names(answer: xr.Dataset) -> tuple[str, str]:
-    """Return the names of an answer's variables: of the expected response, and of that of one new run.
-
-    An answer that does not say its response is of the loss, as answers of version 0.1.0 are.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> from bayescale.posterior import response_names
-    >>> response_names(xr.Dataset(attrs={"response": "accuracy"}))
-    ('expected_accuracy', 'accuracy')
-    """
-    response = str(answer.attrs.get("response", "loss"))
-    return f"expected_{response}", response
-
-
-def parameter_of(label: str) -> tuple[str, str]:
-    """Return the parameter that a label is of, and which one where there are several.
-
-    Examples
-    --------
-    >>> from bayescale.posterior import parameter_of
-    >>> parameter_of("alpha[english]"), parameter_of("nu")
-    (('alpha', 'english'), ('nu', ''))
-    """
-    name, bracket, which = label.partition("[")
-    return name, which.removesuffix("]") if bracket else ""
-
-
-def band_width(values: xr.DataArray, mass: float) -> xr.DataArray:
-    """Return the width of the central band of the draws; a draw that is NaN does not count."""
-    variable = values.variable.transpose(*DRAW_DIMS, ...)
-    low, high = np.nanquantile(variable.values, [(1 - mass) / 2, (1 + mass) / 2], axis=(0, 1))
-    kept = variable.dims[2:]
-    return xr.DataArray(high - low, {name: values.coords[name] for name in kept if name in values.coords}, kept)
-
-
-def without_labels(function: Callable[..., Any], *tables: Mapping[str, Any]) -> xr.DataArray:
-    """Return what an elementwise function gives of tables of arrays whose labels agree.
-
-    Dimensions are matched by their names. To compare the labels of all draws at each step takes xarray twenty times as
-    long as the arithmetic.
-    """
-    labels: dict[Hashable, xr.Variable] = {}
-    for value in (value for table in tables for value in table.values() if isinstance(value, xr.DataArray)):
-        for name, label in value.coords.variables.items():
-            if name in DRAW_DIMS or name not in value.dims or name not in labels:
-                labels.setdefault(name, label)
-            elif not np.array_equal(labels[name].values, label.values):
-                return function(*tables)
-    plain = (
-        {name: value.variable if isinstance(value, xr.DataArray) else value for name, value in table.items()}
-        for table in tables
-    )
-    found = function(*plain)
-    found = found.variable if isinstance(found, xr.DataArray) else xr.as_variable(found)
-    coords = {name: label for name, label in labels.items() if set(label.dims) <= set(found.dims)}
-    return xr.DataArray(found.data, coords, found.dims)
 
 
 def _names_of(law: Law) -> set[str]:

@@ -6,10 +6,13 @@ import xarray as xr
 from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit
 
 import bayescale as bs
+from bayescale.answers import response_names
 from bayescale.cards import Card
 from bayescale.errors import QuestionError, UnconvergedError
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.laws import get_law
-from bayescale.posterior import CONSTANTS, Posterior, parameter_of, response_names, without_labels
+from bayescale.laws.inputs import without_labels
+from bayescale.posterior import CONSTANTS, Posterior
 from bayescale.report.words.answers import say_answer
 
 ASKED = {

@@ -16,7 +16,7 @@ from bayescale.answers.non_embedding_frontier import non_embedding_frontier, to_
 from bayescale.answers.off_optimal import convergence_gap, off_optimal
 from bayescale.answers.optimal_split import frontier_exponent, optimal_params, optimal_split
 from bayescale.answers.outlier_runs import KNOWS_OUTLIERS, outlier_runs, undertuned_runs
-from bayescale.answers.summary import BANDS, bands, probability, summary
+from bayescale.answers.summary import BANDS, bands, probability, response_names, summary
 
 __all__ = [
     "BANDS",
@@ -50,6 +50,7 @@ __all__ = [
     "outlier_runs",
     "probability",
     "reducible_loss",
+    "response_names",
     "summary",
     "time_and_compute",
     "to_non_embedding",

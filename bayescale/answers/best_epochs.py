@@ -8,9 +8,10 @@ import xarray as xr
 from bayescale.answers.optimal_split import best_params
 from bayescale.errors import QuestionError
 from bayescale.laws.base import Quantity
+from bayescale.laws.inputs import DRAW_DIMS, POINT, same_length
 from bayescale.laws.repeats import effective
-from bayescale.numbers import human_number
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior, Source, parse_positive, same_length
+from bayescale.numbers import human_number, parse_positive
+from bayescale.posterior import Posterior, Source
 
 LAW, COUNT = "repeats", "epochs"
 NEEDED = ("E", "A", "B", "alpha", "beta", "R_D", "R_N")

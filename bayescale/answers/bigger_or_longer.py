@@ -10,7 +10,8 @@ from bayescale.answers.optimal_split import best_params
 from bayescale.answers.summary import probability
 from bayescale.costs import CostModel
 from bayescale.errors import QuestionError
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior, same_length
+from bayescale.laws.inputs import DRAW_DIMS, POINT, same_length
+from bayescale.posterior import Posterior
 
 # Half the step of a central difference in the log of N or D: its error is 1e-9 of the slope, that of rounding less.
 STEP = 1e-4

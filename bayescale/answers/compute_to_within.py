@@ -9,8 +9,10 @@ import xarray as xr
 from bayescale.answers.irreducible_loss import irreducible_loss, required_floor
 from bayescale.answers.optimal_split import best_params, optimal_params
 from bayescale.errors import QuestionError
+from bayescale.laws.inputs import DRAW_DIMS, complete_inputs
+from bayescale.numbers import parse_compute
 from bayescale.papers.tables import published_table
-from bayescale.posterior import DRAW_DIMS, Posterior, complete_inputs, parse_compute
+from bayescale.posterior import Posterior
 
 EPS = (0.1, 0.05, 0.02, 0.01)
 GROWTH = (4.0, 4.5, 5.0)

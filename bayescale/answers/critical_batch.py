@@ -9,9 +9,10 @@ import xarray as xr
 from bayescale.costs import cost_model
 from bayescale.errors import QuestionError
 from bayescale.laws.critical_batch import b_crit, examples_at, examples_for, steps_at
+from bayescale.laws.inputs import DRAW_DIMS, POINT
 from bayescale.laws.kaplan_theory import FLOP_PER_PARAM_TOKEN, compute_to_reach
-from bayescale.numbers import human_number
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior, Source, parse_positive
+from bayescale.numbers import human_number, parse_positive
+from bayescale.posterior import Posterior, Source
 
 LAW = "kaplan-steps"
 OF_BATCH = ("B_star", "alpha_B")

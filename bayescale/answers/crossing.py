@@ -7,13 +7,14 @@ import numpy as np
 import xarray as xr
 
 from bayescale.answers.optimal_split import optimal_split
-from bayescale.answers.summary import probability
+from bayescale.answers.summary import band_width, probability
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.laws import Law
+from bayescale.laws.inputs import DRAW_DIMS, POINT
 from bayescale.papers.power_of import FARTHEST, NEAREST, PowerOf, crossing_of_powers
 from bayescale.papers.tables import PF_DAY, published_law
-from bayescale.posterior import CONSTANTS, DRAW_DIMS, POINT, SEED, Posterior, band_width
+from bayescale.posterior import CONSTANTS, SEED, Posterior
 
 QUESTION = "where L(C) and L(D) cross"
 SAMPLE, AT_COMPUTE, QUANTITY = "sample", "at_compute", "quantity"

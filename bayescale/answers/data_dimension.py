@@ -8,7 +8,8 @@ import xarray as xr
 
 from bayescale.errors import QuestionError
 from bayescale.laws import LAWS, scale_of
-from bayescale.posterior import DRAW_DIMS, Posterior
+from bayescale.laws.inputs import DRAW_DIMS
+from bayescale.posterior import Posterior
 
 RESOURCE = "resource"
 RESOURCES = ("params", "tokens")

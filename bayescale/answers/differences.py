@@ -5,9 +5,10 @@ from typing import Any
 import xarray as xr
 
 from bayescale.errors import QuestionError, did_you_mean
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.groups import FAMILY
 from bayescale.layers.pooling import named, support_of
-from bayescale.posterior import DRAW_DIMS, Posterior
+from bayescale.posterior import Posterior
 from bayescale.runs.reading.schema import label_text
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import xarray as xr
 
 from bayescale.answers.optimal_split import optimal_split
+from bayescale.answers.summary import band_width
 from bayescale.errors import QuestionError
+from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs, same_length
 from bayescale.layers.noise import NOISES
-from bayescale.posterior import DRAW_DIMS, POINT, SEED, Posterior, band_width, complete_inputs, same_length
+from bayescale.posterior import SEED, Posterior
 
 WIDTH = 0.9  # the mass of the band whose width is taken apart: it exists under heavy-tailed noise too
 

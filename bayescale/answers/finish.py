@@ -8,6 +8,7 @@ import xarray as xr
 
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.unseen import NAME as NEW_FAMILY
+from bayescale.laws.inputs import DRAW_DIMS, complete_inputs
 from bayescale.layers.along import Course, course, flat, of_curve
 from bayescale.layers.curve import (
     HEAT,
@@ -21,7 +22,7 @@ from bayescale.layers.curve import (
     named_runs,
 )
 from bayescale.numbers import human_number, parse_number
-from bayescale.posterior import DRAW_DIMS, SEED, Posterior, complete_inputs
+from bayescale.posterior import SEED, Posterior
 from bayescale.runs.curves.segments import CHECKPOINT
 
 PROB, PROBS = 0.9, (0.01, 0.999)

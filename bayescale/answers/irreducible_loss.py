@@ -8,11 +8,13 @@ import numpy as np
 import xarray as xr
 
 from bayescale.answers.extrapolate import extrapolate
+from bayescale.answers.summary import band_width
 from bayescale.errors import QuestionError
 from bayescale.inference.unseen import unseen_parameters
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Quantity, Theta
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior, band_width
+from bayescale.laws.inputs import DRAW_DIMS, POINT
+from bayescale.posterior import Posterior
 
 # Below this the posterior's spread is more than half the prior's: the answer is mostly what was put in.
 IDENTIFIED = 0.5

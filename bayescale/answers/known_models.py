@@ -10,9 +10,10 @@ import xarray as xr
 from bayescale.answers.summary import bands, probability
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError, did_you_mean
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.numbers import parse_number
 from bayescale.papers.tables import published_table
-from bayescale.posterior import DRAW_DIMS, Posterior
+from bayescale.posterior import Posterior
 
 FORM, MODEL = "form", "model"
 NEEDED, OPTIONAL = ("name", "params", "tokens"), ("source", "note")

@@ -9,7 +9,8 @@ import xarray as xr
 from bayescale.answers.optimal_split import optimal_split
 from bayescale.errors import QuestionError
 from bayescale.laws import LAWS
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior, same_length
+from bayescale.laws.inputs import DRAW_DIMS, POINT, same_length
+from bayescale.posterior import Posterior
 
 # Where a law makes no number of infinity, as of infinity over infinity; to any usual power it leaves next to nothing.
 PLENTY = 1e250

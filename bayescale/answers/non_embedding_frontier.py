@@ -8,7 +8,8 @@ import xarray as xr
 from bayescale.costs import PowerCost, cost_model
 from bayescale.errors import QuestionError
 from bayescale.laws.base import PowerTerms
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior
+from bayescale.laws.inputs import DRAW_DIMS, POINT
+from bayescale.posterior import Posterior
 from bayescale.runs import content_hash
 
 OMEGA = 47491.0

@@ -9,7 +9,8 @@ import xarray as xr
 from bayescale.answers.loss_of_compute import unlimited_loss
 from bayescale.answers.optimal_split import optimal_split
 from bayescale.errors import QuestionError
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior, complete_inputs
+from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs
+from bayescale.posterior import Posterior
 
 FACTOR = "factor"
 # From 0.6 to 2.2 times the best size Kaplan et al. 2020 found at most 20% more compute.

@@ -13,7 +13,8 @@ from bayescale.costs import CostModel, PowerCost
 from bayescale.errors import QuestionError
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Theta
-from bayescale.posterior import DRAW_DIMS, POINT, Posterior, complete_inputs, same_length, without_labels
+from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs, same_length, without_labels
+from bayescale.posterior import Posterior
 
 FARTHEST = 80.0  # in log N, from the reference run's tokens per parameter: a factor of 1e35
 # The first-order condition is checked by the Newton step that is left, from differences over this in log N.

@@ -4,8 +4,9 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import QuestionError
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.noise import known_of, total_scale, undertuned_log_odds
-from bayescale.posterior import DRAW_DIMS, Posterior
+from bayescale.posterior import Posterior
 
 HEAVY, UNDERTUNED = "StudentT", "Undertuned"
 KNOWS_OUTLIERS = (HEAVY, UNDERTUNED)

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import QuestionError
-from bayescale.posterior import DRAW_DIMS
+from bayescale.laws.inputs import DRAW_DIMS
 
 BANDS = (0.5, 0.8, 0.95)
 
@@ -105,6 +105,14 @@ def _read_label(answer: xr.Dataset, dim: str, i: int) -> object:
     return answer[dim].values[i] if dim in answer.coords else i
 
 
+def band_width(values: xr.DataArray, mass: float) -> xr.DataArray:
+    """Return the width of the central band of the draws; a draw that is NaN does not count."""
+    variable = values.variable.transpose(*DRAW_DIMS, ...)
+    low, high = np.nanquantile(variable.values, [(1 - mass) / 2, (1 + mass) / 2], axis=(0, 1))
+    kept = variable.dims[2:]
+    return xr.DataArray(high - low, {name: values.coords[name] for name in kept if name in values.coords}, kept)
+
+
 def probability(event: xr.DataArray) -> xr.Dataset:
     """Return the probability of an event and its Monte Carlo standard error.
 
@@ -144,3 +152,19 @@ def probability(event: xr.DataArray) -> xr.Dataset:
     total = success + failure
     error = np.sqrt(success * failure / (total**2 * (total + 1)))
     return xr.Dataset({"probability": share, "mc_error": error})
+
+
+def response_names(answer: xr.Dataset) -> tuple[str, str]:
+    """Return the names of an answer's variables: of the expected response, and of that of one new run.
+
+    An answer that does not say its response is of the loss, as answers of version 0.1.0 are.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.answers import response_names
+    >>> response_names(xr.Dataset(attrs={"response": "accuracy"}))
+    ('expected_accuracy', 'accuracy')
+    """
+    response = str(answer.attrs.get("response", "loss"))
+    return f"expected_{response}", response

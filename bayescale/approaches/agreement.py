@@ -7,9 +7,10 @@ import xarray as xr
 
 from bayescale.approaches.parabola_minima import line_through, parabola_minima, params_on_line
 from bayescale.errors import QuestionError
+from bayescale.laws.inputs import DRAW_DIMS, complete_inputs
 from bayescale.layers.noise import draw_response, known_of
 from bayescale.layers.shared_errors import alone
-from bayescale.posterior import DRAW_DIMS, SEED, Posterior, complete_inputs
+from bayescale.posterior import SEED, Posterior
 from bayescale.runs.checks.budgets import BUDGET, profiles_of_curves
 
 REPLICATES = 500

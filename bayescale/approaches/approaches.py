@@ -17,8 +17,9 @@ from bayescale.approaches.isoflop_model import SHAPES
 from bayescale.approaches.sample_estimator import line_split, one_family, require_all
 from bayescale.errors import DesignError
 from bayescale.inference import verdict
+from bayescale.laws.inputs import DRAW_DIMS, POINT
 from bayescale.papers.tables import published_table
-from bayescale.posterior import DRAW_DIMS, POINT, SEED, Posterior
+from bayescale.posterior import SEED, Posterior
 from bayescale.runs.checks.budgets import BUDGET, TOLERANCE, isoflop_profiles, profiles_of_curves
 from bayescale.runs.curves.envelope import as_rows, curves_of_runs
 

@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 import bayescale as bs
+from bayescale.answers import response_names
 from bayescale.cli.console import band, by_family, out, print_table, steps
 from bayescale.cli.curves import read_ends, read_for
 from bayescale.cli.runs import given_at, warn_of_design, warn_of_sharing
@@ -17,7 +18,6 @@ from bayescale.modeling import check_design
 from bayescale.numbers import human_number
 from bayescale.plots.file import check_picture, panels, save_picture
 from bayescale.plots.style import loss_text
-from bayescale.posterior import response_names
 from bayescale.report.numbers import scores_by_factor
 from bayescale.report.numbers_stack import PARTS, shares_of
 from bayescale.studies.stack import Stack, farthest, stack_forms

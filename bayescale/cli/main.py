@@ -38,10 +38,11 @@ from bayescale.cli.runs import given_at, positive, read, reading_options, runs_o
 from bayescale.design import identified
 from bayescale.errors import DesignError, QuestionError
 from bayescale.inference import check_can_save
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
 from bayescale.laws import scale_of
 from bayescale.numbers import human_number
-from bayescale.posterior import Posterior, parameter_of
+from bayescale.posterior import Posterior
 from bayescale.report import check_writable, terminal_summary, write_report
 from bayescale.studies import run_study
 from bayescale.trust import dependence_warnings, grade_alone

@@ -9,7 +9,7 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import bands, extrapolate, optimal_split
+from bayescale.answers import bands, extrapolate, optimal_split, response_names
 from bayescale.cards import Card
 from bayescale.costs import SIX_ND
 from bayescale.errors import BayescaleError, QuestionError, UnconvergedError, did_you_mean
@@ -19,8 +19,10 @@ from bayescale.forms.weights import chosen_form, drawn_together, form_weights, m
 from bayescale.inference import COUNTED, QUOTED, fit, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.laws import SCALES
+from bayescale.laws.inputs import complete_inputs, same_length
 from bayescale.modeling import family_names
-from bayescale.posterior import Posterior, complete_inputs, parse_compute, response_names, same_length
+from bayescale.numbers import parse_compute
+from bayescale.posterior import Posterior
 
 # A rehearsal this far short of the question still is one; farther ones cost fits and are seldom possible.
 REHEARSALS = tuple(factor for factor in LADDER if factor <= 100)

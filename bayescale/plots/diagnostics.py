@@ -5,9 +5,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.inference import Check, verdict
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.plots.parts import axes, name_rows
 from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED
-from bayescale.posterior import Posterior, parameter_of
+from bayescale.posterior import Posterior
 
 _WORST_SHOWN = 1.6
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.answers import bands
+from bayescale.answers import bands, response_names
 from bayescale.cards.card import DRIFTING
 from bayescale.plots.parts import (
     axes,
@@ -16,7 +16,6 @@ from bayescale.plots.parts import (
     runs_of_family,
 )
 from bayescale.plots.style import FIRST, INK, KNOWN, MISSED, MUTED, SECOND, compute_axis, loss_text
-from bayescale.posterior import response_names
 
 # Of the forms; the first colour is that of all of them together.
 OF_FORMS = (SECOND, KNOWN, MISSED, "#6a4c93", "#8a6d00")

@@ -3,9 +3,9 @@
 import xarray as xr
 from matplotlib.axes import Axes
 
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.plots.parts import axes, name_rows
 from bayescale.plots.style import FIRST, MISSED, MUTED, log_axis
-from bayescale.posterior import parameter_of
 
 # As in the answers: below this the posterior is at least half the prior's.
 LEARNED = 0.5

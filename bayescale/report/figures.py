@@ -8,8 +8,9 @@ from bayescale import plots
 from bayescale.answers import KNOWS_OUTLIERS, outlier_runs
 from bayescale.design.identify import LEARNED
 from bayescale.inference import prior_to_posterior
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.numbers import scientific
-from bayescale.posterior import Posterior, parameter_of
+from bayescale.posterior import Posterior
 from bayescale.report.figures_stack import stack_check_plates, stack_plates
 from bayescale.report.numbers import Numbers
 from bayescale.report.panels import Drawer, Panel, Plate, panel

@@ -11,7 +11,8 @@ from bayescale.answers import bands
 from bayescale.design import identified, ridge_of, unidentified
 from bayescale.forms import FACTORS, FORECAST, HEADLINE, score
 from bayescale.inference import verdict
-from bayescale.posterior import Posterior, parse_compute
+from bayescale.numbers import parse_compute
+from bayescale.posterior import Posterior
 from bayescale.report.numbers_stack import (
     Numbers,
     banded,

@@ -15,7 +15,8 @@ from bayescale.errors import BayescaleError, QuestionError, UnconvergedError
 from bayescale.forms import FORECAST, backtest, check_question, compare, forms_for
 from bayescale.inference import fit, verdict
 from bayescale.inference.sampling import SEED
-from bayescale.posterior import Posterior, parse_compute
+from bayescale.numbers import parse_compute
+from bayescale.posterior import Posterior
 from bayescale.studies.stack import Stack, stack_forms
 from bayescale.trust import prior_sensitivity
 

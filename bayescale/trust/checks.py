@@ -8,10 +8,11 @@ from scipy import stats
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.curve import logged_in
 from bayescale.layers.noise import NOISES, draw_response, known_of
 from bayescale.layers.shared_errors import groups_in
-from bayescale.posterior import DRAW_DIMS, Posterior
+from bayescale.posterior import Posterior
 from bayescale.trust.headline import about_runs, leave_one_out, reweighted_quantiles
 
 PROBS = (0.5, 0.8, 0.9, 0.95)

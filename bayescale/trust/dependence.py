@@ -7,8 +7,9 @@ from scipy import stats
 from bayescale.cards import Card
 from bayescale.cards.card import ADDITIONS
 from bayescale.inference import require_quotable
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.noise import NOISES
-from bayescale.posterior import DRAW_DIMS, Posterior
+from bayescale.posterior import Posterior
 from bayescale.runs.checks.sharing import ALONE, BUDGET, DESIGN, label_names, shared_labels
 
 # Fewer groups than this say little of how groups differ.

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayescale.answers import response_names
 from bayescale.errors import BayescaleError, QuestionError
 from bayescale.forms.rehearse import OF_CUT
-from bayescale.posterior import response_names
 from bayescale.trust.record import Level, record_of, worst_of
 from bayescale.trust.sensitivity import prior_sensitivity
 

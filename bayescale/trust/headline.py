@@ -13,7 +13,9 @@ from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.laws import Law
-from bayescale.posterior import POINT, Posterior, is_multiple
+from bayescale.laws.inputs import POINT
+from bayescale.numbers import is_multiple
+from bayescale.posterior import Posterior
 
 # A budget decides these; all else that a law takes is held at the largest that the runs had.
 _OF_THE_BUDGET = ("params", "tokens", "compute", "step")

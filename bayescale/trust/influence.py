@@ -10,8 +10,9 @@ from scipy import stats
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.numbers import human_number
-from bayescale.posterior import DRAW_DIMS, Posterior
+from bayescale.posterior import Posterior
 from bayescale.trust.headline import about_runs, headline, leave_one_out, reweighted_quantiles
 
 BAND = {"lower": 0.05, "median": 0.5, "upper": 0.95}

@@ -9,10 +9,11 @@ import xarray as xr
 
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.pooling import of_name
 from bayescale.modeling import model_data
 from bayescale.numbers import human_number
-from bayescale.posterior import DRAW_DIMS, Posterior
+from bayescale.posterior import Posterior
 from bayescale.priors import Prior
 from bayescale.trust.headline import headline, reweighted_quantiles
 

@@ -17,8 +17,8 @@ from bayescale.answers import frontier_exponent, optimal_params
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError
 from bayescale.laws import LAWS, get_law
+from bayescale.laws.inputs import complete_inputs
 from bayescale.laws.scales import scale_of
-from bayescale.posterior import complete_inputs
 
 # A reference run; 1e6 of anything else.
 KNOWN = {"params": 1e9, "tokens": 2e10, "unique_tokens": 5e9, "compute": 1.2e20}

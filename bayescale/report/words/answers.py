@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from bayescale.answers import bands
+from bayescale.laws.inputs import DRAW_DIMS, POINT
 from bayescale.numbers import human_number, scientific
-from bayescale.posterior import DRAW_DIMS, POINT
 
 # From which probability a difference is said to be sure, and one of two ways to spend compute to be better.
 SURE, CLEAR = 0.975, 0.95
