@@ -80,7 +80,7 @@ def bigger_or_longer(
         best = best_params(view, compute, {name: points[name] for name in at or {}})
         out["size_ratio"] = (points["params"] / best).assign_attrs(units="1", long_name="N over the best N")
     except QuestionError as error:
-        # Without a best N the next unit of compute still buys something; without a trade between N and D it does not.
+        # The next unit of compute buys something at any N where the law trades N against D, even without a best N.
         if not view.law.has_split:
             raise
         warning = str(error)

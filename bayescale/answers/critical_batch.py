@@ -18,7 +18,7 @@ LAW = "kaplan-steps"
 OF_BATCH = ("B_star", "alpha_B")
 OF_TIME = (*OF_BATCH, "N_c", "alpha_N", "S_c", "alpha_S")
 PLENTY = 1e100
-# Batches looked at unless told: from a thirtieth of the critical one to thirty times it.
+# The default batches: from 1/32 of the critical batch to 32 times the critical batch.
 SPAN, BATCHES = 32.0, 31
 MOST_MUST_REACH = 0.5
 SURE = 0.9
@@ -151,9 +151,9 @@ def time_and_compute(
     Notes
     -----
     With x = B / B_crit, steps are ``S_min (1 + 1/x)`` and tokens ``E_min (1 + x)`` (McCandlish et al. 2018; Kaplan et
-    al. 2020, eq. 5.1): time falls with the batch and compute rises, so that every batch is on the front and the limit
-    alone cuts it. However many accelerators there are, time is at least S_min steps, which is where data parallelism
-    ends (Kumar et al. 2020, arXiv 2011.03641). A batch larger than the limit, in several passes a step, would take
+    al. 2020, eq. 5.1): time falls with the batch and compute rises. Every batch is therefore on the front, and only
+    the limit cuts it. However many accelerators there are, time is at least S_min steps, where data parallelism ends
+    (Kumar et al. 2020, arXiv 2011.03641). A batch larger than the limit, in several passes a step, would take
     longer and cost more.
 
     Examples
@@ -298,7 +298,7 @@ def cost_of_deadline(front: xr.Dataset, deadline: Any, *, sure: float = SURE) ->
 
 
 def _check_limit(max_accelerators: Any, tokens_per_accelerator: Any) -> tuple[float, float] | None:
-    """Return how many accelerators there are at most and the tokens of each; None where no limit is given."""
+    """Return the largest number of accelerators and the tokens that each takes; None where no limit is given."""
     if max_accelerators is None and tokens_per_accelerator is None:
         return None
     if max_accelerators is None or tokens_per_accelerator is None:
@@ -309,7 +309,7 @@ def _check_limit(max_accelerators: Any, tokens_per_accelerator: Any) -> tuple[fl
 
 
 def _find_ends(view: Posterior, loss: xr.DataArray, params: xr.DataArray) -> dict[str, xr.DataArray]:
-    """Return the two ends of each draw's front, and the batch at their ratio; missing where it never gets there."""
+    """Return both ends of each draw's front and the critical batch; NaN where the model never reaches the loss."""
     critical = b_crit(loss, view.paper["B_star"], view.paper["alpha_B"])
     with np.errstate(invalid="ignore", divide="ignore"):
         tokens = compute_to_reach(view.paper, params, loss) / (FLOP_PER_PARAM_TOKEN * params)
@@ -350,7 +350,7 @@ def _choose_batches(critical: xr.DataArray, limit: tuple[float, float] | None) -
 
 
 def _warn_of_one_batch(view: Posterior) -> str:
-    """Return a warning where every run has one batch: then little but the prior says how steps depend on it."""
+    """Return a warning where all runs have one batch: how steps depend on the batch is then mostly the prior's."""
     low, high = view.seen.get("batch", (0.0, 1.0))
     if low < high:
         return ""

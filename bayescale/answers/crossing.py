@@ -313,7 +313,7 @@ def _measure_widths(out: xr.Dataset) -> xr.DataArray:
 
 
 def _width_of_crossing(values: xr.DataArray) -> xr.DataArray:
-    # Where no draw crosses there is no width; a stand-in keeps the quantiles from an empty set.
+    # Where no draw crosses there is no width; zeros keep the quantiles from an empty set.
     none = values.isnull().all(DRAW_DIMS)
     return band_width(values.where(~none, 0.0), WIDTH).where(~none)
 
@@ -327,26 +327,26 @@ def _choose_grid(compute: xr.DataArray, ranges: list[tuple[float, float]]) -> xr
 
 
 def _stack_draws(curve: xr.DataArray, compute: xr.DataArray) -> xr.DataArray:
-    """Return a curve on its own dimension of draws, as many as the crossing has, so that no summary lists it."""
+    """Return a curve with its draws on a dimension of its own: `summary` lists only what has chains and draws."""
     draws = xr.DataArray(np.zeros([compute.sizes[dim] for dim in DRAW_DIMS]), dims=DRAW_DIMS)
     return (curve + draws).stack({SAMPLE: DRAW_DIMS}).reset_index(SAMPLE, drop=True)
 
 
 def pair_draws(posteriors: Sequence[Draws], rng: np.random.Generator) -> list[dict[str, xr.DataArray]]:
-    """Return the draws of independent posteriors, equally many of each, paired at random.
+    """Return the draws of independent posteriors, paired at random and equally many of each.
 
     Parameters
     ----------
     posteriors : sequence of mapping of str to xarray.DataArray
         The parameters of each by name; a parameter without the dims ``chain`` and ``draw`` is a constant.
     rng : numpy.random.Generator
-        The first posterior that has draws keeps their order; every other one is put in random order, so that what
-        equal seeds and equal models have in common does not look like a correlation.
+        Shuffles the draws of every posterior but the first that has draws. Unshuffled, the draws of equal models at
+        equal seeds would look correlated.
 
     Returns
     -------
     list of dict
-        The same, all with the chains and draws of that first one.
+        The parameters of each posterior, all with the chains and draws of the first posterior that has draws.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Do these groups of runs follow other constants? Each parameter of one group against that of another."""
+"""Do groups of runs follow different constants? Each parameter of one group against the same of another."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from bayescale.runs.reading.schema import label_text
 def differences(
     fit: xr.DataTree, group: str = FAMILY, baseline: Any = None, *, allow_unconverged: bool = False
 ) -> xr.Dataset:
-    """Return by how much the parameters of each level of a group differ from those of one of them.
+    """Return how the parameters of each level of a group differ from the parameters of a baseline level.
 
     Parameters
     ----------
@@ -32,9 +32,10 @@ def differences(
     Returns
     -------
     xarray.Dataset
-        A variable for each parameter that differs, dims ``(chain, draw, GROUP)``, without the baseline: how many times
-        that of the baseline it is; or what it is more, of a parameter that may be negative, and of the log odds of a
-        share. ``probability_higher`` is the probability that it is higher, dims ``(parameter, GROUP)``.
+        A variable for each parameter that differs, dims ``(chain, draw, GROUP)``, without the baseline. A positive
+        parameter is given as a multiple of the baseline's, a parameter that may be negative as a difference, a share as
+        a difference of log odds. ``probability_higher``, dims ``(parameter, GROUP)``, is the probability that the
+        parameter is higher than the baseline's.
 
     Raises
     ------

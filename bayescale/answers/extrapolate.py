@@ -67,13 +67,13 @@ def extrapolate(
 
     Notes
     -----
-    The band is that of the fitted form. A plain card's does not know that its form may be wrong, and is too narrow far
-    from the runs; that of a card with a drift does (``bs.fit(runs, "chinchilla+drift")``), and `forecast` asks several
-    forms. `backtest` says how often such bands held on the runs at hand.
+    The band belongs to the fitted form. A plain card takes its form to be exact, and its band is too narrow far from
+    the runs. A card with a drift (``bs.fit(runs, "chinchilla+drift")``) allows for a wrong form, and `forecast` asks
+    several forms. `backtest` says how often such bands held on the runs at hand.
 
-    Errors that runs share (``[errors]`` of the card) are drawn anew, also at a budget that was fitted: each draw has
-    one for all points of the same compute in a family, or of the same design, so that the draws of their difference are
-    without it. A point is taken to be in the middle of its budget's profile.
+    Errors that runs share (``[errors]`` of the card) are drawn anew, also at a budget that was fitted. In each draw all
+    points of the same compute in a family, or of the same design, have the same error: it cancels in their difference.
+    A point is taken to be in the middle of its budget's profile.
 
     Examples
     --------

@@ -27,7 +27,7 @@ from bayescale.runs.curves.segments import CHECKPOINT
 
 PROB, PROBS = 0.9, (0.01, 0.999)
 UNKNOWN = "unknown"
-# What of a run grows as it trains; anything else that a law takes is the run's own and stays.
+# The inputs of a law that grow as a run trains; the other inputs are constant along the run.
 GROWING = ("tokens", "step", "compute")
 
 
@@ -336,7 +336,7 @@ def _expect_along(view: Posterior, run: _Run) -> tuple[xr.Dataset, np.ndarray]:
 
 
 def _draw_measured(found: Course, sigma: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the measured loss at the end after each row; one draw errs alike after all of them."""
+    """Return the measured loss at the end after each row; a draw has the same error after all rows."""
     scale = np.sqrt(found.sd**2 + sigma[:, None] ** 2)
     return np.asarray(np.exp(found.mean + scale * rng.standard_normal((len(sigma), 1))))
 

@@ -61,8 +61,8 @@ def known_models(
 
     Notes
     -----
-    The expected loss is that of a model trained as the fitted runs were, on their text with their tokenizer: not the
-    one that its authors report.
+    The expected loss is the loss of a model trained as the fitted runs were, on their text with their tokenizer. It is
+    not the loss that the authors of the model report.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def known_models(
     losses = [_expect_losses(view, sizes, at) for view in views.values()]
     beyond = [view.decades_beyond(sizes | {"compute": compute}) for view in views.values()]
     forms = xr.DataArray(list(views), dims=FORM, name=FORM)
-    # Posteriors may differ in their numbers of draws; what one of them lacks is missing, and no band counts it.
+    # Posteriors may differ in their numbers of draws. Draws that a posterior lacks are NaN, which bands leave out.
     together = xr.concat(losses, forms, join="outer").transpose(*DRAW_DIMS, FORM, MODEL, ...)
     first = next(iter(views.values()))
     out = xr.Dataset(

@@ -12,9 +12,9 @@ from bayescale.laws import LAWS
 from bayescale.laws.inputs import DRAW_DIMS, POINT, same_length
 from bayescale.posterior import Posterior
 
-# Where a law makes no number of infinity, as of infinity over infinity; to any usual power it leaves next to nothing.
+# Stands for infinity where a law gives NaN at infinity. Its usual negative powers are next to nothing.
 PLENTY = 1e250
-ON_THE_WAY = np.logspace(0, 12, 13)  # where it is looked whether the loss only falls
+ON_THE_WAY = np.logspace(0, 12, 13)  # multiples of the least amount seen between which the loss may only fall
 ROUNDING = 1e-9
 
 

@@ -166,12 +166,12 @@ def _solve_for_tokens(
     reached: xr.DataArray,
     others: Mapping[str, xr.DataArray],
 ) -> xr.DataArray:
-    """Return the tokens with which models of those sizes come to the optimal loss; anything where none do."""
+    """Return the tokens with which models of those sizes reach the optimal loss; any number where no tokens do."""
     from scipy.optimize import elementwise
 
     law, cost, reference, theta = view.law, view.cost, view.reference, view.law_theta
     names = (*others, *theta)
-    # Where no tokens reach the loss, the one that the optimal tokens give stands in, so that the solver has a root.
+    # Where no tokens reach the loss, the loss at the optimal tokens replaces it: the solver then has a root to find.
     instead = view.expect({"params": params, "tokens": best["tokens"], **others})
     wanted = best["optimal_loss"].where(reached, instead)
     given: tuple[xr.DataArray, ...] = (wanted, params, xr.ufuncs.log(best["tokens"]), *others.values(), *theta.values())

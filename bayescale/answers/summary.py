@@ -15,7 +15,7 @@ BANDS = (0.5, 0.8, 0.95)
 
 
 def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str] = DRAW_DIMS) -> xr.Dataset:
-    """Return the median and equal-tailed bands of draws; a draw may be infinite, and one that is NaN does not count.
+    """Return the median and equal-tailed bands of draws; infinite draws count, draws that are NaN are left out.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str]
     """
     prob = np.asarray(list(prob), dtype=float)
     dims = list(dim)
-    # Between a number and infinity nothing can be interpolated: a quantile is then one of the draws.
+    # Between a number and infinity there is nothing to interpolate: each quantile is then one of the draws.
     method: Any = "higher" if bool(np.isinf(draws).any()) else "linear"
 
     def at(q: np.ndarray) -> xr.DataArray:
@@ -119,7 +119,7 @@ def probability(event: xr.DataArray) -> xr.Dataset:
     Parameters
     ----------
     event : xarray.DataArray
-        Whether it is so, for each draw: bool, with the dims ``chain`` and ``draw``.
+        Whether the event happens in each draw: bool, with the dims ``chain`` and ``draw``.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def probability(event: xr.DataArray) -> xr.Dataset:
     effective = happened.isel(chain=0, draw=0, drop=True).copy(
         data=array_stats.ess(happened.values, chain_axis=0, draw_axis=1, method="mean")
     )
-    # Of a handful of draws no effective number can be estimated: they are taken as they are.
+    # The effective number of a handful of draws cannot be estimated: the draws then count as independent.
     effective = effective.fillna(event.sizes["chain"] * event.sizes["draw"])
     share = happened.mean(DRAW_DIMS)
     success, failure = share * effective + 0.5, (1 - share) * effective + 0.5

@@ -60,8 +60,8 @@ def agreement(
     Notes
     -----
     A parabola puts the minimum of a lopsided profile in the wrong place, and noisy minima scatter. Both happen to the
-    replicates too, so what they leave over is a difference between the approaches and not of the estimator. The law was
-    fitted to the same runs: this is a posterior predictive check, which is slow to find fault.
+    replicates too: a difference that remains is one between the approaches, not an error of the estimator. The law was
+    fitted to the same runs, and the comparison is a posterior predictive check, which is slow to find fault.
 
     Examples
     --------

@@ -92,7 +92,7 @@ def approaches(
 
     Notes
     -----
-    The approaches see the same runs, so that their differences are no test: that is what `agreement` is for.
+    The approaches see the same runs: their differences are no test. `agreement` is the test.
 
     Examples
     --------

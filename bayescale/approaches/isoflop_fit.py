@@ -66,8 +66,8 @@ def isoflop_fit(
     -----
     ``loss = best_i (1 + curvature_i shape(log N - log N_opt_i))`` with Student-t scatter of its logarithm that is wider
     on the arms. The curvatures of the budgets lie about a power of compute, the minima about the line. Under C = 6ND
-    the exponents of the shape imply a = beta/(alpha + beta), as approach 3 has it; it is left free, so that approach 2
-    stays another estimator.
+    the exponents of the shape imply a = beta/(alpha + beta), as approach 3 has it; it is left free, and approach 2
+    stays an estimator of its own.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def as_profiles(runs: xr.Dataset, *, family: str | None = None, **options: Any) 
 
 
 def _name_budgets(tree: xr.DataTree, profiles: xr.Dataset, reference: Mapping[str, float]) -> xr.DataTree:
-    """Give the budgets of these runs their names, and their best sizes a unit; the others were never there."""
+    """Return the posterior with the budgets named and the best sizes in parameters, without the padding budgets."""
     count = profiles.sizes[BUDGET]
     posterior = tree["posterior"].to_dataset().isel({BUDGET: slice(count)})
     posterior = posterior.assign_coords({BUDGET: profiles[BUDGET]})

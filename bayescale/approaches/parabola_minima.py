@@ -69,8 +69,8 @@ def line_through(minima: xr.Dataset, weighted: bool = True) -> xr.Dataset:
     minima : xarray.Dataset
         From `parabola_minima`.
     weighted : bool
-        Whether a minimum counts by its precision, so that a parabola that is nearly flat cannot turn the line;
-        otherwise all count alike.
+        Whether each minimum counts by its precision: a parabola that is nearly flat then cannot turn the line.
+        Otherwise all minima count alike.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the posteriors of approaches 1 and 2 are made of, and the questions that are asked of both."""
+"""How approaches 1 and 2 are sampled, and the questions that are asked of both posteriors."""
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -22,7 +22,7 @@ _FROM_RUNS = ("title", "source", "loss_unit", "params_convention", "cost", "lice
 
 
 def with_priors(known: Mapping[str, Prior], changed: Mapping[str, Any] | None) -> dict[str, Prior]:
-    """Return the priors with those replaced that are given, each a `Prior` or a table as in a model card.
+    """Return the known priors with the given ones in their places; a prior is a `Prior` or a table of a model card.
 
     Raises
     ------
