@@ -124,7 +124,7 @@ class Posterior:
         draws = {name: _with_draw_dims(values) for name, values in zip(paper, together, strict=True)}
         ones = {name: 1.0 for name in law.inputs if scale_of(name).relative}
         # What is set here is not looked up in a posterior.
-        vars(view).update(law=law, paper=draws, reference=ones, law_theta=law.from_paper(np, draws, ones))
+        vars(view).update(law=law, paper=draws, reference=ones)
         return view
 
     @cached_property
@@ -207,6 +207,8 @@ class Posterior:
     @cached_property
     def law_theta(self) -> dict[str, xr.DataArray]:
         """The draws of the law's parameters alone."""
+        if self.verdict == CONSTANTS:
+            return self.law.from_paper(np, self.paper, self.reference)
         return {name: self.theta[name] for name in self.law.parameter_names}
 
     @cached_property

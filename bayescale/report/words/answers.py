@@ -32,8 +32,8 @@ def say_answer(answer: xr.Dataset) -> str:
     --------
     >>> import bayescale as bs
     >>> from bayescale.report.words.answers import say_answer
-    >>> say_answer(bs.differences(bs.fit(bs.load_shipped("tinylm"), seed=1))).split(" ")[0]
-    'beta'
+    >>> say_answer(bs.differences(bs.fit(bs.load_shipped("tinylm"), seed=1)))[:21]
+    'E of source is higher'
     """
     phrase = PHRASES.get(answer.attrs.get("asked", ""))
     return phrase(answer) if phrase else ""
