@@ -4,6 +4,8 @@ import math
 import re
 from typing import Any
 
+from bayescale.errors import QuestionError
+
 EXPONENTS = {"k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 NUMBER = re.compile(
     r"(?P<sign>[+-]?)(?P<digits>[0-9]{1,3}(?:[,_][0-9]{3})+(?:\.[0-9]*)?|[0-9]+\.?[0-9]*|\.[0-9]+)"
@@ -116,3 +118,46 @@ def loss_text(*values: float, width: float) -> list[str]:
     """
     digits = min(max(1 - math.floor(math.log10(max(width, 1e-9))), 2), 4)
     return [f"{value:.{digits}f}" for value in values]
+
+
+def is_multiple(entry: Any) -> bool:
+    """Return whether the entry is a multiple of the largest run, such as ``"100x"``."""
+    return str(entry).strip()[-1:] in ("x", "X", "×")
+
+
+def parse_compute(entry: Any, largest: float | None) -> float:
+    """Return compute in FLOP from ``"100x"`` of the largest run, a number, or a number as people write it."""
+    text = str(entry).strip()
+    multiple = is_multiple(entry)
+    try:
+        value = parse_number(text[:-1] if multiple else entry)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise QuestionError(
+            f"compute {entry!r} is not understood. Accepted: a multiple of the largest run such as 100x, "
+            "or FLOP such as 1e26."
+        )
+    if multiple and largest is None:
+        raise QuestionError(
+            f"compute {entry!r} is a multiple of the largest run, but the compute of these runs is not known. Give "
+            "FLOP, or what the law takes."
+        )
+    return value * largest if multiple and largest is not None else value
+
+
+def parse_positive(value: Any, name: str) -> float:
+    """Return a number above 0, also as people write it.
+
+    Raises
+    ------
+    QuestionError
+        If it is not one.
+    """
+    try:
+        number = parse_number(value)
+    except ValueError as error:
+        raise QuestionError(f"{name}: {error}.") from None
+    if not (math.isfinite(number) and number > 0):
+        raise QuestionError(f"{name}: got {value!r}; accepted: a number above 0.")
+    return number

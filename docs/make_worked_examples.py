@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.answers import card_of
+from bayescale.posterior import Posterior
 from bayescale.report.card_text import toml_value
 from bayescale.runs.checks.sharing import sharing_findings
 from bayescale.trust import dependence_warnings
@@ -179,7 +179,7 @@ def _correlate_residuals(wide: pd.DataFrame, names: list[str]) -> float:
 def _write_section(
     title: str, about: str, runs: xr.Dataset, content: dict[str, Any] | None, fit: xr.DataTree, told: str, last: str
 ) -> str:
-    card = card_of(fit)
+    card = Posterior(fit).card
     families = len(set(runs["family"].values)) if "family" in runs.coords else 1
     counted = "one family" if families == 1 else f"{families} families"
     used = f"Card `{card.name}`, {runs.sizes['run']} rows, {counted}"

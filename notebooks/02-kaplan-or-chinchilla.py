@@ -20,6 +20,7 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale import plots
+from bayescale.report.words.answers import say_answer
 
 PUBLIC = Path("../../shared/data")  # public run logs, which may not be copied into the repository
 assert PUBLIC.is_dir(), "this notebook reads the public run logs in ../shared/data beside the project"
@@ -113,7 +114,7 @@ with plots.style():
     fig, axes = plt.subplots(1, 2, figsize=(11, 4.0), layout="constrained")
     plots.plot_exponents(three, ax=axes[0])
     _ = plots.plot_best_sizes(three, ax=axes[1])
-print(three.attrs["agreement"])
+print(say_answer(three))
 
 # %% [markdown]
 # The runs are the same, so overlapping bands prove little. The sentence above is a fairer test: runs simulated from
@@ -229,7 +230,7 @@ for name, what in (("a_total", "in total N"), ("a_fitted", "a line through Kapla
 
 # %%
 contradiction = bs.kaplan_crossing(errors={"alpha_C": 0.002, "alpha_D": 0.004, "b": 0.005, "a": 0.01}, seed=1)
-print(contradiction.attrs["answer"])
+print(say_answer(contradiction))
 with plots.style():
     fig, ax = plt.subplots(figsize=(5.6, 4.0), layout="constrained")
     _ = plots.plot_crossing(contradiction, ax=ax)

@@ -14,6 +14,7 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale import plots
+from bayescale.report.words.answers import say_answer
 
 runs = bs.load_shipped("tinylm")
 truth = json.loads(runs.attrs["truth"])["source"]
@@ -94,7 +95,7 @@ with plots.style():
 
 # %%
 differ = bs.differences(fit, baseline="english")
-print(differ.attrs["answer"])
+print(say_answer(differ))
 
 # %% [markdown]
 # ## A corpus that was not seen

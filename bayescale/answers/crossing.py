@@ -1,35 +1,31 @@
 """Where L(C) and L(D) cross: the compute at which two separately fitted laws contradict each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.pairing import paired
-from bayescale.answers.posterior import DRAW_DIMS, POINT, answer_attrs, cost_of, law_of, law_theta, reference_of, seen
-from bayescale.answers.probability import probability
-from bayescale.answers.split import optimal_split
-from bayescale.answers.summary import bands
+from bayescale.answers.optimal_split import optimal_split
+from bayescale.answers.summary import band_width, probability
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.inference import require_quotable
-from bayescale.inference.sampling import SEED
 from bayescale.laws import Law
-from bayescale.numbers import human_number
+from bayescale.laws.inputs import DRAW_DIMS, POINT
 from bayescale.papers.power_of import FARTHEST, NEAREST, PowerOf, crossing_of_powers
 from bayescale.papers.tables import PF_DAY, published_law
+from bayescale.posterior import CONSTANTS, SEED, Posterior
 
 QUESTION = "where L(C) and L(D) cross"
 SAMPLE, AT_COMPUTE, QUANTITY = "sample", "at_compute", "quantity"
-GIVEN = "given constants"
 PER_DECADE, HALVINGS, POINTS = 4, 50, 60
 WIDTH = 0.9  # the mass of the band whose width is told in decades
 # Kaplan et al. 2020, Table 6: D_opt = D_1 C**b and N_opt = N_1 C**a, C in PF-days.
 TABLE_6 = {"D_1": 2e10, "b": 0.27, "N_1": 1.3e9, "a": 0.73}
 EXPONENTS = ("alpha_C", "alpha_D", "a", "b")
 
-Source = xr.DataTree | PowerOf
+Power = xr.DataTree | PowerOf
+Draws = Mapping[str, xr.DataArray]
 
 
 class Fitted(NamedTuple):
@@ -48,9 +44,9 @@ Curve = PowerOf | Fitted
 
 
 def crossing(
-    of_compute: Source,
-    of_tokens: Source | None = None,
-    tokens_of_compute: Source | xr.Dataset | None = None,
+    of_compute: Power,
+    of_tokens: Power | None = None,
+    tokens_of_compute: Power | xr.Dataset | None = None,
     *,
     params_of_compute: PowerOf | None = None,
     family: str | None = None,
@@ -89,7 +85,7 @@ def crossing(
         ``tokens`` D*, ``loss`` L*; ``decades_beyond`` the largest run, where there is one; all not a number in draws
         that never cross. Without the draws: ``probability`` of a crossing and its ``mc_error``; ``decades``, the widths
         of the 90% bands by ``quantity``; ``loss_of_compute`` and ``loss_of_tokens``, L(C) and L(D(C)) at ``at_compute``
-        for every ``sample``, to be drawn. ``attrs["answer"]`` says it in words.
+        for every ``sample``, to be drawn.
 
     Raises
     ------
@@ -104,7 +100,7 @@ def crossing(
 
     Examples
     --------
-    >>> from bayescale.answers.crossing import crossing
+    >>> from bayescale.answers import crossing
     >>> from bayescale.papers.power_of import PowerOf
     >>> from bayescale.papers.tables import PF_DAY
     >>> of_compute, of_tokens = PowerOf(3.1e8 * PF_DAY, 1.0, -0.050), PowerOf(5.4e13, 1.0, -0.095)
@@ -112,15 +108,21 @@ def crossing(
     >>> round(float(found["loss"].squeeze()), 2)
     1.67
     """
-    _separate(of_compute, of_tokens, tokens_of_compute)
-    fits = [source for source in (of_compute, of_tokens, tokens_of_compute) if isinstance(source, xr.DataTree)]
-    if family is not None and not any(map(_has_families, (of_compute, of_tokens, tokens_of_compute))):
+    _refuse_one_law_for_both(of_compute, of_tokens, tokens_of_compute)
+    sources = (of_compute, of_tokens, tokens_of_compute)
+    if family is not None and not any(map(_has_families, sources)):
         raise QuestionError(f"there is no family {family!r}: the runs are not told apart.")
-    quotable = [require_quotable(fit, allow_unconverged) for fit in fits]
-    curves: list[Curve] = [_curve(of_compute, "compute", family), _curve(of_tokens, "tokens", family)]
-    curves += [_tokens(tokens_of_compute, family, allow_unconverged), params_of_compute or PowerOf(1.0, 1.0, 0.0)]
-    loss_c, loss_d, tokens, params = _side_by_side(curves, np.random.default_rng([seed, 22]))
-    cost = cost_of(fits[0]) if fits else SIX_ND
+    views = [
+        Posterior.quoted(source, family if _has_families(source) else None, allow_unconverged)
+        if isinstance(source, xr.DataTree)
+        else source
+        for source in sources
+    ]
+    fits = [view for view in views if isinstance(view, Posterior)]
+    curves: list[Curve] = [_read_curve(views[0], "compute"), _read_curve(views[1], "tokens")]
+    curves += [_read_tokens(views[2], family), params_of_compute or PowerOf(1.0, 1.0, 0.0)]
+    loss_c, loss_d, tokens, params = _pair_curves(curves, np.random.default_rng([seed, 22]))
+    cost = fits[0].cost if fits else SIX_ND
 
     def loss_of_tokens(compute: xr.DataArray) -> Any:
         return loss_d(tokens(compute))
@@ -133,8 +135,8 @@ def crossing(
     compute = compute.expand_dims([dim for dim in DRAW_DIMS if dim not in compute.dims])
     used = tokens(compute)
     size = params(compute) if params_of_compute is not None else cost.params(used, compute)
-    ranges = [seen(fit)["compute"] for fit in fits if "compute" in seen(fit)]
-    unit = str(fits[0].attrs["loss_unit"]) if fits else "nats/token"
+    ranges = [view.seen["compute"] for view in fits if "compute" in view.seen]
+    unit = str(fits[0].fit.attrs["loss_unit"]) if fits else "nats/token"
     out = xr.Dataset(
         {
             "compute": compute.assign_attrs(units="FLOP", long_name="compute of the crossing"),
@@ -148,14 +150,16 @@ def crossing(
         out["decades_beyond"] = np.log10(compute / ranges[0][1])
     found = probability(compute.notnull())
     out["probability"], out["mc_error"] = found["probability"], found["mc_error"] * known
-    out["decades"] = _decades(out)
-    at = _grid(compute, ranges)
+    out["decades"] = _measure_widths(out)
+    at = _choose_grid(compute, ranges)
     for name, curve in (("loss_of_compute", loss_c), ("loss_of_tokens", loss_of_tokens)):
-        out[name] = _samples(curve(at), compute).assign_attrs(units=unit)
+        out[name] = _stack_draws(curve(at), compute).assign_attrs(units=unit)
     out = out.assign_coords({AT_COMPUTE: at}).transpose(*DRAW_DIMS, ...)
-    about = answer_attrs(fits[0], QUESTION, "; ".join(dict.fromkeys(quotable))) if fits else _about_constants(unit)
-    about["model"] = ", ".join(dict.fromkeys(fit.attrs["model"] for fit in fits)) or GIVEN
-    return out.assign_attrs(about, answer=" ".join(_sentences(out, unit)))
+    attrs = {"asked": "crossing", "question": QUESTION, "verdict": CONSTANTS, "loss_unit": unit, "cost": SIX_ND.name}
+    attrs |= fits[0].attrs("crossing", QUESTION) if fits else {"response": "loss", "model": CONSTANTS}
+    for name in ("model", "verdict") if fits else ():
+        attrs[name] = ", ".join(dict.fromkeys(view.attrs("", "")[name] for view in fits))
+    return out.assign_attrs(attrs, mass=WIDTH)
 
 
 def kaplan_crossing(
@@ -193,7 +197,7 @@ def kaplan_crossing(
 
     Examples
     --------
-    >>> from bayescale.answers.crossing import kaplan_crossing
+    >>> from bayescale.answers import kaplan_crossing
     >>> [f"{float(kaplan_crossing(**k)['compute_pf_days'].squeeze()):.2g}" for k in ({}, {"D_1": 4e10, "b": 0.26})]
     ['1.1e+04', '1.1e+05']
     """
@@ -243,12 +247,12 @@ def first_crossing(upper: Callable[[Any], Any], lower: Callable[[Any], Any]) -> 
     return xr.ufuncs.exp((left + right) / 2).where(falls.any("grid"))
 
 
-def _separate(of_compute: Any, of_tokens: Any, tokens_of_compute: Any) -> None:
+def _refuse_one_law_for_both(of_compute: Any, of_tokens: Any, tokens_of_compute: Any) -> None:
     """Refuse a law in both N and D, where there is nothing to cross, and say what is missing."""
-    joint = [fit for fit in (of_compute, of_tokens) if isinstance(fit, xr.DataTree) and law_of(fit).has_split]
-    if joint:
+    laws = [Posterior(source).law for source in (of_compute, of_tokens) if isinstance(source, xr.DataTree)]
+    if joint := [law for law in laws if law.has_split]:
         raise QuestionError(
-            f"the law {law_of(joint[0]).name!r} gives both L(C) and L(D), and they never cross: its loss at the best "
+            f"the law {joint[0].name!r} gives both L(C) and L(D), and they never cross: its loss at the best "
             "split is L(N, D), which is at least L(N without limit, D). The contradiction comes from two separately "
             "fitted laws: pass a fit in compute alone (power:compute, of runs on the frontier), one in tokens alone "
             "(power:tokens, of runs limited by their data), and D(C)."
@@ -258,39 +262,32 @@ def _separate(of_compute: Any, of_tokens: Any, tokens_of_compute: Any) -> None:
         raise QuestionError(f"a crossing takes L(C), L(D) and D(C); missing: {missing}.")
 
 
-def _curve(source: Any, column: str, family: str | None) -> Curve:
+def _read_curve(source: Any, column: str) -> Curve:
+    """Return the loss as a function of one column."""
     if isinstance(source, PowerOf):
         return source
-    law = law_of(source)
+    law, theta, reference = source.law, source.law_theta, source.reference
     if law.inputs != (column,):
         raise QuestionError(
             f"L({'C' if column == 'compute' else 'D'}) needs a law in {column} alone, such as power:{column}; the law "
             f"{law.name!r} of this posterior takes {', '.join(law.inputs)}."
         )
-    theta, reference = law_theta(source, _family_of(source, family)), reference_of(source)
     if law.name == "power":
         return PowerOf(reference[column], theta["loss_x"], -theta["alpha"])
     return Fitted(law, theta, reference)
 
 
-def _tokens(source: Any, family: str | None, allow_unconverged: bool) -> PowerOf:
+def _read_tokens(source: Any, family: str | None) -> PowerOf:
+    """Return the tokens of the optimum as a power of compute."""
     if isinstance(source, PowerOf):
         return source
-    split = source
-    if isinstance(source, xr.DataTree):
-        mine = _family_of(source, family)
-        split = optimal_split(source, "1x", family=mine, allow_unconverged=allow_unconverged)
-    elif family is not None and "family" in split.dims:
+    split = optimal_split(source, "1x") if isinstance(source, Posterior) else source
+    if family is not None and "family" in split.dims:
         split = split.sel(family=family, drop=True)
     if split.sizes[POINT] != 1:
         raise QuestionError(f"D(C) is taken from an optimal split at one budget; this one has {split.sizes[POINT]}.")
     one = split.isel({POINT: 0}).reset_coords(drop=True)
     return PowerOf(float(split["compute"].squeeze()), one["tokens"], one["b"])
-
-
-def _family_of(fit: xr.DataTree, family: str | None) -> str | None:
-    """Return the family to ask a posterior for: none where its runs are not told apart."""
-    return family if _has_families(fit) else None
 
 
 def _has_families(source: Any) -> bool:
@@ -299,31 +296,29 @@ def _has_families(source: Any) -> bool:
     return isinstance(source, xr.Dataset) and "family" in source.dims
 
 
-def _side_by_side(curves: list[Curve], rng: np.random.Generator) -> list[Any]:
+def _pair_curves(curves: list[Curve], rng: np.random.Generator) -> list[Any]:
     values = [curve._asdict() if isinstance(curve, PowerOf) else curve.theta for curve in curves]
-    together = paired([{name: xr.DataArray(value) for name, value in each.items()} for each in values], rng)
+    together = pair_draws([{name: xr.DataArray(value) for name, value in each.items()} for each in values], rng)
     return [
         PowerOf(**new) if isinstance(old, PowerOf) else old._replace(theta=new)
         for old, new in zip(curves, together, strict=True)
     ]
 
 
-def _decades(out: xr.Dataset) -> xr.DataArray:
+def _measure_widths(out: xr.Dataset) -> xr.DataArray:
     """Return how many decades wide the band of each quantity is, among the draws that cross."""
     names = ["compute", "params", "tokens"]
-    found = [_width(xr.ufuncs.log10(out[name])) for name in names]
+    found = [_width_of_crossing(xr.ufuncs.log10(out[name])) for name in names]
     return xr.concat(found, xr.DataArray(names, dims=QUANTITY, name=QUANTITY)).assign_attrs(units="decades")
 
 
-def _width(values: xr.DataArray) -> xr.DataArray:
-    # Where no draw crosses there is no width; a stand-in keeps the quantiles from an empty set.
+def _width_of_crossing(values: xr.DataArray) -> xr.DataArray:
+    # Where no draw crosses there is no width; zeros keep the quantiles from an empty set.
     none = values.isnull().all(DRAW_DIMS)
-    filled = values.where(~none, 0.0)
-    low, high = (filled.quantile(q, dim=DRAW_DIMS).drop_vars("quantile") for q in ((1 - WIDTH) / 2, (1 + WIDTH) / 2))
-    return (high - low).where(~none)
+    return band_width(values.where(~none, 0.0), WIDTH).where(~none)
 
 
-def _grid(compute: xr.DataArray, ranges: list[tuple[float, float]]) -> xr.DataArray:
+def _choose_grid(compute: xr.DataArray, ranges: list[tuple[float, float]]) -> xr.DataArray:
     """Return compute from the smallest run, or well below the crossing, to well beyond it."""
     crossed = compute.values[np.isfinite(compute.values)]
     first = ranges[0] if ranges else tuple(np.median(crossed) * np.array([1e-8, 1.0])) if crossed.size else (1e18, 1e24)
@@ -331,33 +326,68 @@ def _grid(compute: xr.DataArray, ranges: list[tuple[float, float]]) -> xr.DataAr
     return xr.DataArray(np.geomspace(first[0], 10 * max(far, first[1]), POINTS), dims=POINT, attrs={"units": "FLOP"})
 
 
-def _samples(curve: xr.DataArray, compute: xr.DataArray) -> xr.DataArray:
-    """Return a curve on its own dimension of draws, as many as the crossing has, so that no summary lists it."""
+def _stack_draws(curve: xr.DataArray, compute: xr.DataArray) -> xr.DataArray:
+    """Return a curve with its draws on a dimension of its own: `summary` lists only what has chains and draws."""
     draws = xr.DataArray(np.zeros([compute.sizes[dim] for dim in DRAW_DIMS]), dims=DRAW_DIMS)
     return (curve + draws).stack({SAMPLE: DRAW_DIMS}).reset_index(SAMPLE, drop=True)
 
 
-def _about_constants(unit: str) -> dict[str, Any]:
-    return {"question": QUESTION, "verdict": GIVEN, "loss_unit": unit, "cost": SIX_ND.name}
+def pair_draws(posteriors: Sequence[Draws], rng: np.random.Generator) -> list[dict[str, xr.DataArray]]:
+    """Return the draws of independent posteriors, paired at random and equally many of each.
+
+    Parameters
+    ----------
+    posteriors : sequence of mapping of str to xarray.DataArray
+        The parameters of each by name; a parameter without the dims ``chain`` and ``draw`` is a constant.
+    rng : numpy.random.Generator
+        Shuffles the draws of every posterior but the first that has draws. Unshuffled, the draws of equal models at
+        equal seeds would look correlated.
+
+    Returns
+    -------
+    list of dict
+        The parameters of each posterior, all with the chains and draws of the first posterior that has draws.
+
+    Raises
+    ------
+    QuestionError
+        If they differ in their families.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.answers.crossing import pair_draws
+    >>> first, second = ({"a": xr.DataArray(np.zeros((2, n)), dims=("chain", "draw"))} for n in (3, 8))
+    >>> pair_draws([first, second], np.random.default_rng(1))[1]["a"].shape
+    (2, 3)
+    """
+    plain = [{name: value.drop_vars(DRAW_DIMS, errors="ignore") for name, value in each.items()} for each in posteriors]
+    kept = next((i for i, each in enumerate(plain) if _with_draws(each)), None)
+    if kept is not None:
+        like = _with_draws(plain[kept])[0]
+        plain = [each if i == kept else _reorder_draws(each, like, rng) for i, each in enumerate(plain)]
+    try:
+        xr.align(*(value for each in plain for value in each.values()), join="exact")
+    except ValueError:
+        raise QuestionError(
+            "the posteriors differ in their families; pass family=, one that all of them have."
+        ) from None
+    return plain
 
 
-def _sentences(out: xr.Dataset, unit: str) -> list[str]:
-    families = out["family"].values if "family" in out.dims else [None]
-    return [_sentence(out if name is None else out.sel(family=name), name, unit) for name in families]
+def _with_draws(values: Draws) -> list[xr.DataArray]:
+    return [value for value in values.values() if set(DRAW_DIMS) <= set(value.dims)]
 
 
-def _sentence(one: xr.Dataset, family: Any, unit: str) -> str:
-    share = float(one["probability"])
-    start = f"{family}: " if family is not None else ""
-    if share == 0:
-        return f"{start}L(C) never falls below L(D(C)): these laws do not contradict each other."
-    names = ("compute", "compute_pf_days", "params", "tokens", "loss")
-    flop, days, size, tokens, loss = (float(one[name].median()) for name in names)
-    found = bands(one["compute_pf_days"], [WIDTH]).squeeze("prob")
-    low, high, decades = float(found["lower"]), float(found["upper"]), float(one["decades"].sel(quantity="compute"))
-    width = "" if decades == 0 else f" ({100 * WIDTH:g}%: {low:.2g} to {high:.2g} PF-days, {decades:.1f} decades)"
-    others = "" if share == 1 else f" In {100 * (1 - share):.2g}% of draws they never cross."
-    return (
-        f"{start}L(C) falls below L(D(C)) at {flop:.2g} FLOP, {days:.2g} PF-days{width}, with "
-        f"N = {human_number(size, 2)}, D = {human_number(tokens, 2)} and a loss of {loss:.3g} {unit}.{others}"
-    )
+def _reorder_draws(values: Draws, like: xr.DataArray, rng: np.random.Generator) -> dict[str, xr.DataArray]:
+    drawn = _with_draws(values)
+    if not drawn:
+        return dict(values)
+    shape = tuple(like.sizes[dim] for dim in DRAW_DIMS)
+    count, wanted = drawn[0].sizes["chain"] * drawn[0].sizes["draw"], shape[0] * shape[1]
+    order = np.concatenate([rng.permutation(count) for _ in range(-(-wanted // count))])[:wanted].reshape(shape)
+    chain, draw = (xr.DataArray(index, dims=DRAW_DIMS) for index in np.divmod(order, drawn[0].sizes["draw"]))
+    return {
+        name: value.isel(chain=chain, draw=draw) if set(DRAW_DIMS) <= set(value.dims) else value
+        for name, value in values.items()
+    }

@@ -1,21 +1,21 @@
-"""Do these groups of runs follow other constants? Each parameter of one group against that of another."""
+"""Do groups of runs follow different constants? Each parameter of one group against the same of another."""
 
 from typing import Any
 
 import xarray as xr
 
-from bayescale.answers.posterior import DRAW_DIMS, answer_attrs, card_of, law_of
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.inference import require_quotable
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.groups import FAMILY
 from bayescale.layers.pooling import named, support_of
+from bayescale.posterior import Posterior
 from bayescale.runs.reading.schema import label_text
 
 
 def differences(
     fit: xr.DataTree, group: str = FAMILY, baseline: Any = None, *, allow_unconverged: bool = False
 ) -> xr.Dataset:
-    """Return by how much the parameters of each level of a group differ from those of one of them.
+    """Return how the parameters of each level of a group differ from the parameters of a baseline level.
 
     Parameters
     ----------
@@ -32,9 +32,10 @@ def differences(
     Returns
     -------
     xarray.Dataset
-        A variable for each parameter that differs, dims ``(chain, draw, GROUP)``, without the baseline: how many times
-        that of the baseline it is; or what it is more, of a parameter that may be negative, and of the log odds of a
-        share. ``probability_higher`` is the probability that it is higher, dims ``(parameter, GROUP)``.
+        A variable for each parameter that differs, dims ``(chain, draw, GROUP)``, without the baseline. A positive
+        parameter is given as a multiple of the baseline's, a parameter that may be negative as a difference, a share as
+        a difference of log odds. ``probability_higher``, dims ``(parameter, GROUP)``, is the probability that the
+        parameter is higher than the baseline's.
 
     Raises
     ------
@@ -48,9 +49,9 @@ def differences(
     >>> bs.differences(fit)["alpha"].sizes["family"]
     1
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    card, law, posterior = card_of(fit), law_of(fit), fit["posterior"].to_dataset()
-    found = {name: _effect(posterior, name, group, support_of(law, name)) for name in card.all_priors}
+    view = Posterior.quoted(fit, None, allow_unconverged)
+    card, law, posterior = view.card, view.law, view.draws
+    found = {name: _find_effect(posterior, name, group, support_of(law, name)) for name in card.all_priors}
     effects = {name: effect for name, effect in found.items() if effect is not None}
     if not effects:
         known = sorted({term.group for name in card.all_priors for term in card.terms(name)} & set(posterior.dims))
@@ -74,13 +75,11 @@ def differences(
         )
     answer = xr.Dataset(out).transpose(*DRAW_DIMS, ...)
     answer["probability_higher"] = xr.concat(higher, "parameter").assign_coords(parameter=list(out))
-    about = answer_attrs(fit, f"parameters by {group}, against {baseline}", quotable)
-    return answer.assign_attrs(
-        about | {"group": group, "baseline": baseline, "answer": _sentence(answer, group, baseline)}
-    )
+    question = f"parameters by {group}, against {baseline}"
+    return answer.assign_attrs(view.attrs("differences", question, group=group, baseline=baseline))
 
 
-def _effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.DataArray | None:
+def _find_effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.DataArray | None:
     """Return a parameter's differences between the levels on the scale on which they add up; None where it has none."""
     if group != FAMILY:
         return posterior.get(named(name, group))
@@ -90,15 +89,3 @@ def _effect(posterior: xr.Dataset, name: str, group: str, support: str) -> xr.Da
     if support == "positive":
         return xr.ufuncs.log(value)
     return value if support == "real" else xr.ufuncs.log(value) - xr.ufuncs.log1p(-value)
-
-
-def _sentence(found: xr.Dataset, group: str, baseline: str) -> str:
-    """Return which parameters differ for sure: the sign of the difference has a probability of 97.5% or more."""
-    sure = found["probability_higher"].stack(which=("parameter", group))
-    said = [
-        f"{parameter} of {level} is {'higher' if p > 0.5 else 'lower'} than of {baseline} "
-        f"(probability {max(p, 1 - p):.3f})"
-        for (parameter, level), p in zip(sure["which"].values, sure.values, strict=True)
-        if max(p, 1 - p) >= 0.975
-    ]
-    return "; ".join(said) + "." if said else "No parameter differs for sure: none has a sign of probability 0.975."

@@ -6,38 +6,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.posterior import (
-    DRAW_DIMS,
-    POINT,
-    answer_attrs,
-    card_of,
-    complete_inputs,
-    compute_points,
-    cost_of,
-    decades_beyond,
-    distance_in,
-    law_of,
-    law_theta,
-    loss_unit,
-    own_distance,
-    reference_of,
-    respond_at,
-    same_length,
-    scale_points,
-    spans_of,
-    theta_of,
-)
-from bayescale.answers.split import optimal_split
+from bayescale.answers.optimal_split import optimal_split
+from bayescale.answers.summary import band_width
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
-from bayescale.inference.sampling import SEED
-from bayescale.layers.drift import respond
-from bayescale.layers.noise import NOISES, draw_response, no_error
-from bayescale.layers.shared_errors import new_errors
+from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs, same_length
+from bayescale.layers.noise import NOISES
+from bayescale.posterior import SEED, Posterior
+
+WIDTH = 0.9  # the mass of the band whose width is taken apart: it exists under heavy-tailed noise too
 
 
 def extrapolate(
-    fit: xr.DataTree,
+    fit: xr.DataTree | Posterior,
     compute: Any = None,
     *,
     params: Any = None,
@@ -56,8 +36,10 @@ def extrapolate(
     compute : str, float or list of either, optional
         FLOP, or a multiple of the largest run such as ``"100x"``. Alone, the run is taken at the recommended split: the
         posterior median of the compute-optimal N. With ``params`` or ``tokens``, the other follows from the cost model.
-    params, tokens : float or list, optional
-        N and D of the runs in question; both, or one and ``compute``.
+    params : float or list, optional
+        N of the runs in question, with ``tokens`` or ``compute``.
+    tokens : float or list, optional
+        D of the runs in question, with ``params`` or ``compute``.
     at : mapping of str, optional
         Anything else that the law takes, by column, such as ``{"unique_tokens": "25B"}`` or ``{"width": 4096}``; a
         multiple such as ``"10x"`` is of the largest in the runs.
@@ -85,13 +67,13 @@ def extrapolate(
 
     Notes
     -----
-    The band is that of the fitted form. A plain card's does not know that its form may be wrong, and is too narrow far
-    from the runs; that of a card with a drift does (``bs.fit(runs, "chinchilla+drift")``), and `forecast` asks several
-    forms. `backtest` says how often such bands held on the runs at hand.
+    The band belongs to the fitted form. A plain card takes its form to be exact, and its band is too narrow far from
+    the runs. A card with a drift (``bs.fit(runs, "chinchilla+drift")``) allows for a wrong form, and `forecast` asks
+    several forms. `backtest` says how often such bands held on the runs at hand.
 
-    Errors that runs share (``[errors]`` of the card) are drawn anew, also at a budget that was fitted: each draw has
-    one for all points of the same compute in a family, or of the same design, so that the draws of their difference are
-    without it. A point is taken to be in the middle of its budget's profile.
+    Errors that runs share (``[errors]`` of the card) are drawn anew, also at a budget that was fitted. In each draw all
+    points of the same compute in a family, or of the same design, have the same error: it cancels in their difference.
+    A point is taken to be in the middle of its budget's profile.
 
     Examples
     --------
@@ -101,53 +83,41 @@ def extrapolate(
     >>> far["loss"].dims
     ('chain', 'draw', 'point')
     """
-    quotable = require_quotable(fit, allow_unconverged)
+    view = Posterior.quoted(fit, family, allow_unconverged)
     given = {"compute": compute, "params": params, "tokens": tokens, **(at or {})}
-    inputs, how = _inputs(fit, {k: v for k, v in given.items() if v is not None}, family, allow_unconverged)
-    card, law, rng = card_of(fit), law_of(fit), np.random.default_rng([seed, 1])
-    noise = card.noise.family
-    expected, theta = respond_at(fit, inputs, family)
+    inputs, how = _find_inputs(view, {k: v for k, v in given.items() if v is not None})
+    card, rng = view.card, np.random.default_rng([seed, 1])
+    expected, theta = view.respond(inputs)
     expected = mean = expected.transpose(*DRAW_DIMS, POINT, ...)
     if card.errors:
-        drawn = theta_of(fit, family)
-        errors, groups = new_errors(card, drawn, inputs, expected.isel(dict.fromkeys(DRAW_DIMS, 0), drop=True), rng)
-        mean, theta = respond(card, drawn | errors, {**inputs, **groups}, reference_of(fit), spans_of(fit))
-        mean = mean.transpose(*expected.dims)
-    response = draw_response(noise, mean, theta, rng, no_error(noise))
-    measure = (lambda y: y) if NOISES[noise].of_shares else xr.ufuncs.log
-    by_law = law.at(np, inputs, law_theta(fit, family), reference_of(fit))
-    widths = {"parameters": _width(measure(by_law)) ** 2}
+        mean, theta = view.respond_with_new_errors(inputs, expected, rng)
+    response = view.draw_new_run(mean, theta, rng)
+    measure = (lambda y: y) if NOISES[card.noise.family].of_shares else xr.ufuncs.log
+    by_law = view.by_law(inputs)
+    widths = {"parameters": band_width(measure(by_law), WIDTH) ** 2}
     if card.discrepancy:
-        widths["drift"] = _width(measure(expected) - measure(by_law)) ** 2
+        widths["drift"] = band_width(measure(expected) - measure(by_law), WIDTH) ** 2
     if card.errors:
-        widths["errors"] = _width(measure(mean) - measure(expected)) ** 2
+        widths["errors"] = band_width(measure(mean) - measure(expected), WIDTH) ** 2
     # A scatter with few degrees of freedom has draws whose loss rounds to zero; quantiles bear that.
     with np.errstate(divide="ignore"):
-        widths["noise"] = _width(measure(response) - measure(mean)) ** 2
-    unit, name = loss_unit(fit), law.response
+        widths["noise"] = band_width(measure(response) - measure(mean), WIDTH) ** 2
+    unit, name = view.loss_unit, view.response
     out = xr.Dataset(
         {
             f"expected_{name}": expected.assign_attrs(units=unit, long_name=f"{name} without the scatter of runs"),
             name: response.assign_attrs(units=unit, long_name=f"{name} of one new run"),
         }
-        | {f"share_{part}": width / sum(widths.values()) for part, width in widths.items()}
-    ).assign_coords(inputs | {"decades_beyond": decades_beyond(fit, inputs)})
-    out = out.assign_coords(own_distance(fit, inputs, out, family))
-    about = answer_attrs(fit, f"{name} {how}", quotable) | {"distance_in": distance_in(fit, inputs)}
-    return out.assign_attrs(about)
+        | {f"share_{part}": width / sum(widths.values()) for part, width in widths.items()},
+        inputs | view.distances(inputs, "family" in expected.dims),
+        view.attrs("extrapolate", f"{name} {how}", distance_in=view.distance_in(inputs)),
+    )
+    return out
 
 
-def _width(values: xr.DataArray) -> xr.DataArray:
-    """Return the width of the central 90%: a spread that exists under heavy-tailed noise too."""
-    low, high = (values.quantile(q, dim=DRAW_DIMS).drop_vars("quantile") for q in (0.05, 0.95))
-    return high - low
-
-
-def _inputs(
-    fit: xr.DataTree, given: dict[str, Any], family: str | None, allow_unconverged: bool
-) -> tuple[dict[str, xr.DataArray], str]:
+def _find_inputs(view: Posterior, given: dict[str, Any]) -> tuple[dict[str, xr.DataArray], str]:
     """Return all that the law takes, dims ``point`` (and ``family`` where the split differs by family), and how."""
-    law, cost = law_of(fit), cost_of(fit)
+    law, cost = view.law, view.cost
     if not given and law.has_split:
         raise QuestionError(
             "say where: compute alone (the recommended split is taken), or two of params, tokens and compute; "
@@ -159,14 +129,12 @@ def _inputs(
         )
     if "compute" in given and law.has_split and given.keys().isdisjoint({"params", "tokens", "step"}):
         others = {name: value for name, value in given.items() if name != "compute"}
-        split = optimal_split(fit, given["compute"], at=others, family=family, allow_unconverged=allow_unconverged)
+        split = optimal_split(view, given["compute"], at=others)
         c = split["compute"].reset_coords(drop=True)
         n = np.exp(xr.ufuncs.log(split["params"]).median(DRAW_DIMS)).reset_coords(drop=True)
         found = {"params": n, "tokens": cost.tokens(n, c), "compute": c}
         found |= {name: split[name].reset_coords(drop=True) for name in others}
         return complete_inputs(law, found, cost), "at the recommended split"
-    points = same_length(
-        {k: compute_points(fit, v) if k == "compute" else scale_points(fit, v, k) for k, v in given.items()}
-    )
+    points = same_length({name: view.points(values, name) for name, values in given.items()})
     named = " and ".join({"params": "N", "tokens": "D"}.get(name, name) for name in law.inputs)
     return complete_inputs(law, points, cost), f"at the given {named}"

@@ -7,22 +7,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayescale.answers.posterior import (
-    DRAW_DIMS,
-    answer_attrs,
-    decades_beyond,
-    expected_loss,
-    law_of,
-    loss_unit,
-    scale_points,
-)
-from bayescale.answers.probability import probability
-from bayescale.answers.summary import bands
+from bayescale.answers.summary import bands, probability
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.inference import require_quotable
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.numbers import parse_number
 from bayescale.papers.tables import published_table
+from bayescale.posterior import Posterior
 
 FORM, MODEL = "form", "model"
 NEEDED, OPTIONAL = ("name", "params", "tokens"), ("source", "note")
@@ -70,30 +61,29 @@ def known_models(
 
     Notes
     -----
-    The expected loss is that of a model trained as the fitted runs were, on their text with their tokenizer: not the
-    one that its authors report.
+    The expected loss is the loss of a model trained as the fitted runs were, on their text with their tokenizer. It is
+    not the loss that the authors of the model report.
 
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.known_models import known_models
+    >>> from bayescale.answers import known_models
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> models = known_models(fit, [{"name": "mine", "params": "8B", "tokens": "15T"}], family="english")
     >>> models["compute_in_gpt3"].sel(model=["Chinchilla", "mine"]).values.round(2).tolist()
     [1.87, 2.29]
     """
-    table, named = _table(rows), _named(fits)
-    quotable = {name: require_quotable(fit, allow_unconverged) for name, fit in named.items()}
+    table, views = _read_table(rows), _open_forms(fits, family, allow_unconverged)
     sizes = {name: xr.DataArray(table[name].to_numpy(), dims=MODEL) for name in ("params", "tokens")}
     compute = SIX_ND.compute(sizes["params"], sizes["tokens"])
-    losses = [_losses(fit, sizes, at, family) for fit in named.values()]
-    beyond = [decades_beyond(fit, sizes | {"compute": compute}) for fit in named.values()]
-    forms = xr.DataArray(list(named), dims=FORM, name=FORM)
-    # Posteriors may differ in their numbers of draws; what one of them lacks is missing, and no band counts it.
+    losses = [_expect_losses(view, sizes, at) for view in views.values()]
+    beyond = [view.decades_beyond(sizes | {"compute": compute}) for view in views.values()]
+    forms = xr.DataArray(list(views), dims=FORM, name=FORM)
+    # Posteriors may differ in their numbers of draws. Draws that a posterior lacks are NaN, which bands leave out.
     together = xr.concat(losses, forms, join="outer").transpose(*DRAW_DIMS, FORM, MODEL, ...)
-    first = next(iter(named.values()))
+    first = next(iter(views.values()))
     out = xr.Dataset(
-        {"expected_loss": together.assign_attrs(units=loss_unit(first), long_name="loss by the law")},
+        {"expected_loss": together.assign_attrs(units=first.loss_unit, long_name="loss by the law")},
         {MODEL: table["name"].to_numpy(dtype=str), **sizes},
     )
     out = out.assign_coords(
@@ -104,9 +94,9 @@ def known_models(
         note=(MODEL, table["note"].to_numpy(dtype=str)),
         decades_beyond=xr.concat(beyond, forms),
     )
-    about = answer_attrs(first, "known models", "; ".join(dict.fromkeys(quotable.values())))
-    about |= {"model": ", ".join(named), "cost": SIX_ND.name, "warning": _warning(named)}
-    return out.assign_attrs(about)
+    attrs = first.attrs("known_models", "known models", warning=_warn_of_embeddings(views))
+    attrs["verdict"] = "; ".join(dict.fromkeys(view.verdict for view in views.values()))
+    return out.assign_attrs(attrs | {"model": ", ".join(views), "cost": SIX_ND.name})
 
 
 def known_models_table(models: xr.Dataset, prob: float = 0.95) -> pd.DataFrame:
@@ -133,7 +123,7 @@ def known_models_table(models: xr.Dataset, prob: float = 0.95) -> pd.DataFrame:
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.known_models import known_models, known_models_table
+    >>> from bayescale.answers import known_models, known_models_table
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> known_models_table(known_models(fit, family="english")).index.tolist()[:3]
     ['GPT-NeoX', 'GPT-3', 'Gopher']
@@ -168,12 +158,18 @@ def better(
     ----------
     fits : xarray.DataTree or mapping of str to xarray.DataTree
         A posterior from `fit`, or several by the name that their form shall have.
-    first, second : str
-        Names of known models or of your own.
+    first : str
+        Name of a known model or of one of your own.
+    second : str
+        Name of the model that the first is compared with.
     rows : DataFrame or iterable of mapping, optional
         Your own models, as in `known_models`.
-    at, family, allow_unconverged
-        As in `known_models`.
+    at : mapping of str, optional
+        What else a law takes, by column, the same for every model.
+    family : str, optional
+        One family; by default all of them, on the dimension ``family``.
+    allow_unconverged : bool
+        Answer although a posterior failed its diagnostics; the answer is marked.
 
     Returns
     -------
@@ -194,7 +190,7 @@ def better(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.known_models import better
+    >>> from bayescale.answers import better
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> float(better(fit, "PaLM", "GPT-NeoX", family="english")["probability"].squeeze()) > 0.99
     True
@@ -208,52 +204,50 @@ def better(
             )
     loss = models["expected_loss"].reset_coords(drop=True)
     difference = loss.sel(model=first) - loss.sel(model=second)
-    by_form = [_share_below_zero(difference.sel(form=form)) for form in difference[FORM].values]
+    by_form = [_measure_share_below_zero(difference.sel(form=form)) for form in difference[FORM].values]
     out = xr.Dataset({"difference": difference.assign_attrs(units=models.attrs["loss_unit"])})
     out = out.merge(xr.concat(by_form, difference[FORM]))
-    return out.assign_attrs(models.attrs, question=f"is the loss of {first} below that of {second}?")
+    return out.assign_attrs(models.attrs, asked="better", question=f"is the loss of {first} below that of {second}?")
 
 
-def _share_below_zero(difference: xr.DataArray) -> xr.Dataset:
+def _measure_share_below_zero(difference: xr.DataArray) -> xr.Dataset:
     # Draws that only another form has are missing in all families at once.
     draws = difference.dropna("draw", how="all").dropna("chain", how="all")
     return probability(draws < 0)
 
 
-def _named(fits: Fits) -> dict[str, xr.DataTree]:
+def _open_forms(fits: Fits, family: str | None, allow_unconverged: bool) -> dict[str, Posterior]:
     named = {str(fits.attrs["model"]): fits} if isinstance(fits, xr.DataTree) else dict(fits)
     if not named:
         raise QuestionError("no posterior was given; pass a fit, or several by name.")
-    odd = [f"{name} (of {law_of(fit).response})" for name, fit in named.items() if law_of(fit).response != "loss"]
+    views = {name: Posterior(fit, family) for name, fit in named.items()}
+    odd = [f"{name} (of {view.response})" for name, view in views.items() if view.response != "loss"]
     if odd:
         raise QuestionError(
             f"known models are compared by their loss; this is not a law of the loss: {', '.join(odd)}."
         )
-    units = {name: loss_unit(fit) for name, fit in named.items()}
+    units = {name: view.loss_unit for name, view in views.items()}
     if len(set(units.values())) > 1:
-        said = ", ".join(f"{name} in {unit}" for name, unit in units.items())
-        raise QuestionError(f"losses in different units cannot stand in one table: {said}.")
-    return named
+        named_units = ", ".join(f"{name} in {unit}" for name, unit in units.items())
+        raise QuestionError(f"losses in different units cannot stand in one table: {named_units}.")
+    return {name: Posterior.quoted(fit, family, allow_unconverged) for name, fit in named.items()}
 
 
-def _losses(
-    fit: xr.DataTree, sizes: Mapping[str, xr.DataArray], at: Mapping[str, Any] | None, family: str | None
-) -> xr.DataArray:
-    others = {name: scale_points(fit, value, name).squeeze(drop=True) for name, value in (at or {}).items()}
-    loss = expected_loss(fit, {**sizes, **others}, family)
+def _expect_losses(view: Posterior, sizes: Mapping[str, xr.DataArray], at: Mapping[str, Any] | None) -> xr.DataArray:
+    loss = view.expect({**sizes, **view.single_points(at)})
     return loss.assign_coords({dim: np.arange(loss.sizes[dim]) for dim in DRAW_DIMS})
 
 
-def _warning(named: Mapping[str, xr.DataTree]) -> str:
-    bare = [name for name, fit in named.items() if fit.attrs.get("params_convention") == "non-embedding"]
+def _warn_of_embeddings(views: Mapping[str, Posterior]) -> str:
+    bare = [name for name, view in views.items() if view.fit.attrs.get("params_convention") == "non-embedding"]
     if not bare:
         return ""
     return f"N of the known models counts the embeddings, N of the runs of {', '.join(bare)} does not."
 
 
-def _table(rows: Rows | None) -> pd.DataFrame:
+def _read_table(rows: Rows | None) -> pd.DataFrame:
     known = published_table("known-models")
-    own = _own_rows(rows)
+    own = _read_own_rows(rows)
     table = known if own.empty else pd.concat([known, own], ignore_index=True)
     twins = sorted(set(table["name"][table["name"].duplicated()]))
     if twins:
@@ -261,16 +255,16 @@ def _table(rows: Rows | None) -> pd.DataFrame:
     return table.fillna({"source": "", "note": ""})
 
 
-def _own_rows(rows: Rows | None) -> pd.DataFrame:
+def _read_own_rows(rows: Rows | None) -> pd.DataFrame:
     if rows is None:
         return pd.DataFrame()
     given = rows.reset_index(drop=True) if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
     accepted = (*NEEDED, *OPTIONAL)
     for column in given.columns:
         if column not in accepted:
-            said = did_you_mean(str(column), accepted)
+            meant = did_you_mean(str(column), accepted)
             raise QuestionError(
-                f"rows: there is no column {column!r} in this table.{said} Columns: {', '.join(accepted)}."
+                f"rows: there is no column {column!r} in this table.{meant} Columns: {', '.join(accepted)}."
             )
     if given.empty:
         return given
@@ -279,12 +273,12 @@ def _own_rows(rows: Rows | None) -> pd.DataFrame:
         raise QuestionError(f"rows: {', '.join(missing)} is missing; each row needs {', '.join(NEEDED)}.")
     ready = given.astype(object)
     for column in ("params", "tokens"):
-        ready[column] = [_size(value, column, i, given) for i, value in enumerate(given[column])]
-    ready["name"] = [_name(value, i) for i, value in enumerate(given["name"])]
+        ready[column] = [_parse_size(value, column, i, given) for i, value in enumerate(given[column])]
+    ready["name"] = [_parse_name(value, i) for i, value in enumerate(given["name"])]
     return ready.astype({"params": float, "tokens": float})
 
 
-def _size(value: Any, column: str, i: int, given: pd.DataFrame) -> float:
+def _parse_size(value: Any, column: str, i: int, given: pd.DataFrame) -> float:
     try:
         number = parse_number(value)
     except ValueError:
@@ -297,7 +291,7 @@ def _size(value: Any, column: str, i: int, given: pd.DataFrame) -> float:
     return number
 
 
-def _name(value: Any, i: int) -> str:
+def _parse_name(value: Any, i: int) -> str:
     if pd.isna(value) or not str(value).strip():
         raise QuestionError(f"rows, row {i}, column 'name': got {value!r}; accepted: a name.")
     return str(value).strip()

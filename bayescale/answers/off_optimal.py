@@ -5,25 +5,12 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import elementwise
 
-from bayescale.answers.posterior import (
-    POINT,
-    answer_attrs,
-    complete_inputs,
-    cost_of,
-    expected_loss,
-    law_of,
-    law_theta,
-    loss_unit,
-    reference_of,
-)
-from bayescale.answers.split import optimal_split
-from bayescale.answers.summary import bands
-from bayescale.answers.unlimited import unlimited_loss
+from bayescale.answers.loss_of_compute import unlimited_loss
+from bayescale.answers.optimal_split import optimal_split
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
-from bayescale.numbers import human_number
+from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs
+from bayescale.posterior import Posterior
 
 FACTOR = "factor"
 # From 0.6 to 2.2 times the best size Kaplan et al. 2020 found at most 20% more compute.
@@ -31,7 +18,7 @@ FACTORS = (*(0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9), *(1.0, 1.15, 1.3, 1
 
 
 def convergence_gap(
-    fit: xr.DataTree,
+    fit: xr.DataTree | Posterior,
     compute: Any = "100x",
     *,
     at: Mapping[str, Any] | None = None,
@@ -58,7 +45,7 @@ def convergence_gap(
     xarray.Dataset
         ``gap``, L(N_opt, D_opt) over L(N_opt, D without limit), less 1, dims ``(chain, draw, point[, family])``;
         ``optimal_loss`` and ``converged_loss``, of which it is made; ``params``, N_opt; coords ``compute``,
-        ``decades_beyond``. ``attrs["answer"]`` says it in words.
+        ``decades_beyond``.
 
     Raises
     ------
@@ -72,26 +59,25 @@ def convergence_gap(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.off_optimal import convergence_gap
+    >>> from bayescale.answers import convergence_gap
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> bool((convergence_gap(fit, "10x", family="english")["gap"] > 0).all())
     True
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    split = optimal_split(fit, compute, at=at, family=family, allow_unconverged=allow_unconverged)
-    others = _others(split, at)
-    converged = unlimited_loss(fit, {"params": split["params"].reset_coords(drop=True), **others}, "tokens", family)
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    split = optimal_split(view, compute, at=at)
+    inputs = {"params": split["params"].reset_coords(drop=True), **_take_others(split, at)}
+    converged = unlimited_loss(view, inputs, "tokens")
     out = split[["params", "optimal_loss"]]
-    out["converged_loss"] = converged.assign_attrs(units=loss_unit(fit), long_name="loss with unlimited tokens")
+    out["converged_loss"] = converged.assign_attrs(units=view.loss_unit, long_name="loss with unlimited tokens")
     gap = out["optimal_loss"] / out["converged_loss"] - 1
     out["gap"] = gap.assign_attrs(units="1", long_name="how far above the converged loss")
-    said = [f"{where} the best model stops {_band(one['gap'])} above its converged loss." for where, one in _each(out)]
-    about = answer_attrs(fit, "how far from convergence the optimum stops", quotable)
-    return out.transpose("chain", "draw", POINT, ...).assign_attrs(about, answer=" ".join(said))
+    attrs = view.attrs("convergence_gap", "how far from convergence the optimum stops")
+    return out.transpose(*DRAW_DIMS, POINT, ...).assign_attrs(attrs)
 
 
 def off_optimal(
-    fit: xr.DataTree,
+    fit: xr.DataTree | Posterior,
     compute: Any = "100x",
     factors: Iterable[float] = FACTORS,
     *,
@@ -123,7 +109,6 @@ def off_optimal(
         ``(chain, draw, point, factor[, family])``; ``tokens_ratio``, its tokens over the optimal ones, which at one
         batch size are its steps; both infinite where a model of that size never reaches the loss. ``reachable``, the
         share of draws in which it does; ``params``, the best N. Coords ``factor``, ``compute``, ``decades_beyond``.
-        ``attrs["answer"]`` says it in words.
 
     Raises
     ------
@@ -139,58 +124,55 @@ def off_optimal(
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.answers.off_optimal import off_optimal
+    >>> from bayescale.answers import off_optimal
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
     >>> off = off_optimal(fit, "10x", [0.6, 1.0, 2.2], family="english")
     >>> bool((off["extra_compute"].sel(factor=[0.6, 2.2]) > 0).all())
     True
     """
-    quotable = require_quotable(fit, allow_unconverged)
-    sizes = _sizes(factors)
-    split = optimal_split(fit, compute, at=at, family=family, allow_unconverged=allow_unconverged)
+    view = Posterior.quoted(fit, family, allow_unconverged)
+    sizes = _check_factors(factors)
+    split = optimal_split(view, compute, at=at)
     best = split[["params", "tokens", "optimal_loss"]].reset_coords(drop=True)
-    others = _others(split, at)
+    others = _take_others(split, at)
     params = best["params"] * sizes
-    reached = unlimited_loss(fit, {"params": params, **others}, "tokens", family) < best["optimal_loss"]
-    tokens = _tokens_to_reach(fit, best, params, reached, others, family)
-    cost = cost_of(fit)
-    spent = cost.compute(params, tokens) / cost.compute(best["params"], best["tokens"]) - 1
+    reached = unlimited_loss(view, {"params": params, **others}, "tokens") < best["optimal_loss"]
+    tokens = _solve_for_tokens(view, best, params, reached, others)
+    spent = view.cost.compute(params, tokens) / view.cost.compute(best["params"], best["tokens"]) - 1
+    ratio = tokens / best["tokens"]
     out = split[["params"]]
     out["extra_compute"] = spent.where(reached, np.inf).assign_attrs(units="1", long_name="extra compute")
-    out["tokens_ratio"] = (tokens / best["tokens"]).where(reached, np.inf).assign_attrs(
-        units="1", long_name="tokens over the optimal ones"
-    )  # fmt: skip
-    out["reachable"] = reached.mean(("chain", "draw")).assign_attrs(long_name="share of draws that reach the loss")
-    out = out.assign_coords({FACTOR: sizes}).transpose("chain", "draw", POINT, FACTOR, ...)
-    about = answer_attrs(fit, "cost of being off the optimal size", quotable)
-    return out.assign_attrs(about, answer=" ".join(_cost_sentence(where, one) for where, one in _each(out)))
+    out["tokens_ratio"] = ratio.where(reached, np.inf).assign_attrs(units="1", long_name="tokens over the optimal ones")
+    out["reachable"] = reached.mean(DRAW_DIMS).drop_attrs().assign_attrs(long_name="share of draws that reach the loss")
+    out = out.assign_coords({FACTOR: sizes}).transpose(*DRAW_DIMS, POINT, FACTOR, ...)
+    return out.assign_attrs(view.attrs("off_optimal", "cost of being off the optimal size"))
 
 
-def _sizes(factors: Iterable[float]) -> xr.DataArray:
+def _check_factors(factors: Iterable[float]) -> xr.DataArray:
     values = np.atleast_1d(np.asarray(factors if np.isscalar(factors) else list(factors), dtype=float))
     if not (values.size and np.isfinite(values).all() and (values > 0).all()):
         raise QuestionError(f"factors: accepted: numbers above 0, multiples of the best size; got {factors!r}.")
     return xr.DataArray(values, {FACTOR: values}, dims=FACTOR)
 
 
-def _others(split: xr.Dataset, at: Mapping[str, Any] | None) -> dict[str, xr.DataArray]:
+def _take_others(split: xr.Dataset, at: Mapping[str, Any] | None) -> dict[str, xr.DataArray]:
     return {name: split[name].reset_coords(drop=True) for name in at or {}}
 
 
-def _tokens_to_reach(
-    fit: xr.DataTree,
+def _solve_for_tokens(
+    view: Posterior,
     best: xr.Dataset,
     params: xr.DataArray,
     reached: xr.DataArray,
     others: Mapping[str, xr.DataArray],
-    family: str | None,
 ) -> xr.DataArray:
-    """Return the tokens with which models of those sizes come to the optimal loss; anything where none do."""
-    law, cost, reference = law_of(fit), cost_of(fit), reference_of(fit)
-    theta = law_theta(fit, family)
+    """Return the tokens with which models of those sizes reach the optimal loss; any number where no tokens do."""
+    from scipy.optimize import elementwise
+
+    law, cost, reference, theta = view.law, view.cost, view.reference, view.law_theta
     names = (*others, *theta)
-    # Where no tokens reach the loss, the one that the optimal tokens give stands in, so that the solver has a root.
-    instead = expected_loss(fit, {"params": params, "tokens": best["tokens"], **others}, family)
+    # Where no tokens reach the loss, the loss at the optimal tokens replaces it: the solver then has a root to find.
+    instead = view.expect({"params": params, "tokens": best["tokens"], **others})
     wanted = best["optimal_loss"].where(reached, instead)
     given: tuple[xr.DataArray, ...] = (wanted, params, xr.ufuncs.log(best["tokens"]), *others.values(), *theta.values())
     wanted, size, start, *values = xr.broadcast(*given)
@@ -212,38 +194,3 @@ def _tokens_to_reach(
             f"of {sound.size} draws and sizes. Ask for sizes nearer to the best."
         )
     return start.copy(data=np.exp(found.x))
-
-
-def _each(out: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
-    """Return each point and family of an answer, with words for where it is."""
-    families = out["family"].values if "family" in out.dims else [None]
-    parts = []
-    for name in families:
-        mine = out if name is None else out.sel(family=name)
-        for i in range(mine.sizes[POINT]):
-            one = mine.isel({POINT: i})
-            parts.append((f"{f'{name}, ' if name is not None else ''}{float(one['compute']):.3g} FLOP:", one))
-    return parts
-
-
-def _band(share: xr.DataArray) -> str:
-    found = 100 * bands(share, [0.95]).squeeze("prob")
-    low, middle, high = (_digits(float(found[name])) for name in ("lower", "median", "upper"))
-    return f"{middle}% (95%: {low} to {high}%)"
-
-
-def _digits(percent: float) -> str:
-    return f"{percent:.0f}" if percent >= 99.5 else f"{round(percent, 2) + 0.0:.2g}"
-
-
-def _cost_sentence(where: str, one: xr.Dataset) -> str:
-    said = []
-    for factor in (one[FACTOR].values.min(), one[FACTOR].values.max()):
-        mine = one.sel({FACTOR: factor})
-        never = 1 - float(mine["reachable"])
-        if never > 0:
-            said.append(f"{factor:g} times that size never gets there in {_digits(100 * never)}% of draws")
-        else:
-            said.append(f"{factor:g} times that size takes {_band(mine['extra_compute'])} more compute")
-    best = human_number(float(one["params"].median()))
-    return f"{where} the best N is {best}. For the same loss {'; '.join(dict.fromkeys(said))}."

@@ -1,4 +1,4 @@
-"""From draws to a table: medians and credible bands."""
+"""From draws to a table: medians, credible bands, and the probability of an event."""
 
 import warnings
 from collections.abc import Iterable
@@ -9,12 +9,13 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.errors import QuestionError
+from bayescale.laws.inputs import DRAW_DIMS
 
 BANDS = (0.5, 0.8, 0.95)
 
 
-def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str] = ("chain", "draw")) -> xr.Dataset:
-    """Return the median and equal-tailed bands of draws; a draw may be infinite, and one that is NaN does not count.
+def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str] = DRAW_DIMS) -> xr.Dataset:
+    """Return the median and equal-tailed bands of draws; infinite draws count, draws that are NaN are left out.
 
     Returns
     -------
@@ -31,7 +32,7 @@ def bands(draws: xr.DataArray, prob: Iterable[float] = BANDS, dim: Iterable[str]
     """
     prob = np.asarray(list(prob), dtype=float)
     dims = list(dim)
-    # Between a number and infinity nothing can be interpolated: a quantile is then one of the draws.
+    # Between a number and infinity there is nothing to interpolate: each quantile is then one of the draws.
     method: Any = "higher" if bool(np.isinf(draws).any()) else "linear"
 
     def at(q: np.ndarray) -> xr.DataArray:
@@ -84,7 +85,7 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
         index = found["median"].dims
         for at in np.ndindex(*(found.sizes[d] for d in index)):
             pick = dict(zip(index, at, strict=True))
-            labels = {str(d): _label(answer, str(d), i) for d, i in pick.items()}
+            labels = {str(d): _read_label(answer, str(d), i) for d, i in pick.items()}
             limits = {
                 f"{side}_{100 * p:g}": float(found[side].isel(pick).sel(prob=p))
                 for p in prob
@@ -100,5 +101,70 @@ def summary(answer: xr.Dataset, prob: Iterable[float] = BANDS) -> pd.DataFrame:
     return table.fillna({"family": ""} if "family" in table else {}).set_index(keys)
 
 
-def _label(answer: xr.Dataset, dim: str, i: int) -> object:
+def _read_label(answer: xr.Dataset, dim: str, i: int) -> object:
     return answer[dim].values[i] if dim in answer.coords else i
+
+
+def band_width(values: xr.DataArray, mass: float) -> xr.DataArray:
+    """Return the width of the central band of the draws; a draw that is NaN does not count."""
+    variable = values.variable.transpose(*DRAW_DIMS, ...)
+    low, high = np.nanquantile(variable.values, [(1 - mass) / 2, (1 + mass) / 2], axis=(0, 1))
+    kept = variable.dims[2:]
+    return xr.DataArray(high - low, {name: values.coords[name] for name in kept if name in values.coords}, kept)
+
+
+def probability(event: xr.DataArray) -> xr.Dataset:
+    """Return the probability of an event and its Monte Carlo standard error.
+
+    Parameters
+    ----------
+    event : xarray.DataArray
+        Whether the event happens in each draw: bool, with the dims ``chain`` and ``draw``.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``probability`` and ``mc_error``, on the dims that are left.
+
+    Notes
+    -----
+    The error is the standard deviation of a Beta distribution over the effective draws, which is above zero even where
+    all draws agree.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.answers import probability
+    >>> found = probability(xr.DataArray([[True, True, True, True, False] * 80], dims=("chain", "draw")))
+    >>> float(found["probability"]), bool(found["mc_error"] < 0.05)
+    (0.8, True)
+    """
+    from arviz_stats.base import array_stats
+
+    happened = event.transpose(*DRAW_DIMS, ...).astype(float)
+    effective = happened.isel(chain=0, draw=0, drop=True).copy(
+        data=array_stats.ess(happened.values, chain_axis=0, draw_axis=1, method="mean")
+    )
+    # The effective number of a handful of draws cannot be estimated: the draws then count as independent.
+    effective = effective.fillna(event.sizes["chain"] * event.sizes["draw"])
+    share = happened.mean(DRAW_DIMS)
+    success, failure = share * effective + 0.5, (1 - share) * effective + 0.5
+    total = success + failure
+    error = np.sqrt(success * failure / (total**2 * (total + 1)))
+    return xr.Dataset({"probability": share, "mc_error": error})
+
+
+def response_names(answer: xr.Dataset) -> tuple[str, str]:
+    """Return the names of an answer's variables: of the expected response, and of that of one new run.
+
+    An answer that does not say its response is of the loss, as answers of version 0.1.0 are.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> from bayescale.answers import response_names
+    >>> response_names(xr.Dataset(attrs={"response": "accuracy"}))
+    ('expected_accuracy', 'accuracy')
+    """
+    response = str(answer.attrs.get("response", "loss"))
+    return f"expected_{response}", response

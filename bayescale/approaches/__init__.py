@@ -1,12 +1,12 @@
 """Hoffmann et al.'s three approaches to the compute-optimal split, each Bayesian, and whether they agree."""
 
 from bayescale.approaches.agreement import agreement
-from bayescale.approaches.envelope import envelope_fit
-from bayescale.approaches.isoflop import isoflop_fit, profile_curves
+from bayescale.approaches.approaches import approaches, approaches_table, published_beside
+from bayescale.approaches.envelope_fit import envelope_fit
+from bayescale.approaches.isoflop_fit import isoflop_fit, profile_curves
 from bayescale.approaches.ladder import ladder
-from bayescale.approaches.minima import line_through, parabola_minima, params_on_line
-from bayescale.approaches.posterior import line_split
-from bayescale.approaches.together import approaches, approaches_table, published_beside
+from bayescale.approaches.parabola_minima import line_through, parabola_minima, params_on_line
+from bayescale.approaches.sample_estimator import line_split
 
 __all__ = [
     "agreement",

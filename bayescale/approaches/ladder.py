@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.approaches.isoflop import isoflop_fit
-from bayescale.approaches.posterior import require_all
+from bayescale.approaches.isoflop_fit import isoflop_fit
+from bayescale.approaches.sample_estimator import require_all
 from bayescale.errors import QuestionError
 from bayescale.inference import verdict
-from bayescale.inference.sampling import SEED
+from bayescale.posterior import SEED
 
 EXPERIMENT, RUNG = "experiment", "rung"
 
@@ -71,7 +71,7 @@ def ladder(
     >>> steps["rung"].values.tolist(), float(steps["probability"][0])
     (['before -> after'], 1.0)
     """
-    named = _by_family(experiments) if isinstance(experiments, xr.Dataset) else dict(experiments)
+    named = _split_by_family(experiments) if isinstance(experiments, xr.Dataset) else dict(experiments)
     if len(named) < 2:
         raise QuestionError(f"a ladder takes two experiments or more; got {', '.join(named) or 'none'}.")
     fits = {}
@@ -96,12 +96,12 @@ def ladder(
         attrs={"question": "exponent of N_opt by experiment", "verdict": quotable, "shape": shape},
     )
     if published is not None:
-        said = np.array([published.get(name, np.nan) for name in fits])
-        out = out.assign(published=(EXPERIMENT, said), published_effect=(RUNG, np.diff(said)))
+        printed = np.array([published.get(name, np.nan) for name in fits])
+        out = out.assign(published=(EXPERIMENT, printed), published_effect=(RUNG, np.diff(printed)))
     return out
 
 
-def _by_family(runs: xr.Dataset) -> dict[str, xr.Dataset]:
+def _split_by_family(runs: xr.Dataset) -> dict[str, xr.Dataset]:
     if "family" not in runs.coords:
         raise QuestionError("these runs have no families; pass a mapping of experiment to runs.")
     labels = runs["family"].values

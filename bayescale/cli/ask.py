@@ -15,6 +15,7 @@ from bayescale.cli.families import fit_of
 from bayescale.cli.runs import given_at
 from bayescale.errors import QuestionError
 from bayescale.numbers import human_number
+from bayescale.report.words.answers import say_answer
 
 MASS = 0.95
 
@@ -89,7 +90,7 @@ def ask(a: argparse.Namespace) -> None:
     answer = question.call(fit, **options, family=a.family, allow_unconverged=a.allow_unconverged)
     table = bs.summary(answer, (MASS,)).reset_index()
     of = f", {a.asked_of}" * bool(a.asked_of)
-    said = [answer.attrs.get(key, "") for key in ("answer", "warning")]
+    said = [say_answer(answer), answer.attrs.get("warning", "")]
     print_answer(
         f"{answer.attrs['question']}, model {answer.attrs['model']}{of} (median and 95% band)",
         [*(c for c in table.columns if c not in _BAND), "median", "95% band"],

@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 
 import bayescale as bs
-from bayescale.answers import card_of
 from bayescale.cli.console import WARNING, band, err, out, print_answer
 from bayescale.cli.runs import columns_of, families_of, given_at, labels_of, read_and_warn, reading_options
 from bayescale.errors import QuestionError, did_you_mean
@@ -17,6 +16,8 @@ from bayescale.inference.sampling import SEED
 from bayescale.layers.curve import HEAT, last_checkpoints
 from bayescale.numbers import human_number
 from bayescale.plots.file import check_picture, save_picture
+from bayescale.posterior import Posterior
+from bayescale.report.words.answers import say_answer
 from bayescale.runs import findings
 from bayescale.runs.curves.describe import describe_curves, left_out_lines
 from bayescale.runs.read_checkpoints import are_curves
@@ -150,7 +151,7 @@ def finish(a: argparse.Namespace) -> None:
     elif a.picture_of:
         raise QuestionError("--picture-of says which run is drawn: add --picture FILE.png.")
     fit = bs.load_fit(a.fit)
-    curves = _read_and_say(a, card_of(fit))
+    curves = _read_and_say(a, Posterior(fit).card)
     if a.annealed:
         _print_annealed(a, fit, curves)
         return
@@ -187,7 +188,7 @@ def finish(a: argparse.Namespace) -> None:
         rows,
         answer,
         "The band is that of the last loss as it will be measured, given the run's own checkpoints so far.\n"
-        + answer.attrs["answer"],
+        + say_answer(answer),
     )
     if a.picture:
         from bayescale.plots import plot_finish

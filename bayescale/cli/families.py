@@ -7,7 +7,6 @@ from typing import Any
 import xarray as xr
 
 import bayescale as bs
-from bayescale.answers import families_of
 from bayescale.cards import load_card
 from bayescale.cli.console import band, out, print_answer, print_table, steps
 from bayescale.cli.curves import read_for
@@ -16,7 +15,9 @@ from bayescale.errors import OutputError, QuestionError
 from bayescale.inference import check_can_save
 from bayescale.inference.unseen import check_known
 from bayescale.plots.file import check_picture, save_picture
+from bayescale.posterior import Posterior
 from bayescale.report.card_text import card_text
+from bayescale.report.words.answers import say_answer
 
 NEW, SHOWN = "new", 20
 
@@ -36,7 +37,7 @@ def fit_of(a: argparse.Namespace) -> xr.DataTree:
             raise QuestionError(f"--known says what is known of a family that was not seen: add --family {NEW}.")
         return fit
     new = bs.new_family(fit, allow_unconverged=a.allow_unconverged, **_known(a, fit))
-    a.family, (a.asked_of,) = None, families_of(new)
+    a.family, (a.asked_of,) = None, Posterior(new).families
     return new
 
 
@@ -77,7 +78,7 @@ def differences(a: argparse.Namespace) -> None:
         ["parameter", a.group, "median", "95% band", "P(higher)"],
         rows,
         found,
-        found.attrs["answer"],
+        say_answer(found),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 import bayescale as bs
+from bayescale.answers import response_names
 from bayescale.cli.console import band, by_family, out, print_table, steps
 from bayescale.cli.curves import read_ends, read_for
 from bayescale.cli.runs import given_at, warn_of_design, warn_of_sharing
@@ -149,7 +150,7 @@ def _count(far: xr.Dataset) -> str:
 
 
 def _response(answer: xr.Dataset) -> str:
-    return next(name.removeprefix("expected_") for name in map(str, answer) if name.startswith("expected_"))
+    return response_names(answer)[1]
 
 
 def _where(family: str, at: xr.Dataset, places: list[str]) -> tuple[str, ...]:

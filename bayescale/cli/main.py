@@ -8,7 +8,6 @@ from pathlib import Path
 import xarray as xr
 
 import bayescale as bs
-from bayescale.answers import law_of, reference_of
 from bayescale.cli.ask import add_ask, ask
 from bayescale.cli.console import (
     WARNING,
@@ -39,9 +38,11 @@ from bayescale.cli.runs import given_at, positive, read, reading_options, runs_o
 from bayescale.design import identified
 from bayescale.errors import DesignError, QuestionError
 from bayescale.inference import check_can_save
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
 from bayescale.laws import scale_of
 from bayescale.numbers import human_number
+from bayescale.posterior import Posterior
 from bayescale.report import check_writable, terminal_summary, write_report
 from bayescale.studies import run_study
 from bayescale.trust import dependence_warnings, grade_alone
@@ -99,8 +100,8 @@ def _fit(a: argparse.Namespace) -> None:
     )
     learned = bs.prior_to_posterior(fit)
     order = list(bs.load_card(a.model).all_priors)
-    names = [name for name in learned["parameter"].values if name.split("[")[0] in order]
-    names.sort(key=lambda name: order.index(name.split("[")[0]))
+    names = [name for name in learned["parameter"].values if parameter_of(name)[0] in order]
+    names.sort(key=lambda name: order.index(parameter_of(name)[0]))
     print_table(
         f"parameters at the reference run ({_reference(fit)})",
         ["parameter", "median", "95% band", "prior 95%", "learned"],
@@ -123,8 +124,9 @@ def _extrapolate(a: argparse.Namespace) -> None:
         seed=a.seed,
         allow_unconverged=a.allow_unconverged,
     )
-    response = law_of(fit).response
-    given = [name for name in dict.fromkeys(("compute", "params", "tokens", *law_of(fit).inputs)) if name in answer]
+    law = Posterior(fit).law
+    response = law.response
+    given = [name for name in dict.fromkeys(("compute", "params", "tokens", *law.inputs)) if name in answer]
     shares = {"share_parameters": "params' share", "share_drift": "drift's share", "share_errors": "errors' share"}
     shares = {name: title for name, title in shares.items() if name in answer}
     rows, grades = [], []
@@ -245,7 +247,9 @@ def _data(a: argparse.Namespace) -> None:
 
 
 def _reference(fit: xr.DataTree) -> str:
-    return ", ".join(f"{scale_of(name).symbol} = {human_number(value)}" for name, value in reference_of(fit).items())
+    return ", ".join(
+        f"{scale_of(name).symbol} = {human_number(value)}" for name, value in Posterior(fit).reference.items()
+    )
 
 
 def _parameter_row(row: xr.Dataset) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import bayescale as bs
 from bayescale.cli.console import out, print_answer
 from bayescale.cli.runs import positive
 from bayescale.plots.file import check_picture, save_picture
+from bayescale.report.words.answers import say_answer
 
 SHOWN = 20
 
@@ -39,7 +40,7 @@ def outliers(a: argparse.Namespace) -> None:
         ["run", "family", "residual", title],
         rows,
         found,
-        found.attrs["sentence"],
+        say_answer(found),
     )
     if a.picture is not None:
         from bayescale.plots import plot_outliers

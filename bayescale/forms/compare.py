@@ -8,13 +8,13 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import card_of
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, log_likelihood, require_quotable, runs_of
 from bayescale.inference import fit as sample_fit
 from bayescale.inference.sampling import SEED
 from bayescale.layers.curve import OF_RUN
 from bayescale.modeling import model_data
+from bayescale.posterior import Posterior
 
 # One refit for each bad run is exact; past this many it costs more than ten refits of nine tenths.
 MAX_REFITS = 10
@@ -146,7 +146,7 @@ class _Refit(az.SamplingWrapper):
     """How ArviZ refits a posterior without some of its runs."""
 
     def __init__(self, fit: xr.DataTree, seed: int) -> None:
-        super().__init__(model=card_of(fit), idata_orig=fit)
+        super().__init__(model=Posterior(fit).card, idata_orig=fit)
         self.runs, self.names, self.seed = runs_of(fit), fit["log_likelihood"].to_dataset()["run"].values, seed
 
     def sel_observations(self, idx: Any) -> tuple[xr.Dataset, xr.Dataset]:

@@ -9,8 +9,7 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import bands, complete_inputs, extrapolate, law_of, optimal_split, parse_compute
-from bayescale.answers.posterior import same_length, scale_points
+from bayescale.answers import bands, extrapolate, optimal_split, response_names
 from bayescale.cards import Card
 from bayescale.costs import SIX_ND
 from bayescale.errors import BayescaleError, QuestionError, UnconvergedError, did_you_mean
@@ -20,7 +19,10 @@ from bayescale.forms.weights import chosen_form, drawn_together, form_weights, m
 from bayescale.inference import COUNTED, QUOTED, fit, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.laws import SCALES
+from bayescale.laws.inputs import complete_inputs, same_length
 from bayescale.modeling import family_names
+from bayescale.numbers import parse_compute
+from bayescale.posterior import Posterior
 
 # A rehearsal this far short of the question still is one; farther ones cost fits and are seldom possible.
 REHEARSALS = tuple(factor for factor in LADDER if factor <= 100)
@@ -208,10 +210,8 @@ def check_question(
             f"there is no family {family!r} in these runs.{did_you_mean(family, known)} Families: {', '.join(known)}."
         )
     ends = {name: (float(runs[name].min()), float(runs[name].max())) for name in SCALES if name in runs}
-    unfitted = xr.DataTree(xr.Dataset(attrs={"seen": json.dumps(ends)}))
-    points = same_length(
-        {name: scale_points(unfitted, value, name) for name, value in (asked | dict(at or {})).items()}
-    )
+    unfitted = Posterior(xr.DataTree(xr.Dataset(attrs={"seen": json.dumps(ends)})))
+    points = same_length({name: unfitted.points(value, name) for name, value in (asked | dict(at or {})).items()})
     for card in identifiable(list(cards), runs, []):
         law = card.get_law()
         splits = law.has_split and "compute" in points and points.keys().isdisjoint({"params", "tokens", "step"})
@@ -231,7 +231,7 @@ def _one_split(
     fits: Fits, weight: xr.DataArray, compute: Any, at: Mapping[str, Any] | None, family: str | None
 ) -> dict[str, Any]:
     """Return the N and C at which every form is asked: the weighted mean of the forms' medians of log N_opt."""
-    if not all(law_of(fit).has_split for fit in fits.values()):
+    if not all(Posterior(fit).law.has_split for fit in fits.values()):
         return {"compute": compute}
     splits, kept, why = [], [], ""
     for name, one in fits.items():
@@ -278,7 +278,7 @@ def _disagreement(far: xr.Dataset) -> str:
     beyond the runs, or the farthest asked: within them the runs hold all forms to one place, and a chain that is slow
     there must not cost a form its say about what is asked.
     """
-    expected = next(far[key] for key in map(str, far) if key.startswith("expected_"))
+    expected = far[response_names(far)[0]]
     beyond = far["decades_beyond"].values
     expected = expected.isel(point=beyond >= min(beyond.max(), 1e-9))
     rhat, ess = (np.asarray(check(expected)) for check in (az.rhat, az.ess))
@@ -291,11 +291,11 @@ def _disagreement(far: xr.Dataset) -> str:
 
 
 def _mixture(said: Mapping[str, xr.Dataset], weights: xr.Dataset, first: xr.Dataset, seed: int) -> xr.Dataset:
-    response = next(name.removeprefix("expected_") for name in map(str, first) if name.startswith("expected_"))
+    expected, response = response_names(first)
     names = list(said)
     stacked = {
         name: xr.concat([said[form][name] for form in names], dim="form").assign_coords(form=names)
-        for name in (f"expected_{response}", response)
+        for name in (expected, response)
     }
     weight = weights["weight"]
     near = {name: drawn_together(values, weight) for name, values in stacked.items()}

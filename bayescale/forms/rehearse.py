@@ -9,7 +9,6 @@ import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
-from bayescale.answers import card_of, theta_of
 from bayescale.cards import Card, load_card
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.inference import COUNTED, by_run, fit, log_likelihood, verdict
@@ -19,6 +18,7 @@ from bayescale.layers.drift import respond
 from bayescale.layers.noise import draw_response, known_of
 from bayescale.modeling import check_design, model_data
 from bayescale.modeling.build import ModelData
+from bayescale.posterior import Posterior
 from bayescale.runs.curves.segments import CHECKPOINT, run_segments
 
 # Where the runs are cut: the largest lies this many times beyond the fitted ones. Half a decade apart, so that what one
@@ -177,7 +177,7 @@ def _predict(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.D
     if not (found := verdict(posterior)).passed:
         raise BayescaleError(found.sentence)
     # Held-out runs are measured from the reference run of the runs that were fitted.
-    data, card = model_data(*for_card(card, train)), card_of(posterior)
+    data, card = model_data(*for_card(card, train)), Posterior(posterior).card
     density = next(iter(log_likelihood(card, posterior["posterior"].to_dataset(), test, data).data_vars.values()))
     draws = density.sizes["chain"] * density.sizes["draw"]
     log_density = logsumexp(density.values, axis=(0, 1)) - np.log(draws)
@@ -191,7 +191,7 @@ def _predict(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.D
 
 def _predictive(posterior: xr.DataTree, card: Card, test: xr.Dataset, data: ModelData, seed: int) -> xr.DataArray:
     labels = test["family"] if "family" in test.coords else None
-    theta = by_run(theta_of(posterior), labels)
+    theta = by_run(Posterior(posterior).theta, labels)
     law, family = card.get_law(), card.noise.family
     inputs = {name: test[name] for name in (*law.inputs, *data.spans)} | logged_in(test)
     mean, theta = respond(card, theta, inputs, data.reference, data.spans)

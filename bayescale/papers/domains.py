@@ -1,7 +1,6 @@
 """How low can the loss go in other domains? Henighan et al. 2020, images, video, mathematics and language."""
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from bayescale.errors import QuestionError
@@ -110,47 +109,3 @@ def loss_by_domain(*, params: float | None = None, compute: float | None = None)
         out["optimal_params"] = (in_their_unit / floors["optimal_scale"]) ** floors["optimal_exponent"]
         out["optimal_params"].attrs = {"units": "parameters", "long_name": "compute-optimal N, without embeddings"}
     return out.assign_coords({resource: value}).assign_attrs(floors.attrs, question="loss across domains")
-
-
-def irreducible_by_image() -> xr.Dataset:
-    """Return four published readings of the irreducible loss of a whole image, which should agree.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``irreducible_loss`` in nats/image on the dims ``domain`` and ``reading``: ``per image`` (Table 3), ``from N``
-        and ``from C`` (Table 1, times the tokens of an image), ``limit of L(D)`` and ``limit of L(C)`` (the text);
-        ``spread``, the largest less the smallest of them over their mean.
-
-    Notes
-    -----
-    Henighan et al. 2020, arXiv 2010.14701. The last two agree to half a percent where both are printed: unlimited data
-    and unlimited compute lead to the same entropy.
-
-    Examples
-    --------
-    >>> from bayescale.papers.domains import irreducible_by_image
-    >>> irreducible_by_image()["irreducible_loss"].sel(domain="Image 16x16", reading="limit of L(D)").item()
-    2013.0
-    """
-    table = published_table("henighan-images").set_index("domain")
-    per_token = irreducible_by_domain()["irreducible_loss"].sel(domain=table.index.to_numpy(dtype=str)).to_pandas()
-    readings = pd.DataFrame(
-        {
-            "per image": table["irreducible"],
-            "from N": per_token["params"] * table["tokens_per_image"],
-            "from C": per_token["compute"] * table["tokens_per_image"],
-            "limit of L(D)": table["irreducible_from_data"],
-            "limit of L(C)": table["irreducible_from_compute"],
-        }
-    )
-    floor = xr.DataArray(
-        readings.to_numpy(dtype=float),
-        {"domain": readings.index.to_numpy(dtype=str), "reading": list(readings)},
-        attrs={"units": "nats/image"},
-    )
-    out = xr.Dataset({"irreducible_loss": floor})
-    out["spread"] = (floor.max("reading") - floor.min("reading")) / floor.mean("reading")
-    return out.assign_attrs(
-        question="irreducible loss of an image", source="Henighan et al. 2020, arXiv 2010.14701", loss_unit="nats/image"
-    )

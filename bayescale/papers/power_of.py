@@ -1,4 +1,4 @@
-"""A quantity that goes as a power of another, from a paper's constants or posterior draws, and where two such cross."""
+"""Power laws from a paper's constants or from posterior draws, and the place where two power laws cross."""
 
 from typing import Any, NamedTuple
 
@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import QuestionError
-from bayescale.inference.sampling import SEED
 from bayescale.laws.base import Quantity
+from bayescale.posterior import SEED
 
-# Compute in FLOP at which a crossing is looked for: outside of it there is none, whatever the constants say.
+# Range of compute in FLOP in which a crossing is looked for; a crossing outside of it does not count.
 NEAREST, FARTHEST = 1.0, 1e100
 
 
@@ -19,11 +19,11 @@ class PowerOf(NamedTuple):
     Attributes
     ----------
     at : float or array
-        Where it has that value, in the package's units (FLOP, tokens).
+        The place at which the quantity is `value`, in the package's units (FLOP, tokens).
     value : float or array
-        What it is there.
+        The quantity at `at`.
     exponent : float or array
-        The power with which it goes: negative for a loss.
+        The power of x with which the quantity goes; negative for a loss.
 
     Examples
     --------
@@ -57,8 +57,12 @@ def power_with_errors(
 
     Parameters
     ----------
-    at, value, exponent : float
-        ``value * (x / at)**exponent``, in the package's units.
+    at : float
+        The place at which the quantity is `value`, in the package's units.
+    value : float
+        The quantity at `at`.
+    exponent : float
+        The power of x: the quantity is ``value * (x / at)**exponent``.
     value_error : float
         Standard error of the value, as a share of it; the draws are log-normal.
     exponent_error : float

@@ -26,14 +26,18 @@ class PublishedFit:
 
     Attributes
     ----------
-    law, name : str
-        Of which law, and by which name it is asked for.
+    law : str
+        The law that was fitted.
+    name : str
+        The name by which the fit is asked for.
     source : str
         Where it is printed.
     paper : mapping of str to float
         The coefficients under the law's own names, in the paper's units.
-    params, loss : str
-        The convention of N and the unit of the loss.
+    params : str
+        The convention of N.
+    loss : str
+        The unit of the loss.
     x : str
         The column that a law in one variable is in.
     units : mapping of str to float
@@ -99,7 +103,7 @@ def published_table(name: str) -> pd.DataFrame:
     folder = shipped_path("data") / FOLDER
     known = {path.stem: path for path in sorted(folder.glob("*.csv"))}
     if name == LAWS_TABLE:
-        return _laws_table()
+        return _tabulate_fits()
     if name not in known:
         accepted = [*known, LAWS_TABLE]
         raise QuestionError(
@@ -134,7 +138,7 @@ def published_law(law: str, fit: str) -> PublishedFit:
     >>> published_law("chinchilla", "hoffmann-2022").paper["E"]
     1.69
     """
-    fits = _fits()
+    fits = _read_fits()
     if law not in fits:
         raise QuestionError(
             f"no published fit of {law!r} is at hand.{did_you_mean(law, fits)} Laws with one: {', '.join(fits)}."
@@ -148,15 +152,17 @@ def published_law(law: str, fit: str) -> PublishedFit:
 
 
 @cache
-def _fits() -> dict[str, dict[str, PublishedFit]]:
-    said = tomllib.loads((shipped_path("data") / FOLDER / f"{LAWS_TABLE}.toml").read_text(encoding="utf-8"))
-    return {law: {name: PublishedFit(law, name, **entry) for name, entry in fits.items()} for law, fits in said.items()}
+def _read_fits() -> dict[str, dict[str, PublishedFit]]:
+    printed = tomllib.loads((shipped_path("data") / FOLDER / f"{LAWS_TABLE}.toml").read_text(encoding="utf-8"))
+    return {
+        law: {name: PublishedFit(law, name, **entry) for name, entry in fits.items()} for law, fits in printed.items()
+    }
 
 
-def _laws_table() -> pd.DataFrame:
+def _tabulate_fits() -> pd.DataFrame:
     rows = [
         {"law": fit.law, "fit": fit.name, "parameter": parameter, "value": value, "source": fit.source}
-        for fits in _fits().values()
+        for fits in _read_fits().values()
         for fit in fits.values()
         for parameter, value in fit.paper.items()
     ]

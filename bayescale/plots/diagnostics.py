@@ -4,10 +4,11 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.answers import card_of
 from bayescale.inference import Check, verdict
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.plots.drawing import AT_HEIGHT, NEW, name_rows, on_axes, write_text
 from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED
+from bayescale.posterior import Posterior
 
 _WORST_SHOWN = 1.6
 
@@ -93,10 +94,10 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     """
     label = parameter or next(check.worst for check in verdict(fit).checks if check.name == "R-hat")
     posterior = fit["posterior"].to_dataset()
-    if parameter is None and label.partition("[")[0] not in posterior:
+    if parameter is None and parameter_of(label)[0] not in posterior:
         # Auxiliary variables are checked, but not kept.
-        label = next(iter(card_of(fit).all_priors))
-    name, _, family = label.rstrip("]").partition("[")
+        label = next(iter(Posterior(fit).card.all_priors))
+    name, family = parameter_of(label)
     draws = posterior[name]
     if family and family in draws["family"].values:
         draws = draws.sel(family=family)

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.answers import bands
+from bayescale.answers import bands, response_names
 from bayescale.cards.card import DRIFTING
 from bayescale.numbers import loss_text
 from bayescale.plots.drawing import (
@@ -176,7 +176,7 @@ def _shade_beyond(ax: Axes, largest: float, last: float) -> None:
 
 
 def _find_response(far: xr.Dataset) -> str:
-    return next(name.removeprefix("expected_") for name in map(str, far) if name.startswith("expected_"))
+    return response_names(far)[1]
 
 
 def _label_response(far: xr.Dataset, response: str) -> str:

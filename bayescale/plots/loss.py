@@ -6,9 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from bayescale.answers import bands, law_of
-from bayescale.answers.posterior import respond_at
-from bayescale.inference import runs_of
+from bayescale.answers import bands
 from bayescale.layers.curve import logged_in
 from bayescale.numbers import loss_text
 from bayescale.plots.drawing import (
@@ -27,6 +25,7 @@ from bayescale.plots.drawing import (
     write_text,
 )
 from bayescale.plots.style import FIRST, FORM_COLOURS, INK, KNOWN, MARKERS, MUTED, SECOND
+from bayescale.posterior import Posterior
 
 CURVES = (("loss_of_compute", "L(C): this compute", FIRST), ("loss_of_tokens", "L(D(C)): its tokens", SECOND))
 CROSSINGS = 1000  # draws of the crossing that are shown
@@ -261,9 +260,10 @@ def plot_residuals(
     >>> plot_residuals(fit, family="english").get_ylabel()
     'loss above the fitted form (%)'
     """
-    runs = select_runs(runs_of(fit), family).drop_vars("family", errors="ignore")
-    inputs = {name: runs[name] for name in law_of(fit).inputs} | logged_in(runs)
-    expected, local = respond_at(fit, inputs, family)
+    view = Posterior(fit, family)
+    runs = select_runs(view.runs, family).drop_vars("family", errors="ignore")
+    inputs = {name: runs[name] for name in view.law.inputs} | logged_in(runs)
+    expected, local = view.respond(inputs)
     limits = bands(100 * xr.ufuncs.log(runs["loss"] / expected), (0.9,)).sel(prob=0.9)
     noise = 200 * float(local["sigma"].median())
     x = runs["compute"].values if against == "compute" else expected.median(("chain", "draw")).values

@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from bayescale.answers import card_of, law_of, law_theta, loss_unit
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import verdict
 from bayescale.plots.drawing import (
@@ -20,6 +19,7 @@ from bayescale.plots.drawing import (
     write_text,
 )
 from bayescale.plots.style import FIRST, INK, MUTED, SECOND
+from bayescale.posterior import Posterior
 
 Draws = NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def plot_ridge(fit: xr.DataTree, x: str = "E", y: str = "alpha", *, family: str 
 
 
 def _check_names(fit: xr.DataTree, x: str, y: str) -> None:
-    known = list(card_of(fit).all_priors)
+    known = list(Posterior(fit).card.all_priors)
     for name in (x, y):
         if name not in known:
             raise QuestionError(
@@ -153,8 +153,8 @@ def _draw_marginals(ax: Axes, draws: Draws, view: Draws, colour: str, line: str,
 
 
 def _label_parameter(fit: xr.DataTree, name: str) -> str:
-    unit = {p.name: p.unit for p in law_of(fit).parameters}.get(name, "1")
-    unit = loss_unit(fit) if unit == "loss" else unit
+    unit = {p.name: p.unit for p in Posterior(fit).law.parameters}.get(name, "1")
+    unit = Posterior(fit).loss_unit if unit == "loss" else unit
     return name if unit in ("1", "") else f"{name} ({unit})"
 
 
@@ -177,7 +177,8 @@ def plot_between_forms(fit: xr.DataTree, *, family: str | None = None, ax: Axes 
     >>> plot_between_forms(fit, family="english").get_ylabel()
     'coupling kappa'
     """
-    theta = law_theta(fit, family)
+    view = Posterior(fit, family)
+    theta = view.law_theta
     E, kappa, beta = (theta[name].stack(sample=("chain", "draw")) for name in ("E", "kappa", "beta"))
     step = max(E.size // BETWEEN, 1)
     ax.scatter(E.values[::step], kappa.values[::step], s=5, color=FIRST, alpha=0.25, linewidths=0, zorder=2)
@@ -188,7 +189,7 @@ def plot_between_forms(fit: xr.DataTree, *, family: str | None = None, ax: Axes 
     write_text(ax, "Kaplan: E = 0, kappa = beta", (0.0, middle), shift=(8, 0), fontsize=9, color=INK, va="center")
     ax.set_xlim(left=-0.04 * float(E.max()))
     ax.set_ylim(0, max(1.15, float(kappa.quantile(0.995))))
-    ax.set_xlabel(f"irreducible loss E ({loss_unit(fit)})")
+    ax.set_xlabel(f"irreducible loss E ({view.loss_unit})")
     ax.set_ylabel("coupling kappa")
     ax.tick_params(colors=MUTED, which="both", length=3)
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from bayescale.errors import QuestionError, did_you_mean
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.plots.drawing import (
     AT_HEIGHT,
     NEW,
@@ -62,7 +63,7 @@ def plot_prior_posterior(learned: xr.Dataset, *, family: str | None = None, ax: 
         write_text(
             ax, text, (1.01, y), coords=AT_HEIGHT, va="center", fontsize=8.5, color=colour, annotation_clip=False
         )
-    name_rows(ax, [name.partition("[")[0] if family else name for name in keep])
+    name_rows(ax, [parameter_of(name)[0] if family else name for name in keep])
     ax.set_ylim(top=-1.3)  # room for the legend
     set_log_axis(ax.xaxis)
     ax.set_xlabel("relative to the prior's median")

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 import xarray as xr
 
 from bayescale import plots
-from bayescale.answers import KNOWS_OUTLIERS, card_of, outlier_runs
+from bayescale.answers import KNOWS_OUTLIERS, outlier_runs
 from bayescale.design.identify import LEARNED
 from bayescale.inference import prior_to_posterior
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.numbers import scientific
+from bayescale.posterior import Posterior
 from bayescale.report.figures_stack import stack_check_plates, stack_plates
 from bayescale.report.numbers import Numbers
 from bayescale.report.panels import Drawer, Panel, Plate, panel
+from bayescale.report.words.answers import say_answer
 from bayescale.studies.study import Study
 
 
@@ -203,7 +206,8 @@ def _learned_plate(study: Study, drawer: Drawer) -> Plate:
 
 def outlier_plate(study: Study) -> Plate | None:
     """Return the runs that lie off the law, by the plain forms whose noise knows outliers; none where none does."""
-    found = {name: outlier_runs(fit) for name, fit in study.fits.items() if card_of(fit).noise.family in KNOWS_OUTLIERS}
+    fits = {name: Posterior(fit) for name, fit in study.fits.items()}
+    found = {name: outlier_runs(view.fit) for name, view in fits.items() if view.card.noise.family in KNOWS_OUTLIERS}
     if not found:
         return None
     return Plate(
@@ -211,7 +215,7 @@ def outlier_plate(study: Study) -> Plate | None:
         "Runs off the law",
         "Each point is a run. Under Student-t noise, how much it counts against one that lies on the law; under noise "
         "with undertuned runs, how likely it is one of them. "
-        + " ".join(f"{name.capitalize()}: {one.attrs['sentence']}" for name, one in found.items()),
+        + " ".join(f"{name.capitalize()}: {say_answer(one)}" for name, one in found.items()),
         tuple(
             panel(
                 f"outliers-{name}",
@@ -299,7 +303,7 @@ def _learned(study: Study, model: str, family: str, named: str | None) -> Panel:
     fit = study.fits[model]
     learned = prior_to_posterior(fit)
     known = [str(p) for p in learned["parameter"].values]
-    names = [p for name in card_of(fit).all_priors for p in known if p.partition("[")[0] == name]
+    names = [p for name in Posterior(fit).card.all_priors for p in known if parameter_of(p)[0] == name]
     return panel(
         f"prior_posterior-{model}-{family}",
         model if named is None else f"{model}, {family}",

@@ -7,10 +7,12 @@ import numpy as np
 import xarray as xr
 
 import bayescale
-from bayescale.answers import bands, card_of, families_of, law_of, parse_compute, reference_of, seen
+from bayescale.answers import bands
 from bayescale.design import identified, ridge_of, unidentified
 from bayescale.forms import FACTORS, FORECAST, HEADLINE, score
 from bayescale.inference import verdict
+from bayescale.numbers import parse_compute
+from bayescale.posterior import Posterior
 from bayescale.report.numbers_stack import (
     Numbers,
     banded,
@@ -42,7 +44,7 @@ def collect_numbers(study: Study) -> Numbers:
     dict
         Strict JSON: what is not a number is None.
     """
-    smallest, largest = seen(next(iter(study.every_fit.values())))["compute"]
+    smallest, largest = Posterior(next(iter(study.every_fit.values()))).seen["compute"]
     compute = parse_compute(study.at, largest)
     question = {
         "at": study.at,
@@ -264,7 +266,7 @@ def _ahead(study: Study, factor: float) -> Numbers | None:
 def _floor(study: Study, model: str) -> Numbers:
     answer = study.floor[model]
     out: Numbers = {
-        "a_parameter": law_of(study.fits[model]).has_floor,
+        "a_parameter": Posterior(study.fits[model]).law.has_floor,
         "warning": answer.attrs["warning"],
         "families": {},
     }
@@ -315,10 +317,10 @@ def _provenance(study: Study) -> Numbers:
         "seed": next(iter(settings.values())).get("seed"),
         "settings": settings,
         "versions": json.loads(first["versions"]),
-        "cards": {name: card_of(fit).model_dump(mode="json") for name, fit in fits.items()},
-        "laws": {name: law_of(fit).equation for name, fit in fits.items()},
-        "reference_run": {name: reference_of(fit) for name, fit in fits.items()},
-        "families": {name: families_of(fit) for name, fit in fits.items()},
+        "cards": {name: Posterior(fit).card.model_dump(mode="json") for name, fit in fits.items()},
+        "laws": {name: Posterior(fit).law.equation for name, fit in fits.items()},
+        "reference_run": {name: Posterior(fit).reference for name, fit in fits.items()},
+        "families": {name: Posterior(fit).families for name, fit in fits.items()},
         "findings": [
             {"level": item["level"], "message": item["message"]} for item in json.loads(attrs.get("findings", "[]"))
         ],

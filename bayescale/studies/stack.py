@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import families_of, law_of
 from bayescale.cards import Card
 from bayescale.errors import BayescaleError, UnconvergedError
 from bayescale.forms import (
@@ -23,6 +22,7 @@ from bayescale.forms import (
     rungs,
 )
 from bayescale.inference import verdict
+from bayescale.posterior import Posterior
 from bayescale.trust import Grade, check_predictive, grade, influence, prior_sensitivity
 from bayescale.trust.headline import headline
 
@@ -135,7 +135,7 @@ def stack_forms(
 
 def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
     """Return the stack with its grades and the checks of the form that weighs most, at the farthest point asked."""
-    fit, name, response = stack.fits[stack.leading], stack.leading, law_of(stack.fits[stack.leading]).response
+    fit, name, response = stack.fits[stack.leading], stack.leading, Posterior(stack.fits[stack.leading]).response
     far = stack.far.isel(point=[farthest(stack.far)])
     place = at or f"{10 ** float(far['decades_beyond'].max()):.4g}x"
     # Of the run that was asked about, at its own N and D: not at the split that this form would recommend.
@@ -158,7 +158,7 @@ def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
     checked = attempt("check of the runs", lambda: check_predictive(fit, seed=seed))
     grades = {
         family: grade(far, stack.held, sensitivity, family=family if "family" in far.dims else None)
-        for family in (map(str, far["family"].values) if "family" in far.dims else families_of(fit))
+        for family in (map(str, far["family"].values) if "family" in far.dims else Posterior(fit).families)
     }
     return replace(
         stack, grades=grades, sensitivity=sensitivity, moved=moved, checked=checked, not_checked=tuple(missing)
@@ -167,7 +167,7 @@ def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
 
 def _numbers(fit: xr.DataTree, expected: xr.DataArray, at: str | None) -> dict[str, xr.DataArray]:
     """Return what is expected where it was asked and, in a report, the other numbers that one leads with."""
-    response = law_of(fit).response
+    response = Posterior(fit).response
     if at is None:
         return {f"expected_{response}": expected}
     known = headline(fit, at).drop_vars(response)

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import extrapolate, families_of, irreducible_loss, optimal_split, parse_compute, seen
+from bayescale.answers import extrapolate, irreducible_loss, optimal_split
 from bayescale.cards import Card, load_card
 from bayescale.design import identifiability, unidentified
 from bayescale.errors import BayescaleError, QuestionError, UnconvergedError
 from bayescale.forms import FORECAST, backtest, check_question, compare, forms_for
 from bayescale.inference import fit, verdict
 from bayescale.inference.sampling import SEED
+from bayescale.numbers import parse_compute
+from bayescale.posterior import Posterior
 from bayescale.studies.stack import Stack, stack_forms
 from bayescale.trust import prior_sensitivity
 
@@ -102,7 +104,7 @@ class Study:
     @property
     def families(self) -> list[str]:
         """Families by name; one unnamed where the runs have none."""
-        return families_of(next(iter(self.every_fit.values())))
+        return Posterior(next(iter(self.every_fit.values()))).families
 
     def truth_of(self, family: str | None) -> float | None:
         """Return the known entropy rate of a family, of the only one for None, where there is one."""
@@ -217,7 +219,7 @@ def run_study(
 
 def isoflop_curves(fit: xr.DataTree, target: float, seed: int = SEED) -> xr.Dataset:
     """Return the loss over N at a few budgets up to ``target``, with the optimum of each."""
-    smallest, largest = seen(fit)["compute"]
+    smallest, largest = Posterior(fit).seen["compute"]
     budgets = sorted({*(largest * f for f in BUDGETS if largest * f > smallest), target})
     best = optimal_split(fit, budgets)
     others = [dim for dim in best["params"].dims if dim != "point"]

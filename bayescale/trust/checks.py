@@ -5,14 +5,14 @@ import xarray as xr
 from arviz_stats.ecdf_utils import ecdf_pit
 from scipy import stats
 
-from bayescale.answers import card_of, families_of, law_of, loss_unit
-from bayescale.answers.posterior import DRAW_DIMS, respond_at, spans_of
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.curve import logged_in
 from bayescale.layers.noise import NOISES, draw_response, known_of
 from bayescale.layers.shared_errors import groups_in
+from bayescale.posterior import Posterior
 from bayescale.trust.headline import about_runs, leave_one_out, reweighted_quantiles
 
 PROBS = (0.5, 0.8, 0.9, 0.95)
@@ -83,10 +83,11 @@ def check_predictive(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: b
     ['all runs', 'english', 'source', 'the largest runs']
     """
     quotable = require_quotable(fit, allow_unconverged)
-    runs, law, noise = ends_of(fit), law_of(fit), NOISES[card_of(fit).noise.family]
+    view = Posterior(fit)
+    runs, law, noise = ends_of(fit), view.law, NOISES[view.card.noise.family]
     if runs.sizes["run"] < FEWEST:
         raise QuestionError(f"a check of the predictive takes at least {FEWEST} runs; got {runs.sizes['run']}.")
-    known = known_of(card_of(fit).noise.family, runs, law.response)
+    known = known_of(view.card.noise.family, runs, law.response)
     replicated, seen = replicate(fit, seed), runs[law.response]
     loo = leave_one_out(fit, allow_unconverged)
     log_weights = loo.log_weights.sel(run=runs["run"])
@@ -107,12 +108,12 @@ def check_predictive(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: b
     }
     out = xr.Dataset({name: value.drop_attrs().reset_coords(drop=True) for name, value in by_run.items()})
     out = out.assign_coords(about_runs(runs, law.inputs))
-    groups = _groups(out, families_of(fit))
+    groups = _groups(out, view.families)
     parts = [_judged(out["loo_pit"].values[which], name, seed) for name, which in groups.items()]
     judged = xr.concat(parts, dim="group", join="outer").assign_coords(group=list(groups))
     attrs = {"model": fit.attrs["model"], "verdict": quotable, "response": law.response, "good_k": float(loo.good_k)}
     return xr.merge([out, judged]).assign_attrs(
-        attrs, loss_unit=loss_unit(fit), measure=law.inputs[0], warning=_warning(out, loo.good_k)
+        attrs, loss_unit=view.loss_unit, measure=law.inputs[0], warning=_warning(out, loo.good_k)
     )
 
 
@@ -127,14 +128,15 @@ def _warning(out: xr.Dataset, good_k: float) -> str:
 
 def replicate(fit: xr.DataTree, seed: int = SEED) -> xr.DataArray:
     """Return a new run at the place of each fitted run, for each draw, dims ``(chain, draw, run)``."""
-    runs, law, noise = ends_of(fit), law_of(fit), card_of(fit).noise.family
-    columns = dict.fromkeys((*law.inputs, *spans_of(fit)))
+    view = Posterior(fit)
+    runs, law, noise = ends_of(fit), view.law, view.card.noise.family
+    columns = dict.fromkeys((*law.inputs, *view.spans))
     rng, parts = np.random.default_rng([seed, 31]), []
-    for family in families_of(fit) if "family" in runs.coords else [None]:
+    for family in view.families if "family" in runs.coords else [None]:
         mine = runs if family is None else runs.isel(run=runs["family"].values == family)
         mine = mine.drop_vars("family", errors="ignore")
-        inputs = {name: mine[name] for name in columns} | groups_in(card_of(fit), mine) | logged_in(mine)
-        expected, theta = respond_at(fit, inputs, family)
+        inputs = {name: mine[name] for name in columns} | groups_in(view.card, mine) | logged_in(mine)
+        expected, theta = view.of_family(family).respond(inputs)
         expected, known = expected.transpose(*DRAW_DIMS, "run"), known_of(noise, mine, law.response)
         parts.append(draw_response(noise, expected, theta, rng, known).reset_coords(drop=True))
     return xr.concat(parts, dim="run").sel(run=runs["run"].values)

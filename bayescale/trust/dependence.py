@@ -4,12 +4,12 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from bayescale.answers import card_of, law_of
-from bayescale.answers.posterior import DRAW_DIMS, respond_at_runs
 from bayescale.cards import Card
 from bayescale.cards.card import ADDITIONS
-from bayescale.inference import require_quotable, runs_of
+from bayescale.inference import require_quotable
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.noise import NOISES
+from bayescale.posterior import Posterior
 from bayescale.runs.checks.sharing import ALONE, BUDGET, DESIGN, label_names, shared_labels
 
 # Fewer groups than this say little of how groups differ.
@@ -65,7 +65,8 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
     (['design'], 16)
     """
     require_quotable(fit, allow_unconverged)
-    card, runs = card_of(fit), runs_of(fit)
+    view = Posterior(fit)
+    card, runs = view.card, view.runs
     if card.curve:  # its rows are checkpoints, and it knows that those of a run err together
         return xr.Dataset(coords={"key": np.zeros(0, dtype=str)}, attrs={"model": card.name, "sentences": ""})
     residuals, (names, draws) = _residuals(fit), _parameters(fit)
@@ -100,17 +101,19 @@ def _told(card: Card) -> set[str]:
 
 def _residuals(fit: xr.DataTree) -> np.ndarray:
     """Return by how much each run's response lies above what is expected of it: on the log, or of a share as it is."""
-    card, runs, law = card_of(fit), runs_of(fit), law_of(fit)
-    mean, _ = respond_at_runs(fit)
+    view = Posterior(fit)
+    card, runs, law = view.card, view.runs, view.law
+    mean, _ = view.respond_at_runs()
     middle, response = mean.median(DRAW_DIMS).values, runs[law.response].values
     return response - middle if NOISES[card.noise.family].of_shares else np.log(response) - np.log(middle)
 
 
 def _parameters(fit: xr.DataTree) -> tuple[list[str], np.ndarray]:
     """Return the draws of the law's free parameters, dims (parameter, draw), each family's by itself."""
-    posterior, card = fit["posterior"].to_dataset(), card_of(fit)
+    view = Posterior(fit)
+    posterior, card = view.draws, view.card
     names, rows = [], []
-    for name in (name for name in law_of(fit).parameter_names if name not in card.fixed):
+    for name in (name for name in view.law.parameter_names if name not in card.fixed):
         values = posterior[name].transpose(..., *DRAW_DIMS)
         labels = [f"{name}[{family}]" for family in values["family"].values] if "family" in values.dims else [name]
         names += labels

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
+from bayescale.answers import response_names
 from bayescale.errors import BayescaleError, QuestionError
 from bayescale.forms.rehearse import OF_CUT
 from bayescale.trust.record import Level, record_of, worst_of
@@ -133,7 +134,7 @@ def _parts(
 
 def _graded(answer: xr.Dataset) -> str:
     """Return the name of the number that a grade is of: what is expected, the best N, the floor; empty for others."""
-    expected = [str(name) for name in answer.data_vars if str(name).startswith("expected_")]
+    expected = [name for name in response_names(answer)[:1] if name in answer]
     if expected:
         return expected[0]
     return "params" if "tokens_per_param" in answer.data_vars else FLOOR if FLOOR in answer.data_vars else ""

@@ -8,12 +8,14 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import extrapolate, irreducible_loss, law_of, optimal_split, seen
-from bayescale.answers.posterior import POINT, is_multiple
+from bayescale.answers import extrapolate, irreducible_loss, optimal_split
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.laws import Law
+from bayescale.laws.inputs import POINT
+from bayescale.numbers import is_multiple
+from bayescale.posterior import Posterior
 
 # A budget decides these; all else that a law takes is held at the largest that the runs had.
 _OF_THE_BUDGET = ("params", "tokens", "compute", "step")
@@ -56,7 +58,7 @@ def headline(
     UnconvergedError, QuestionError
         If the posterior may not be quoted, or the question is not understood.
     """
-    law = law_of(fit)
+    law = Posterior(fit).law
     asked: dict[str, Any] = {"family": family, "allow_unconverged": allow_unconverged}
     at = _far(fit, compute)
     far = extrapolate(fit, at=at, seed=seed, **asked)
@@ -81,11 +83,11 @@ def headline(
 
 def _far(fit: xr.DataTree, compute: Any) -> dict[str, Any]:
     """Return all that the law has to be told, by column."""
-    law = law_of(fit)
+    law = Posterior(fit).law
     if law.has_split:
         return {"compute": compute} | {name: LARGEST for name in law.inputs if name not in _OF_THE_BUDGET}
     if law.inputs == ("loss",):  # a lower loss is the further one
-        return {"loss": seen(fit)["loss"][0]}
+        return {"loss": Posterior(fit).seen["loss"][0]}
     if len(law.inputs) > 1:
         return dict.fromkeys(law.inputs, LARGEST)
     (name,) = law.inputs

@@ -7,12 +7,12 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from bayescale.answers import law_of, loss_unit
-from bayescale.answers.posterior import DRAW_DIMS
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.numbers import human_number
+from bayescale.posterior import Posterior
 from bayescale.trust.headline import about_runs, headline, leave_one_out, reweighted_quantiles
 
 BAND = {"lower": 0.05, "median": 0.5, "upper": 0.95}
@@ -81,10 +81,10 @@ def influence(
     (('run',), True)
     """
     quotable = require_quotable(fit, allow_unconverged)
-    law, runs = law_of(fit), ends_of(fit)
+    law, runs = Posterior(fit).law, ends_of(fit)
     if answer is None:
         known = headline(fit, compute, family=family, seed=seed, allow_unconverged=allow_unconverged)
-        answer = known[law.response].assign_attrs(units=loss_unit(fit))
+        answer = known[law.response].assign_attrs(units=Posterior(fit).loss_unit)
     draws, loo = _one_number(answer, fit), leave_one_out(fit, allow_unconverged)
     log_weights, pareto_k = loo.log_weights.sel(run=runs["run"]), loo.pareto_k.sel(run=runs["run"])
     now = reweighted_quantiles(draws, xr.zeros_like(draws), list(BAND.values()))

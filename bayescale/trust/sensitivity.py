@@ -7,13 +7,13 @@ import arviz as az
 import numpy as np
 import xarray as xr
 
-from bayescale.answers import card_of, law_of
-from bayescale.answers.posterior import DRAW_DIMS
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable, runs_of
+from bayescale.inference import require_quotable
+from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.pooling import of_name
 from bayescale.modeling import model_data
 from bayescale.numbers import human_number
+from bayescale.posterior import Posterior
 from bayescale.priors import Prior
 from bayescale.trust.headline import headline, reweighted_quantiles
 
@@ -86,12 +86,12 @@ def prior_sensitivity(
     ['a', 'expected_loss', 'irreducible_loss', 'params']
     """
     quotable = require_quotable(fit, allow_unconverged)
-    card, log_prior = card_of(fit), log_priors(fit)
+    card, log_prior = Posterior(fit).card, log_priors(fit)
     stated = card.all_priors | ({SPREAD: card.spread} if SPREAD in log_prior else {})
     if answers is None:
         # The scatter of one new run is nearly the data's alone, and its tails would hide how far the law's loss moves.
         known = headline(fit, compute, allow_unconverged=allow_unconverged)
-        answers = known.drop_vars(law_of(fit).response)
+        answers = known.drop_vars(Posterior(fit).response)
     each = _one_by_one(answers, fit)
     draws = xr.concat([values.reset_coords(drop=True) for values in each.values()], "answer").drop_attrs()
     draws = draws.transpose("answer", *DRAW_DIMS).assign_coords(answer=list(each))
@@ -114,8 +114,9 @@ def log_priors(fit: xr.DataTree) -> xr.Dataset:
 
     Each on the scale where widening the prior leaves its centre: of the log, the logit or the parameter itself.
     """
-    card, posterior = card_of(fit), fit["posterior"].to_dataset()
-    multiples = model_data(card, runs_of(fit)).arrays
+    view = Posterior(fit)
+    card, posterior = view.card, view.draws
+    multiples = model_data(card, view.runs).arrays
     found = {}
     for name, prior in card.all_priors.items():
         if prior.dist not in _CANNOT_BE_SCALED:

@@ -10,6 +10,8 @@ from bayescale.answers.crossing import crossing, first_crossing, kaplan_crossing
 from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.papers.power_of import PowerOf, crossing_of_powers, power_with_errors
 from bayescale.papers.tables import PF_DAY
+from bayescale.posterior import Posterior
+from bayescale.report.words.answers import say_answer
 
 # Kaplan et al. 2020: L(C_min) of eq. 1.3, L(D) of eq. 1.2, D_opt and N_opt of Table 6.
 L_OF_C = {"x_c": 3.1e8 * PF_DAY, "alpha": 0.050}
@@ -57,7 +59,7 @@ def test_kaplans_constants_cross_where_they_do(constants, days, params, tokens, 
 
 def test_the_papers_own_crossing_lies_between_the_two():
     # Kaplan et al. 2020, eq. 6.8: C* ~ 1e4 PF-days, N* ~ 1e12, D* ~ 1e12, L* ~ 1.7, uncertain by an order of magnitude.
-    assert "1.1e+04 PF-days, with N = 1.2T, D = 250B and a loss of 1.67 nats/token" in kaplan_crossing().attrs["answer"]
+    assert "1.1e+04 PF-days, with N = 1.2T, D = 250B and a loss of 1.67 nats/token" in say_answer(kaplan_crossing())
 
 
 def test_an_error_of_one_exponent_is_propagated_as_the_closed_form_says():
@@ -82,7 +84,7 @@ def test_an_enormous_width_is_shown_and_the_draws_that_never_cross_are_counted()
     assert float(answer["decades"].sel(quantity="compute")) > 8
     for name in ("compute_pf_days", "params", "tokens", "loss"):
         assert bool((answer[name].notnull() == k.notnull()).all()), name
-    assert "of draws they never cross" in answer.attrs["answer"]
+    assert "of draws they never cross" in say_answer(answer)
     xr.testing.assert_identical(answer, kaplan_crossing(errors, draws=4000, seed=5))
 
 
@@ -90,7 +92,7 @@ def test_laws_that_never_cross_do_not_contradict_each_other():
     answer = kaplan_crossing(b=0.6)
     assert float(answer["probability"]) == 0
     assert bool(answer["compute"].isnull().all() & answer["decades"].isnull().all())
-    assert answer.attrs["answer"].startswith("L(C) never falls below L(D(C))")
+    assert say_answer(answer).startswith("L(C) never falls below L(D(C))")
 
 
 def test_an_unknown_constant_is_refused():
@@ -106,7 +108,7 @@ def test_posteriors_at_the_published_constants_give_the_published_crossing():
     assert answer["compute"].dims == ("chain", "draw")
     np.testing.assert_allclose(answer["compute"], kaplan_crossing()["compute"].squeeze(), rtol=1e-6)
     np.testing.assert_allclose(answer["params"], kaplan_crossing()["params"].squeeze(), rtol=1e-6)
-    largest = bs.answers.seen(fits[0])["compute"][1]
+    largest = Posterior(fits[0]).seen["compute"][1]
     np.testing.assert_allclose(answer["decades_beyond"], np.log10(answer["compute"] / largest))
 
 

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale.answers.batch import time_and_compute
-from bayescale.answers.deadline import cost_of_deadline, fastest_and_cheapest
+from bayescale.answers.critical_batch import cost_of_deadline, fastest_and_cheapest, time_and_compute
 from bayescale.errors import QuestionError
 
 # Kaplan et al. 2020, Table 3, with B_star and alpha_B of eq. 1.4.

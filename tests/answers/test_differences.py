@@ -7,6 +7,7 @@ from pinned import BESIROGLU, ROUNDED, pinned_fit
 
 import bayescale as bs
 from bayescale.errors import QuestionError
+from bayescale.report.words.answers import say_answer
 
 TWO = {"cosine": BESIROGLU, "wsd": ROUNDED}
 
@@ -19,7 +20,7 @@ def test_families_are_compared_parameter_by_parameter():
     for name, times in (("E", 1.69 / 1.8172), ("alpha", 0.34 / 0.3478), ("beta", 0.28 / 0.3658)):
         np.testing.assert_allclose(found[name], times, rtol=1e-9)
     assert found["probability_higher"].sel(parameter=["E", "alpha", "beta"]).values.ravel().tolist() == [0, 0, 0]
-    assert "beta of wsd is lower than of cosine (probability 1.000)" in found.attrs["answer"]
+    assert "beta of wsd is lower than of cosine (probability 1.000)" in say_answer(found)
 
 
 def test_the_other_way_round():
@@ -30,7 +31,7 @@ def test_the_other_way_round():
 
 def test_what_does_not_differ_for_sure_is_said_not_to():
     found = bs.differences(pinned_fit(families=dict.fromkeys(TWO, BESIROGLU), spread=0.01, seed=4))
-    assert found.attrs["answer"].startswith("No parameter differs for sure")
+    assert say_answer(found).startswith("No parameter differs for sure")
     # Two independent errors of 1%.
     assert float(np.log(found["alpha"]).std()) == pytest.approx(0.01 * np.sqrt(2), rel=4 / np.sqrt(2 * 500))
 

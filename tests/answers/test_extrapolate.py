@@ -4,8 +4,8 @@ import pytest
 from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, simulated_frame, with_errors
 
 import bayescale as bs
-from bayescale.answers import expected_loss, families_of, seen, theta_of
 from bayescale.errors import QuestionError, UnconvergedError
+from bayescale.posterior import Posterior
 from bayescale.trust import grade
 
 LAW = bs.get_law("chinchilla")
@@ -24,7 +24,7 @@ def two():
 
 
 def test_expected_loss_is_the_laws(fit):
-    found = expected_loss(fit, {"params": 70e9, "tokens": 1.4e12})
+    found = Posterior(fit).expect({"params": 70e9, "tokens": 1.4e12})
     np.testing.assert_allclose(found, 1.97388, atol=6e-6)
     assert found.dims == ("chain", "draw")
 
@@ -38,7 +38,7 @@ def test_the_reference_run_is_no_part_of_the_answer():
 
 
 def test_compute_alone_is_answered_at_the_recommended_split(fit):
-    largest = seen(fit)["compute"][1]
+    largest = Posterior(fit).seen["compute"][1]
     far = bs.extrapolate(fit, "100x")
     assert far.sizes == {"chain": 2, "draw": 250, "point": 1}
     np.testing.assert_allclose(far["compute"], 100 * largest)
@@ -63,8 +63,10 @@ def test_so_may_a_multiple(fit, entry):
 
 def test_a_list_may_mix_both(fit):
     far = bs.extrapolate(fit, ["10x", 1e24, "1x"])
-    np.testing.assert_allclose(far["compute"], [10 * seen(fit)["compute"][1], 1e24, seen(fit)["compute"][1]])
-    np.testing.assert_allclose(far["decades_beyond"], np.log10(far["compute"] / seen(fit)["compute"][1]))
+    np.testing.assert_allclose(
+        far["compute"], [10 * Posterior(fit).seen["compute"][1], 1e24, Posterior(fit).seen["compute"][1]]
+    )
+    np.testing.assert_allclose(far["decades_beyond"], np.log10(far["compute"] / Posterior(fit).seen["compute"][1]))
     assert far["expected_loss"].sizes["point"] == 3
 
 
@@ -244,7 +246,7 @@ def test_one_family_can_be_asked_for(two):
     far = bs.extrapolate(two, 5.76e23, family="old")
     assert far["loss"].dims == ("chain", "draw", "point")
     np.testing.assert_allclose(far["expected_loss"], 1.93075, atol=6e-6)
-    assert families_of(two) == ["new", "old"]
+    assert Posterior(two).families == ["new", "old"]
 
 
 def test_an_unknown_family_suggests(two):
@@ -253,8 +255,8 @@ def test_an_unknown_family_suggests(two):
 
 
 def test_theta_of_gives_the_law_and_the_noise(two):
-    assert set(theta_of(two)) == {*LAW.parameter_names, "sigma", "nu"}
-    assert theta_of(two, "old")["E"].dims == ("chain", "draw")
+    assert set(Posterior(two).theta) == {*LAW.parameter_names, "sigma", "nu"}
+    assert Posterior(two, "old").theta["E"].dims == ("chain", "draw")
 
 
 # What goes with every answer
@@ -286,7 +288,7 @@ def test_every_answer_says_where_it_comes_from(fit, ask):
     assert attrs["loss_unit"] == "nats/token"
     assert attrs["cost"] == "6ND"
     assert attrs["runs_sha256"] == fit.attrs["sha256"]
-    assert attrs["largest_run_flop"] == seen(fit)["compute"][1]
+    assert attrs["largest_run_flop"] == Posterior(fit).seen["compute"][1]
 
 
 def test_another_law_is_asked_in_the_same_way():

@@ -4,8 +4,9 @@ import xarray as xr
 from curved import END, LAW, PEAK, RUNS, pinned_curves, simulated_curves, upto
 
 import bayescale as bs
-from bayescale.answers.posterior import respond_at_runs
 from bayescale.errors import QuestionError
+from bayescale.posterior import Posterior
+from bayescale.report.words.answers import say_answer
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,8 @@ def test_bands_of_new_runs_shrink_and_hold(fit):
     # Of 60 checkpoints evenly from 5% to 100%, the last within 40% is the twenty-second.
     np.testing.assert_allclose(answer["share"], 0.05 + 0.95 * 21 / 59)
     best = str(answer["run"].values[answer["loss"].median(("chain", "draw")).values.argmin()])
-    assert answer.attrs["answer"].startswith(f"{best} will end at ")
-    assert "lowest of 30 (probability " in answer.attrs["answer"]
+    assert say_answer(answer).startswith(f"{best} will end at ")
+    assert "lowest of 30 (probability " in say_answer(answer)
     assert (answer["tokens"] == END).all()
 
 
@@ -103,7 +104,7 @@ def test_what_is_asked_is_annealed_and_what_was_seen_was_not(curves):
     np.testing.assert_allclose(bs.irreducible_loss(fit)["irreducible_loss"], LAW["E"], rtol=1e-9)
     split, exact = bs.optimal_split(fit, "10x"), LAW["beta"] / (LAW["alpha"] + LAW["beta"])
     np.testing.assert_allclose(split["a"], exact, rtol=1e-9)
-    expected, _ = respond_at_runs(fit)
+    expected, _ = Posterior(fit).respond_at_runs()
     heat = rows["lr"].values / PEAK
     seen = law.paper(np, LAW, params=rows["params"].values, tokens=rows["tokens"].values) * np.exp(0.04 * PEAK * heat)
     np.testing.assert_allclose(expected.isel(chain=0, draw=0), seen, rtol=1e-9)

@@ -5,9 +5,10 @@ from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit
 from simulated import simulated_from, truth_for
 
 import bayescale as bs
-from bayescale.answers import expected_loss
 from bayescale.answers.off_optimal import convergence_gap, off_optimal
 from bayescale.errors import QuestionError, UnconvergedError
+from bayescale.posterior import Posterior
+from bayescale.report.words.answers import say_answer
 
 # Kaplan et al. 2020, eq. 1.1 and 1.6: alpha_N = 0.076, alpha_S = 0.76, S_c = 2.1e3 steps, here of 5e5 tokens.
 KAPLAN_SHAPE = {"E": 0.0, "A": 8.8e13**0.076, "B": (2.1e3 * 5e5) ** 0.76, "alpha": 0.076, "beta": 0.76}
@@ -49,7 +50,7 @@ def test_a_size_that_cannot_reach_the_loss_takes_infinite_compute():
         (np.isfinite(off["extra_compute"].sel(factor=0.147)) & (off["extra_compute"].sel(factor=0.147) > 100)).all()
     )
     np.testing.assert_allclose(off["reachable"].squeeze(), [0, 1, 1])
-    assert "0.146 times that size never gets there in 100% of draws" in off.attrs["answer"]
+    assert "0.146 times that size never gets there in 100% of draws" in say_answer(off)
 
 
 def test_the_share_of_draws_that_reach_it_is_told():
@@ -81,7 +82,7 @@ def test_any_law_comes_to_the_same_loss(model, at):
     off = off_optimal(fit, 3e21, [0.7, 1, 1.6], at=at)
     best = bs.optimal_split(fit, 3e21, at=at)
     inputs = {"params": best["params"] * off["factor"], "tokens": best["tokens"] * off["tokens_ratio"]}
-    there = expected_loss(fit, inputs | {name: off[name] for name in at})
+    there = Posterior(fit).expect(inputs | {name: off[name] for name in at})
     np.testing.assert_allclose(there, best["optimal_loss"].broadcast_like(there), rtol=1e-9)
     compute = 6 * inputs["params"] * inputs["tokens"] / 3e21 - 1
     np.testing.assert_allclose(off["extra_compute"], compute.transpose(*off["extra_compute"].dims), atol=1e-9)
@@ -94,7 +95,7 @@ def test_kaplans_optimum_stops_alpha_N_over_alpha_S_above_convergence(steps_fit,
     # Kaplan et al. 2020, Appendix B: L(N_eff(C), C) = (1 + alpha_N/alpha_S) L(N_eff, inf), about 10%, at any batch.
     answer = convergence_gap(steps_fit, compute, at={"batch": batch})
     np.testing.assert_allclose(answer["gap"], 0.077 / 0.76, rtol=1e-5)
-    assert "stops 10% (95%: 10 to 10%) above its converged loss" in answer.attrs["answer"]
+    assert "stops 10% (95%: 10 to 10%) above its converged loss" in say_answer(answer)
 
 
 def test_hoffmanns_optimum_stops_by_the_token_term():
@@ -131,7 +132,7 @@ def test_families_are_answered_side_by_side():
     off, gap = off_optimal(fit, 1e23, [0.6, 2.2]), convergence_gap(fit, 1e23)
     assert off["extra_compute"].dims == ("chain", "draw", "point", "factor", "family")
     assert gap["gap"].dims == ("chain", "draw", "point", "family")
-    assert "old, 1e+23 FLOP: the best" in off.attrs["answer"]
+    assert "old, 1e+23 FLOP: the best" in say_answer(off)
     one = off_optimal(fit, 1e23, [0.6, 2.2], family="old")
     np.testing.assert_allclose(one["extra_compute"], off["extra_compute"].sel(family="old"), rtol=1e-9)
 

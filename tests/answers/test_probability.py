@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale.answers.probability import probability
+from bayescale.answers.summary import probability
 
 
 def draws(values):

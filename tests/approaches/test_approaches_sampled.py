@@ -11,6 +11,8 @@ import bayescale as bs
 from bayescale.approaches import approaches, isoflop_fit, ladder, line_split
 from bayescale.inference.compiled import _compiled
 from bayescale.papers.tables import published_table
+from bayescale.posterior import Posterior
+from bayescale.report.words.answers import say_answer
 
 RUNGS = (
     ("base", "long", "kaplan", "kaplan"),
@@ -56,7 +58,7 @@ def test_hoffmann_approaches_agree_on_one_half(hoffmann_approaches):
     ]
     # Besiroglu et al. 2024: a = 0.513 (0.018) by approach 3 on the same runs, so that the three approaches agree.
     assert np.abs(medians.values - 0.513).max() < 0.025
-    assert hoffmann_approaches.attrs["agreement"].startswith("Approaches 2 and 3 agree")
+    assert say_answer(hoffmann_approaches).startswith("Approaches 2 and 3 agree")
     assert min(float(hoffmann_approaches[f"tail_{name}"]) for name in ("a", "middle")) > 0.05
     assert (hoffmann_approaches["probability"] > 0.1).all()
     assert (hoffmann_approaches["probability"] < 0.9).all()
@@ -84,7 +86,7 @@ def test_llama_3_splits_its_flagship_as_its_authors_did(open_sets):
     runs = bs.read_runs(open_sets["llama3"].rename(columns={"N": "params", "D": "tokens", "C": "compute"}))
     fit = isoflop_fit(runs)
     assert bs.verdict(fit).passed
-    split = line_split(fit, bs.answers.compute_points(bs_seen(runs), 3.8e25))
+    split = line_split(fit, Posterior(bs_seen(runs)).points(3.8e25))
     # Llama 3 paper: 16.55T tokens and 402B parameters at 3.8e25 FLOP, D_opt ~ C^0.537.
     assert float(split["b"].median()) == pytest.approx(0.537, abs=0.02)
     low, high = np.quantile(split["tokens"].values, (0.05, 0.95))
@@ -92,7 +94,7 @@ def test_llama_3_splits_its_flagship_as_its_authors_did(open_sets):
 
 
 def bs_seen(runs):
-    """As much of a posterior as `compute_points` asks for."""
+    """As much of a posterior as `Posterior.points` asks for."""
     import xarray as xr
 
     return xr.DataTree(xr.Dataset(attrs={"seen": json.dumps({"compute": [1.0, float(runs["compute"].max())]})}))

@@ -13,8 +13,8 @@ from pinned import BESIROGLU, simulated_frame, simulated_runs
 from scipy.special import logsumexp
 
 import bayescale as bs
-from bayescale.answers import theta_of
 from bayescale.costs import PowerCost
+from bayescale.posterior import Posterior
 from bayescale.runs import content_hash
 
 pytestmark = pytest.mark.sampling
@@ -278,7 +278,7 @@ def test_their_floors_are_near_those_of_separate_fits(gadre_fit):
 def test_a_family_by_name_is_that_family(gadre_fit):
     every, one = (bs.extrapolate(gadre_fit, 1e23, family=f) for f in (None, "rw"))
     np.testing.assert_allclose(one["expected_loss"], every["expected_loss"].sel(family="rw"))
-    assert set(theta_of(gadre_fit, "rw")) == {"E", "from_params", "from_tokens", "alpha", "beta", "sigma", "nu"}
+    assert set(Posterior(gadre_fit, "rw").theta) == {"E", "from_params", "from_tokens", "alpha", "beta", "sigma", "nu"}
 
 
 def test_each_run_is_judged_by_its_own_family(gadre_fit, gadre_runs):

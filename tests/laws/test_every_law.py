@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pytensor.compile.mode import Mode
 
 from bayescale.answers import frontier_exponent, optimal_params
-from bayescale.answers.posterior import complete_inputs
 from bayescale.costs import SIX_ND
 from bayescale.errors import QuestionError
 from bayescale.laws import LAWS, get_law
+from bayescale.laws.inputs import complete_inputs
 from bayescale.laws.scales import scale_of
 
 # A reference run; 1e6 of anything else.

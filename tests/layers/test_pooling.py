@@ -8,6 +8,7 @@ import bayescale as bs
 from bayescale.errors import DesignError, RunsError
 from bayescale.inference.compiled import DRAWN_ONCE
 from bayescale.layers.groups import group_columns, groups_of, parse_pooling
+from bayescale.report.words.answers import say_answer
 
 CORPORA, SIZES = ("c4", "pile"), ("base", "large", "wide")
 
@@ -278,7 +279,7 @@ def test_a_slope_is_found_and_asked_at_a_number_between():
     assert float(slope.std()) < 0.02
     found = bs.differences(fit, "lr", rates[1])
     np.testing.assert_allclose(np.log(found["E"].sel(lr="0.01", drop=True)), 0.75 * slope, rtol=1e-3)
-    assert "E of 0.01 is higher" in found.attrs["answer"]
+    assert "E of 0.01 is higher" in say_answer(found)
     floor = bs.new_family(fit, lr=5e-4)["posterior"]["E"]
     truth = BESIROGLU["E"] * np.exp(0.1 * (np.log(5e-4 / 1e-4) / np.log(100) - 0.5))
     assert float(floor.quantile(0.005)) < truth < float(floor.quantile(0.995))

@@ -1,9 +1,11 @@
 import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 from bayescale.errors import QuestionError
-from bayescale.papers.domains import irreducible_by_domain, irreducible_by_image, loss_by_domain
-from bayescale.papers.tables import PF_DAY
+from bayescale.papers.domains import irreducible_by_domain, loss_by_domain
+from bayescale.papers.tables import PF_DAY, published_table
 
 
 def test_floors_and_exponents_are_those_of_the_table():
@@ -69,6 +71,25 @@ def test_one_place_is_asked_for(given):
 def test_a_place_that_is_no_size_is_refused(value):
     with pytest.raises(QuestionError, match="compute: accepted: a number above 0"):
         loss_by_domain(compute=value)
+
+
+def irreducible_by_image():
+    """Four published readings of the irreducible loss of a whole image in nats, and how far they are apart."""
+    table = published_table("henighan-images").set_index("domain")
+    per_token = irreducible_by_domain()["irreducible_loss"].sel(domain=table.index.to_numpy(dtype=str)).to_pandas()
+    readings = pd.DataFrame(
+        {
+            "per image": table["irreducible"],
+            "from N": per_token["params"] * table["tokens_per_image"],
+            "from C": per_token["compute"] * table["tokens_per_image"],
+            "limit of L(D)": table["irreducible_from_data"],
+            "limit of L(C)": table["irreducible_from_compute"],
+        }
+    )
+    coords = {"domain": readings.index.to_numpy(dtype=str), "reading": list(readings)}
+    out = xr.Dataset({"irreducible_loss": xr.DataArray(readings.to_numpy(dtype=float), coords)})
+    floor = out["irreducible_loss"]
+    return out.assign(spread=(floor.max("reading") - floor.min("reading")) / floor.mean("reading"))
 
 
 def test_four_readings_of_an_images_entropy_agree():

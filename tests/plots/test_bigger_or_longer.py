@@ -3,7 +3,7 @@ import pytest
 from matplotlib.figure import Figure
 from pinned import BESIROGLU, ROUNDED, pinned_fit
 
-from bayescale.answers.marginal import bigger_or_longer
+from bayescale.answers.bigger_or_longer import bigger_or_longer
 from bayescale.errors import QuestionError
 from bayescale.plots import plot_bigger_or_longer, style
 

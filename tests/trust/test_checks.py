@@ -11,11 +11,11 @@ from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit, simulated_runs
 from scipy import stats
 
 import bayescale as bs
-from bayescale.answers import expected_loss
 from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.inference.sampling import log_likelihood
 from bayescale.layers.drift import CELL, SIDE, STEP, with_steps_beyond
 from bayescale.modeling import model_data
+from bayescale.posterior import Posterior
 from bayescale.trust.checks import FEWEST, check_predictive, replicate
 
 SIGMA = 0.02
@@ -122,7 +122,7 @@ def test_replicated_runs_are_their_familys_with_the_known_error_of_each():
     runs = simulated_runs(noise=0.0)
     runs = runs.assign(loss_se=("run", np.where(np.arange(36) == 3, 0.05, 0.0) * runs["loss"].values))
     fit = pinned_fit(runs=runs, reference={"params": 1e9, "tokens": 2e10}, sigma=0.01, draws=2000)
-    made = np.log(replicate(fit)) - np.log(expected_loss(fit, {n: runs[n] for n in ("params", "tokens")}))
+    made = np.log(replicate(fit)) - np.log(Posterior(fit).expect({n: runs[n] for n in ("params", "tokens")}))
     width = made.std(("chain", "draw")).values
     np.testing.assert_allclose(width[3], np.hypot(0.01, 0.05), rtol=0.05)
     np.testing.assert_allclose(np.delete(width, 3), 0.01, rtol=0.08)
