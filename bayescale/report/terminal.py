@@ -12,7 +12,7 @@ from bayescale.report.words import (
     held_text,
     judgement,
     left_out,
-    nearest_test,
+    deciding_test,
     place_text,
     record_text,
     verdict_on_form,
@@ -89,11 +89,10 @@ def _far_lines(n: Numbers) -> list[str]:
 
 
 def _held_line(n: Numbers, model: str) -> str:
-    found, say = nearest_test(n, model), judgement(n, model)
+    found, say = deciding_test(n, model), judgement(n, model)
     if found is None:
         return "   UNTESTED: the runs do not allow a test of such bands."
-    # One family's bands may have failed where those of all together held.
-    record = (record_text(n) if model == FORECAST and not found[1]["family"] else "") or held_text(*found)
+    record = record_text(n, model) or held_text(*found)
     text = f"n your runs 90% bands held {record}"
     if say == "failed":
         return f"   TOO NARROW: o{text}."

@@ -1,12 +1,14 @@
 import dataclasses
 
 import pytest
+import xarray as xr
 from pinned import with_errors
-from report.pinned_study import pinned_study, study_that_held, study_that_missed
+from report.pinned_study import pinned_held, pinned_study, study_that_held, study_that_missed
 
 import bayescale as bs
 from bayescale.report import collect_numbers, terminal_summary, three_answers
 from bayescale.report.page import _tables
+from bayescale.trust import grade
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +63,19 @@ def test_bands_that_did_not_hold_are_called_too_narrow_at_the_first_answer(famil
     assert "too narrow" in first
     assert "held 12 of 20 times about 100x out" in first
     assert "TOO NARROW" in terminal_summary(family_study)
+
+
+def test_bands_that_failed_at_the_shortest_test_are_told_of_everywhere(study):
+    parts = [pinned_held("forecast", study.runs, inside=i, of=15, factors=f) for i, f in ((1, [3.0]), (15, [10.0]))]
+    held = xr.concat(parts, "held_out", data_vars="minimal")
+    stack = dataclasses.replace(study.stack, held=held, grades={"all": grade(study.stack.far, held)})
+    failed = dataclasses.replace(study, stack=stack, held=study.held | {"forecast": held})
+    assert "TOO NARROW: on your runs 90% bands held 1 of 15 at 3x, 15 of 15 at 10x." in terminal_summary(failed)
+    answer = words(failed)["extrapolation"]
+    assert answer.headline[0].endswith("Grade D.")
+    assert "predicted from runs 3x smaller, 90% bands held 1 of 15 times about 3x out" in answer.warnings[0]
+    assert "The longest test on your runs reaches 10x" in answer.warnings[1]
+    assert "15 of 15 times about 10x out and 1 of 15 times about 3x out" in dict(answer.sureness)["Record"]
 
 
 def test_a_backtest_that_was_skipped_is_said():
@@ -182,8 +197,9 @@ def test_the_grade_stands_beside_the_number_with_all_that_it_is_made_of(study, f
     assert sureness["Distance"].startswith("Fair. 2.0 decades")
     assert sureness["Record"].startswith("Good. On your runs, 90% bands held")
     # Of the 20 runs about 100x out, the 12 that held are all of one family, and none of the other's.
+    # About 10x out the other has too few of its own, and of all together 12 of 20 held.
     said = dict(words(family_study)["extrapolation"].sureness)["Record"]
-    assert said.startswith("English poor; source good. On your runs")
+    assert said.startswith("English poor; source fair. On your runs")
     # The forms are 0.4 nats apart, and the pinned posteriors are of no prior.
     assert "The grade is held back by agreement and priors (poor), distance (fair)." in terminal_summary(study)
 
@@ -240,9 +256,8 @@ def test_a_floor_carries_its_letter_and_what_it_is_made_of(family_study):
     answer = words(study)["irreducible_loss"]
     assert answer.headline[0].endswith("with 95% credibility. Grade C.")
     assert "no compute reaches it" in dict(answer.points)["Grade"]
-    assert (
-        "about 100x out on these runs 90% bands held 19 of 20; farther out is untested" in dict(answer.points)["Grade"]
-    )
+    record = "about 100x out on these runs 90% bands held 19 of 20, about 10x out 19 of 20; farther out is untested"
+    assert record in dict(answer.points)["Grade"]
     failed = words(family_study)["irreducible_loss"]
     assert all(line.endswith("Grade D.") for line in failed.headline)
     assert any("its bands did not hold" in warning for warning in failed.warnings)

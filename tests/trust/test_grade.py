@@ -144,9 +144,12 @@ def test_a_family_is_graded_by_how_far_its_own_runs_end():
     near, long = (grade(answer, family=name).parts[1] for name in ("x", "y"))
     assert near[1:] == ("fair", "it lies 2.0 decades of compute beyond the largest run")
     assert long[1:] == ("poor", "it lies 4.0 decades of compute beyond the largest run of its family")
-    # What tests it is what reached as far.
+    # Each is judged by every cut-off, and told first of the one that reached as far.
     held = xr.concat([backtested(20, 20, 100.0), backtested(2, 20, 1e4)], "held_out", data_vars="minimal")
-    assert [grade(answer, held, family=name).parts[2].level for name in ("x", "y")] == ["good", "poor"]
+    tests = [grade(answer, held, family=name).parts[2] for name in ("x", "y")]
+    assert [part.level for part in tests] == ["poor", "poor"]
+    assert tests[0].sentence == "about 100x out on these runs 90% bands held 20 of 20, about 1e+04x out 2 of 20"
+    assert tests[1].sentence == "about 1e+04x out on these runs 90% bands held 2 of 20, about 100x out 20 of 20"
 
 
 @pytest.mark.parametrize(("family", "level"), [("x", "good"), ("y", "poor"), ("z", "fair"), (None, "poor")])
@@ -183,8 +186,8 @@ def floor(identified=True, families=None, spread=0.1):
     return out.expand_dims(family=families) if families else out
 
 
-def test_a_floor_lies_beyond_any_compute_and_is_judged_by_the_farthest_test():
-    held = xr.concat([backtested(2, 20), backtested(19, 20, factor=100.0)], "held_out", data_vars="minimal")
+def test_a_floor_lies_beyond_any_compute_and_is_judged_by_every_test_the_farthest_first():
+    held = xr.concat([backtested(20, 20), backtested(19, 20, factor=100.0)], "held_out", data_vars="minimal")
     of_floor = leaning(False).assign_coords(quantity=("answer", ["irreducible_loss"]))
     found = grade(floor(), held, of_floor)
     assert levels(found) == {
@@ -192,8 +195,10 @@ def test_a_floor_lies_beyond_any_compute_and_is_judged_by_the_farthest_test():
     }  # fmt: skip
     assert found.letter == "C"
     assert "no compute reaches it" in found.sentence
-    assert "19 of 20; farther out is untested" in found.sentence
+    assert "19 of 20, about 10x out 20 of 20; farther out is untested" in found.sentence
     assert grade(floor(), backtested(2, 20), of_floor).letter == "D"
+    one = xr.concat([backtested(2, 20), backtested(19, 20, factor=100.0)], "held_out", data_vars="minimal")
+    assert grade(floor(), one, of_floor).letter == "D"
 
 
 def test_a_floor_that_is_mostly_the_priors_is_a_d():

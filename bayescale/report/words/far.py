@@ -17,7 +17,7 @@ from bayescale.report.words.phrases import (
     judgement,
     listed,
     named,
-    nearest_test,
+    deciding_test,
     place_text,
     shares_text,
     sureness_of,
@@ -88,7 +88,7 @@ def _far_warnings(n: Numbers, model: str, against: str) -> list[str]:
             f"Several forms that may be wrong could not be stacked ({why_not.rstrip('.')}). This is {model}'s form "
             "alone, as if it were known to be right."
         )
-    found, say = nearest_test(n, model), judgement(n, model)
+    found, say = deciding_test(n, model), judgement(n, model)
     if found is None:
         out.append(
             f"This band is untested. {coverage_text(n, model)} It rests on {model}'s form being right this far out."
@@ -106,9 +106,10 @@ def _far_warnings(n: Numbers, model: str, against: str) -> list[str]:
             )
         elif say == "few":
             out.append(f"Too few runs could test such bands to say that they hold: {held_text(factor, score)}.")
-        if n["question"]["decades_beyond"] > math.log10(float(factor)) + LONGER:
+        longest = max(n["backtest"][model]["by_factor"], key=float)
+        if n["question"]["decades_beyond"] > math.log10(float(longest)) + LONGER:
             out.append(
-                f"The longest test on your runs reaches {factor}x; the question is "
+                f"The longest test on your runs reaches {longest}x; the question is "
                 f"{n['question']['times_largest_run']:.3g}x. Nothing in these runs tests so long a step."
             )
     if apart := _apart(n, model, against):

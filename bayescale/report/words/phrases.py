@@ -121,8 +121,8 @@ def farthest_test(n: Numbers) -> tuple[str, Numbers] | None:
     return max(tests, key=lambda item: float(item[0])) if tests else None
 
 
-def nearest_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
-    """Return the factor and score of the backtest that the bands are judged by; with its family, where it is of one."""
+def deciding_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
+    """Return the factor and score of the cut-off that decided the verdict; with its family, where it is of one."""
     found = n["backtest"][model]
     factor, family = found["record"]["factor"], found["record"]["family"]
     if factor is None:

@@ -21,7 +21,7 @@ from bayescale.report.words.phrases import (
     leaning,
     listed,
     named,
-    nearest_test,
+    deciding_test,
     place_text,
     series,
     shares_text,
@@ -31,7 +31,6 @@ from bayescale.trust.grade import COLLAPSED
 
 # What the parts of a grade are called on the page.
 CONVERGENCE, DISTANCE, BACKTEST, AGREEMENT, PRIORS = "convergence", "distance", "backtest", "agreement", "priors"
-NEAREST = 10.0
 
 
 def stacked_answer(n: Numbers) -> Answer:
@@ -110,7 +109,7 @@ def _plain_text(n: Numbers) -> str:
     texts = []
     for model, families in n["extrapolation"].items():
         said = listed(n, {name: "{1} to {2}".format(*_ends(f["loss"])) for name, f in families.items()})
-        test = nearest_test(n, model)
+        test = deciding_test(n, model)
         record = f"; such bands held {held_text(*test)}" if test else "; untested"
         texts.append(f"{model}, without a drift and at its own split, would say {said} (95%){record}")
     texts += [f"{name} may not be quoted: answer 2" for name in n["not_quoted"]]
@@ -124,7 +123,7 @@ def _ends(loss: Numbers) -> list[str]:
 
 def _warnings(n: Numbers) -> list[str]:
     out = []
-    found, say = nearest_test(n, FORECAST), judgement(n, FORECAST)
+    found, say = deciding_test(n, FORECAST), judgement(n, FORECAST)
     if found is None:
         out.append(f"This band is untested. {coverage_text(n, FORECAST)}")
     else:
@@ -140,9 +139,10 @@ def _warnings(n: Numbers) -> list[str]:
             )
         elif say == "few":
             out.append(f"Too few runs could test such bands to say that they hold: {held_text(factor, score)}.")
-        if n["question"]["decades_beyond"] > math.log10(float(factor)) + LONGER:
+        longest = max(n["backtest"][FORECAST]["by_factor"], key=float)
+        if n["question"]["decades_beyond"] > math.log10(float(longest)) + LONGER:
             out.append(
-                f"The longest test on your runs reaches {factor}x; the question is "
+                f"The longest test on your runs reaches {longest}x; the question is "
                 f"{n['question']['times_largest_run']:.3g}x. Nothing in these runs tests so long a step."
             )
     if left := left_out(n):
@@ -204,9 +204,12 @@ def grade_text(n: Numbers) -> str:
     return ", ".join(f"{series(list(dict.fromkeys(names)))} ({level})" for level, names in found.items() if names)
 
 
-def record_text(n: Numbers) -> str:
-    """Say how often the bands held, of the runs about as far out: ``9 of 10 at 10x, 5 of 6 at 100x``."""
-    scores = n["backtest"][FORECAST]["by_factor"]
+def record_text(n: Numbers, model: str) -> str:
+    """Say how often the bands held at every cut-off, of the runs about that far out: ``9 of 10 at 3x, 5 of 6 at 10x``."""
+    found = n["backtest"][model]
+    family = found["record"]["family"]
+    scores = found["by_family"][family] if family else found["by_factor"]
     tried = {f: s["at_distance"] for f, s in scores.items() if s["at_distance"]["held_out_runs"]}
-    shown = {f: s for f, s in tried.items() if float(f) >= NEAREST} or tried
-    return ", ".join(f"{s['inside']} of {s['held_out_runs']} at {f}x" for f, s in shown.items())
+    return ", ".join(f"{s['inside']} of {s['held_out_runs']} at {f}x" for f, s in tried.items()) + (
+        f" for {family}" * bool(family and tried)
+    )
