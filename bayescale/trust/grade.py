@@ -12,8 +12,12 @@ from bayescale.forms.rehearse import OF_CUT
 from bayescale.trust.record import Level, record_of, worst_of
 from bayescale.trust.sensitivity import prior_sensitivity
 
-# Decades of compute beyond the largest run: one is a step that people take, two is what the backtests were made for.
-NEAR, FAR = 1.0, 2.05
+# Decades of compute beyond the largest run. One is a step that people take. Two, 100x, is how far the benchmark on
+# public runs reaches. Three is a step beyond it, and beyond four there is no record that a grade could rest on. A
+# twentieth of a decade is left for rounding.
+NEAR, FAR, VERY_FAR, NO_RECORD = 1.0, 2.05, 3.05, 4.05
+# What a grade is called that is no letter; it sorts after all letters.
+NO_LETTER = "none"
 FLOOR = "irreducible_loss"
 # A family whose runs end so many decades below the largest of all is told how far its own end.
 FARTHER = 0.05
@@ -35,7 +39,8 @@ class Grade(NamedTuple):
     """A letter from A (believe it) to D (do not stake money on it), and the parts that it is made of.
 
     A: all good. B: nothing poor, at most two fair. C: at most one poor. D: more, or chains that do not agree, or bands
-    that failed on these very runs.
+    that failed on these very runs, or a number more than three decades beyond the runs. More than four decades beyond
+    them there is no letter, and ``letter`` is ``"none"``.
     """
 
     letter: str
@@ -58,7 +63,13 @@ def grade(
 ) -> Grade:
     """Grade an extrapolated number: convergence, distance, backtest on these runs, agreement of forms, priors.
 
+    A grade falls with distance and ends. The distance is good up to one decade of compute beyond the largest run, fair
+    up to two, which the benchmark on public runs covers, and poor beyond. More than three decades beyond the runs the
+    letter is D at best. More than four decades beyond them there is none: no public record says whether such numbers
+    come true. The limits are the same for a law in another quantity than compute, in decades of that quantity.
+
     An irreducible loss lies farther than any compute: its distance is poor, and the farthest test is the nearest to it.
+    It keeps a letter, as it is no prediction of a run.
 
     Parameters
     ----------
@@ -77,7 +88,8 @@ def grade(
     Returns
     -------
     Grade
-        ``letter``, ``parts`` (each with ``name``, ``level`` good, fair or poor, and ``sentence``) and ``sentence``.
+        ``letter`` from A to D, or ``"none"`` where the number lies beyond any record; ``parts`` (each with ``name``,
+        ``level`` good, fair or poor, and ``sentence``) and ``sentence``.
 
     Raises
     ------
@@ -109,13 +121,19 @@ def grade(
     own = "family_decades_beyond" in one.coords
     beyond = np.inf if name == FLOOR else one["family_decades_beyond" if own else "decades_beyond"].values.max()
     parts = tuple(_parts(one, beyond, held, sensitivity, family))
-    levels = [part.level for part in parts]
+    return Grade(_letter_of([part.level for part in parts], beyond), parts)
+
+
+def _letter_of(levels: list[Level], beyond: float) -> str:
+    if np.isfinite(beyond) and beyond > NO_RECORD:
+        return NO_LETTER
     poor, fair = levels.count("poor"), levels.count("fair")
-    if poor > 1 or "poor" in (parts[0].level, parts[2].level):
-        return Grade("D", parts)
+    too_far = np.isfinite(beyond) and beyond > VERY_FAR
+    if poor > 1 or "poor" in (levels[0], levels[2]) or too_far:
+        return "D"
     if poor or fair > 2:
-        return Grade("C", parts)
-    return Grade("B" if fair else "A", parts)
+        return "C"
+    return "B" if fair else "A"
 
 
 def _parts(
@@ -200,6 +218,8 @@ def _distance(one: xr.Dataset, beyond: float) -> Part:
         return Part("distance", "poor", "no compute reaches it")
     what = f"it lies {beyond:.1f} decades of {one.attrs.get('distance_in', 'compute')} beyond the largest run"
     what += " of its family" if beyond > float(np.max(one["decades_beyond"].values)) + FARTHER else ""
+    if beyond > NO_RECORD:
+        what += f", farther than any public record of such predictions (at most {NO_RECORD:.0f} decades are graded)"
     if beyond <= NEAR:
         return Part("distance", "good", what if beyond > 0 else "it lies within the runs")
     return Part("distance", "fair" if beyond <= FAR else "poor", what)

@@ -36,7 +36,7 @@ class Record(NamedTuple):
 
 
 class Horizon(NamedTuple):
-    """How bands held at one cut-off: of the runs about as far out as it says, and of all that were predicted from there.
+    """How bands held at one cut-off: of the runs about as far out as it says, and of all predicted from there.
 
     Each count is (inside, of).
     """

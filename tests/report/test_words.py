@@ -297,6 +297,15 @@ def test_a_compute_in_flop_is_asked_and_answered_as_such():
     assert "1e24 FLOP" in text(answer)
 
 
+def test_a_question_beyond_any_record_has_no_grade():
+    study = pinned_study(at="1e40")
+    answer = words(study)["extrapolation"]
+    assert answer.headline[0].endswith("Grade none.")
+    said = "none, of A to D; made of the five below. No public record covers more than 4 decades."
+    assert dict(answer.sureness)["Grade"] == said
+    assert "; grade none" in terminal_summary(study)
+
+
 def test_a_question_within_the_data_says_so():
     sureness = dict(words(pinned_study(at="0.5x"))["extrapolation"].sureness)
     assert sureness["Distance"] == "Good. The question lies within the compute of the runs."

@@ -66,6 +66,36 @@ def test_distance_costs(beyond, level):
     assert levels(grade(far(beyond=beyond)))["distance"] == level
 
 
+@pytest.mark.parametrize(
+    ("beyond", "letter"),
+    [
+        (0.5, "A"),
+        (1.0, "A"),
+        (2.0, "B"),
+        (2.05, "B"),
+        (2.5, "C"),
+        (3.0, "C"),
+        (3.1, "D"),
+        (4.0, "D"),
+        (4.1, "none"),
+        (17, "none"),
+    ],
+)
+def test_a_grade_falls_with_distance_and_ends(beyond, letter):
+    # Bands that held as far out as is asked, and nothing else against it.
+    found = grade(far(beyond=beyond), backtested(20, 20, 10.0**beyond), leaning(False))
+    assert found.letter == letter
+
+
+def test_a_number_beyond_any_record_has_no_letter_and_says_why():
+    found = grade(far(beyond=17.0), backtested(20, 20), leaning(False))
+    said = "none: it lies 17.0 decades of compute beyond the largest run, farther than any public record"
+    assert found.sentence.startswith(said)
+    assert levels(found)["distance"] == "poor"
+    worst = grade(far(beyond=1.0), backtested(0, 20))
+    assert max([worst, found], key=lambda one: one.letter) is found
+
+
 @pytest.mark.parametrize(("inside", "level"), [(16, "good"), (15, "fair"), (12, "fair"), (11, "poor")])
 def test_the_record_of_the_bands_counts(inside, level):
     assert levels(grade(far(), backtested(inside, 20)))["backtest"] == level

@@ -15,19 +15,19 @@ from bayescale.report.words.phrases import (
     between_text,
     by_weight,
     coverage_text,
+    deciding_test,
     distance_text,
     held_text,
     judgement,
     leaning,
     listed,
     named,
-    deciding_test,
     place_text,
     series,
     shares_text,
     short_names,
 )
-from bayescale.trust.grade import COLLAPSED
+from bayescale.trust.grade import COLLAPSED, NO_LETTER, NO_RECORD
 
 # What the parts of a grade are called on the page.
 CONVERGENCE, DISTANCE, BACKTEST, AGREEMENT, PRIORS = "convergence", "distance", "backtest", "agreement", "priors"
@@ -158,8 +158,9 @@ def left_out(n: Numbers) -> list[str]:
 def _sureness(n: Numbers) -> tuple[Point, ...]:
     grades = {name: f["grade"]["letter"] for name, f in n["forecast"]["families"].items()}
     letters = next(iter(grades.values())) if len(set(grades.values())) == 1 else listed(n, grades)
+    ended = f" No public record covers more than {NO_RECORD:.0f} decades." * (NO_LETTER in grades.values())
     return (
-        Point("Grade", f"{letters}, of A to D; made of the five below."),
+        Point("Grade", f"{letters}, of A to D; made of the five below.{ended}"),
         Point(
             "Sampler",
             f"{_part(n, CONVERGENCE)} R-hat is {COUNTED.rhat} at most for a form's parameters, and {QUOTED.rhat} for "
@@ -205,7 +206,7 @@ def grade_text(n: Numbers) -> str:
 
 
 def record_text(n: Numbers, model: str) -> str:
-    """Say how often the bands held at every cut-off, of the runs about that far out: ``9 of 10 at 3x, 5 of 6 at 10x``."""
+    """Say how often the bands held at each cut-off, by the runs that far out: ``9 of 10 at 3x, 5 of 6 at 10x``."""
     found = n["backtest"][model]
     family = found["record"]["family"]
     scores = found["by_family"][family] if family else found["by_factor"]
