@@ -9,7 +9,7 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.cards import Card, load_card
-from bayescale.forms import held_out, rehearse, shipped_forms
+from bayescale.forms import held_out, rehearse, shipped_forms, unpack_skipped
 from benchmarks.curves import Curve, rmsle
 from benchmarks.ours import EQUAL, FORECAST, KEPT
 
@@ -54,7 +54,7 @@ def _said(curve: Curve, card: Card) -> xr.Dataset:
         part = path.with_suffix(".part")
         drawn.assign(predicted=drawn["predicted"].astype("float32")).to_netcdf(part)
         part.rename(path)
-        for line in filter(None, said.attrs["skipped"].split("\n")):
+        for line in unpack_skipped(said):
             print(f"{curve.domain}, {curve.name}, {line}", flush=True)
     return xr.load_dataset(path)
 

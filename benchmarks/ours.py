@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.forms import held_out, rehearse, shipped_forms
+from bayescale.forms import held_out, rehearse, shipped_forms, unpack_skipped
 from benchmarks.scores import PROB
 
 # Draws of every form at every cut-off take an hour and more: they are kept, and a run that was stopped goes on.
@@ -46,6 +46,6 @@ def _said(name: str, runs: pd.DataFrame, forms: tuple[str, ...], factors: tuple[
         part = path.with_suffix(".part")
         said.assign(predicted=said["predicted"].astype("float32")).to_netcdf(part)
         part.rename(path)
-        for line in filter(None, said.attrs["skipped"].split("\n")):
+        for line in unpack_skipped(said):
             print(f"{name}, {line}", flush=True)
     return xr.load_dataset(path)

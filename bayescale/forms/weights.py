@@ -47,14 +47,14 @@ def form_weights(prior: Mapping[str, float], rehearsed: xr.Dataset, from_factor:
     top = _largest(rehearsed) / from_factor * (1 + 1e-6)
     scores, reaches = [], []
     for factor in factors:
-        mine = (rehearsed["factor"].values == factor) & (rehearsed[rehearsed.attrs["measure"]].values <= top)
-        if mine.sum() < 2:
+        beyond = (rehearsed["factor"].values == factor) & (rehearsed[rehearsed.attrs["measure"]].values <= top)
+        if beyond.sum() < 2:
             continue
-        density = rehearsed["log_density"].isel(held_out=mine).sel(form=names)
-        found = density.clip(LOWEST).mean("held_out").values
-        if np.isnan(found).all():
+        density = rehearsed["log_density"].isel(held_out=beyond).sel(form=names)
+        mean_density = density.clip(LOWEST).mean("held_out").values
+        if np.isnan(mean_density).all():
             continue
-        scores.append(found)
+        scores.append(mean_density)
         reaches.append(float(np.log10(factor / from_factor)))
     score = np.array(scores).reshape(-1, len(names))
     evidence = min(1.0, max(reaches) / max(reach, 1e-9)) if reaches else 0.0

@@ -7,6 +7,7 @@ import xarray as xr
 from bayescale import plots
 from bayescale.answers import KNOWS_OUTLIERS, card_of, outlier_runs
 from bayescale.design.identify import LEARNED
+from bayescale.forms import unpack_skipped
 from bayescale.inference import prior_to_posterior
 from bayescale.numbers import scientific
 from bayescale.report.figures_stack import stack_check_plates, stack_plates
@@ -21,7 +22,7 @@ def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:
     Parameters
     ----------
     study : Study
-        From `run_study`.
+        From `bayescale.study`.
     numbers : dict
         `collect_numbers` of it.
 
@@ -65,7 +66,9 @@ def _plain_plates(study: Study, n: Numbers, drawer: Drawer, at: str) -> Iterator
             for factor in sorted(set(study.held[name]["factor"].values.tolist()), reverse=True)
         ),
         " ".join(
-            f"{name}: {study.held[name].attrs['skipped']}" for name in study.fits if study.held[name].attrs["skipped"]
+            f"{name}: {' '.join(map(str, skipped))}"
+            for name in study.fits
+            if (skipped := unpack_skipped(study.held[name]))
         ),
     )
     yield Plate(

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale import plots
-from bayescale.forms import FORECAST
+from bayescale.forms import FORECAST, unpack_skipped
 from bayescale.plots.checks import plot_coverage, plot_loo_pit
 from bayescale.plots.influence import plot_influence, plot_pareto_k
 from bayescale.plots.sensitivity import plot_moved_by_priors, plot_prior_sensitivity
@@ -88,7 +88,7 @@ def _backtest(study: Study, stack: Stack) -> Plate:
         "test is named for. Last, by distance and beside the plain forms at the cuts that both have: how often the "
         "bands held, and their interval score, in which a miss costs 20 times its size and lower is better.",
         tuple(panels),
-        stack.held.attrs["skipped"],
+        " ".join(map(str, unpack_skipped(stack.held))),
     )
 
 

@@ -1,6 +1,7 @@
 """Every number of the report, once: the page, the terminal and answers.json all read from here."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import xarray as xr
 import bayescale
 from bayescale.answers import bands, card_of, families_of, law_of, parse_compute, reference_of, seen
 from bayescale.design import identified, ridge_of, unidentified
-from bayescale.forms import FACTORS, FORECAST, HEADLINE, score
+from bayescale.forms import FACTORS, FORECAST, HEADLINE, score, unpack_skipped
 from bayescale.inference import verdict
 from bayescale.report.numbers_stack import (
     Numbers,
@@ -35,7 +36,7 @@ def collect_numbers(study: Study) -> Numbers:
     Parameters
     ----------
     study : Study
-        From `run_study`.
+        From `bayescale.study`.
 
     Returns
     -------
@@ -153,7 +154,7 @@ def _graded(study: Study, model: str, answer: xr.Dataset, family: str, point: in
 
 def _backtest(name: str, held: xr.Dataset, question: Numbers) -> Numbers:
     asked = [f"{f:g}" for f in (FACTORS if name == FORECAST else PLAIN_FACTORS)]
-    out: Numbers = {"band": HEADLINE, "asked": asked, "skipped": held.attrs.get("skipped", "")}
+    out: Numbers = {"band": HEADLINE, "asked": asked, "skipped": [asdict(r) for r in unpack_skipped(held)]}
     out["record"] = _record(held, question)
     out["by_factor"] = scores_by_factor(held)
     families = sorted(set(held["family"].values.tolist())) if held.sizes["held_out"] else []

@@ -1,10 +1,12 @@
 """The numbers of the first answer: the stacked band, what each form says alone, the weights, the grade."""
 
+from dataclasses import asdict
 from typing import Any
 
 import xarray as xr
 
 from bayescale.answers import bands
+from bayescale.forms import unpack_skipped
 from bayescale.studies.stack import Stack
 from bayescale.studies.study import Study
 from bayescale.trust import Grade, most_influential
@@ -34,7 +36,7 @@ def stack_numbers(study: Study) -> Numbers:
         "leading": stack.leading,
         "evidence": float(far["evidence"]),
         "rehearsals": [float(10**reach) for reach in far["reach"].values],
-        "skipped": [line for line in far.attrs["skipped"].split("\n") if line],
+        "skipped": [asdict(record) for record in unpack_skipped(far)],
         "not_checked": list(stack.not_checked),
         "forms": {name: _form(stack, far, name, study.families) for name in forms},
         "families": {family: _family(stack, of_family(far, family), family) for family in study.families},

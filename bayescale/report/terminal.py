@@ -30,7 +30,7 @@ def terminal_summary(study: Study) -> str:
     Parameters
     ----------
     study : Study
-        From `run_study`.
+        From `bayescale.study`.
 
     Returns
     -------

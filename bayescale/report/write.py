@@ -25,7 +25,7 @@ def write_report(study: Study, out: str | Path = "report") -> Path:
     Parameters
     ----------
     study : Study
-        From `run_study`.
+        From `bayescale.study`.
     out : str or Path
         The folder. An earlier report there is replaced; anything else is left alone and refused.
 

@@ -28,7 +28,7 @@ SIZES_EACH_WAY, REACH = 10, 25.0
 
 @dataclass(frozen=True)
 class Study:
-    """The results of one report; mappings are by plain model, of those that may be quoted the first first.
+    """The results of the whole job; mappings are by plain model, of those that may be quoted the first first.
 
     Attributes
     ----------
@@ -108,27 +108,51 @@ class Study:
         """Return the known entropy rate of a family, of the only one for None, where there is one."""
         return self.truth.get(family or self.families[0])
 
+    def save(self, out: str | Path = "report") -> Path:
+        """Write the page with its figures, the posteriors and ``answers.json`` into a folder.
 
-def run_study(
+        Parameters
+        ----------
+        out : str or Path
+            The folder. An earlier report there is replaced; anything else is left alone and refused.
+
+        Returns
+        -------
+        Path
+            The page, ``index.html``.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds other things, or cannot be written.
+        """
+        from bayescale.report.write import write_report  # the page stands to the right of a study
+
+        return write_report(self, out)
+
+
+def study(
     runs: xr.Dataset,
+    at: str = "100x",
     *,
     model: "str | Path | Card" = "chinchilla",
     against: "str | Path | Card" = "kaplan",
-    at: str = "100x",
     forms: "Iterable[str | Path | Card] | None" = None,
     seed: int = SEED,
     progress: Callable[[str], None] | None = None,
 ) -> Study:
-    """Stack the forms for the first question, fit both plain models for the other two, and answer all three.
+    """Do the whole job: how low at larger compute, which form and split, and how low it can go at all.
+
+    The first answer is that of several forms stacked, as `forecast` gives it. The other two are by two plain models.
 
     Parameters
     ----------
     runs : xarray.Dataset
         Validated runs.
-    model, against : str, path or Card
-        The two plain models that are held against each other.
     at : str
         Compute to extrapolate to: a multiple of the largest run, or FLOP.
+    model, against : str, path or Card
+        The two plain models that are held against each other.
     forms : iterable of str, path or Card, optional
         The forms that the first answer stacks; by default those of `forecast`.
     seed : int
@@ -139,7 +163,7 @@ def run_study(
     Returns
     -------
     Study
-        Without what hangs on a plain model whose chains do not agree.
+        Without what hangs on a plain model whose chains do not agree. ``study.save("report")`` writes it as a page.
 
     Raises
     ------
@@ -147,6 +171,12 @@ def run_study(
         If the models or the forms cannot answer a report's questions.
     UnconvergedError
         If nothing may be quoted: neither plain model nor any form.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> study = bs.study(bs.load_shipped("tinylm"), at="100x")               # doctest: +SKIP
+    >>> page = study.save("report")                                          # doctest: +SKIP
     """
     say = progress or (lambda line: None)
     target = parse_compute(at, float(runs["compute"].max()))
@@ -172,8 +202,8 @@ def run_study(
                     f"Ask it by `bayescale forecast`."
                 )
     design = {name: identifiability(runs, card) for name, card in cards.items()}
-    for name, found in design.items():
-        for sentence in unidentified(found):
+    for name, learned in design.items():
+        for sentence in unidentified(learned):
             say(f"warning: {name}: {sentence}")
     fits, not_quoted = {}, {}
     for name, card in cards.items():

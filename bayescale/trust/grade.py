@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import BayescaleError, QuestionError
-from bayescale.forms.rehearse import OF_CUT
+from bayescale.forms import unpack_skipped
 from bayescale.trust.record import Level, record_of, worst_of
 from bayescale.trust.sensitivity import prior_sensitivity
 
@@ -204,11 +204,11 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
 def _convergence(one: xr.Dataset) -> Part:
     if one.attrs["verdict"] != "converged":
         return Part("convergence", "poor", "the chains did not agree")
-    if "forms" not in one.attrs:
+    forms = one.sizes.get("form", 0)
+    if not forms:
         return Part("convergence", "good", "the fit converged")
-    forms = one.attrs["forms"].count(",") + 1
     # A rehearsal that could not be had is no form that failed.
-    if any(line and not OF_CUT.match(line) for line in one.attrs["skipped"].split("\n")):
+    if any(record.factor is None for record in unpack_skipped(one)):
         return Part("convergence", "fair", f"some forms could not be fitted and were left out, {forms} remain")
     return Part("convergence", "good", f"all {forms} forms converged")
 
@@ -237,7 +237,7 @@ def _backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Par
 def _agreement(one: xr.Dataset) -> Part:
     if "disagreement" not in one:
         return Part("agreement", "fair", "one form was asked: whether others agree is not known")
-    if one.attrs.get("forms", ",").count(",") == 0:
+    if one.sizes.get("form") == 1:
         return Part("agreement", "fair", "one form remains: whether others agree is not known")
     if "weight" in one and float(one["weight"].max()) > COLLAPSED:
         name = str(one["weight"].idxmax().item())

@@ -6,6 +6,7 @@ from pinned import with_errors
 from report.pinned_study import pinned_held, pinned_study, study_that_held, study_that_missed
 
 import bayescale as bs
+from bayescale.forms import Skipped
 from bayescale.report import collect_numbers, terminal_summary, three_answers
 from bayescale.report.page import _tables
 from bayescale.trust import grade
@@ -79,7 +80,7 @@ def test_bands_that_failed_at_the_shortest_test_are_told_of_everywhere(study):
 
 
 def test_a_backtest_that_was_skipped_is_said():
-    study = pinned_study(factors=(), skipped="100x: only 3 runs are left")
+    study = pinned_study(factors=(), skipped=[Skipped(None, 100.0, "only 3 runs are left")])
     answer = words(study)["extrapolation"]
     assert "untested" in answer.warnings[0]
     assert "only 3 runs are left" in answer.warnings[0]
@@ -88,7 +89,7 @@ def test_a_backtest_that_was_skipped_is_said():
 
 
 def test_one_factor_that_was_skipped_is_said_beside_the_other():
-    study = pinned_study(factors=(3.0, 10.0, 30.0), skipped="100x: only 3 runs are left")
+    study = pinned_study(factors=(3.0, 10.0, 30.0), skipped=[Skipped(None, 100.0, "only 3 runs are left")])
     record = dict(words(study)["extrapolation"].sureness)["Record"]
     times = "19 of 20 times about"
     assert f"90% bands held {times} 30x out, {times} 10x out and {times} 3x out." in record

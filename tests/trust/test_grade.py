@@ -3,16 +3,21 @@ import pytest
 import xarray as xr
 
 from bayescale.errors import QuestionError
+from bayescale.forms import Skipped, pack_skipped
 from bayescale.trust import grade
 
 
-def far(beyond=0.8, share=0.1, verdict="converged", skipped="", families=None, forms="a, b"):
+def far(beyond=0.8, share=0.1, verdict="converged", skipped=(), families=None, forms=("a", "b")):
     """A forecast of one point, as far as a grade looks at it."""
     out = xr.Dataset(
         {"expected_loss": ("point", [2.0])}, coords={"decades_beyond": ("point", [beyond])}, attrs={"verdict": verdict}
     )
     if share is not None:
-        out = out.assign(disagreement=("point", [share])).assign_attrs(forms=forms, skipped=skipped)
+        out = (
+            out.assign(disagreement=("point", [share]))
+            .assign_coords(form=list(forms))
+            .assign_attrs(pack_skipped(skipped))
+        )
     return out.expand_dims(family=families) if families else out
 
 
@@ -138,11 +143,14 @@ def test_leaning_on_a_prior_costs_and_names_it():
 
 
 def test_a_form_left_out_is_said_and_a_rehearsal_left_out_is_not_a_form():
-    without = grade(far(skipped="farseer: Not converged."))
+    without = grade(far(skipped=[Skipped("farseer", None, "Not converged.")]))
     assert levels(without)["convergence"] == "fair"
-    assert levels(grade(far(skipped="mix: could not be fitted.")))["convergence"] == "fair"
-    assert levels(grade(far(skipped="mix, 2x, other: could not be fitted.")))["convergence"] == "fair"
-    rehearsal = grade(far(skipped="100x: 3 runs are that small; it takes 8.\n30x, farseer: Not converged."))
+    assert levels(grade(far(skipped=[Skipped("mix", None, "could not be fitted.")])))["convergence"] == "fair"
+    assert (
+        levels(grade(far(skipped=[Skipped("mix, 2x, other", None, "could not be fitted.")])))["convergence"] == "fair"
+    )
+    cuts = [Skipped(None, 100.0, "3 runs are that small; it takes 8."), Skipped("farseer", 30.0, "Not converged.")]
+    rehearsal = grade(far(skipped=cuts))
     assert levels(rehearsal)["convergence"] == "good"
 
 
@@ -153,11 +161,14 @@ def test_chains_that_did_not_agree_are_a_d():
 
 def test_forms_of_which_one_has_all_the_weight_do_not_agree():
     weights = xr.DataArray([0.97, 0.03], {"form": ["coupled", "kaplan"]}, name="weight")
-    found = grade(far(share=0.01).assign(weight=weights))
+    forms = ("coupled", "kaplan")
+    found = grade(far(share=0.01, forms=forms).assign(weight=weights))
     assert levels(found)["agreement"] == "fair"
     assert found.parts[3].sentence == "coupled has 97% of the weight: that others agree counts for little"
-    assert levels(grade(far(share=0.01).assign(weight=weights.copy(data=[0.6, 0.4]))))["agreement"] == "good"
-    assert grade(far(share=0.0, forms="coupled")).parts[3].sentence.startswith("one form remains")
+    assert (
+        levels(grade(far(share=0.01, forms=forms).assign(weight=weights.copy(data=[0.6, 0.4]))))["agreement"] == "good"
+    )
+    assert grade(far(share=0.0, forms=["coupled"])).parts[3].sentence.startswith("one form remains")
 
 
 def test_a_family_is_graded_by_its_own_sensitivity_and_must_be_named():

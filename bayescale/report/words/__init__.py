@@ -32,7 +32,7 @@ def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
     Parameters
     ----------
     study : Study
-        From `run_study`.
+        From `bayescale.study`.
     numbers : dict, optional
         `collect_numbers` of it, where it is at hand.
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from bayescale.cards.card import DRIFTING
+from bayescale.forms import Skipped
 from bayescale.numbers import scientific
 from bayescale.plots.style import loss_text
 from bayescale.report.numbers import Numbers
@@ -168,8 +169,13 @@ def series(texts: list[str]) -> str:
 
 def why(n: Numbers, model: str) -> str:
     """Say why a backtest could not be scored."""
-    lines = [line.rstrip(".") for line in n["backtest"][model]["skipped"].split("\n") if line]
-    return "; ".join(lines) or "the runs do not span enough compute"
+    return skipped_text(n["backtest"][model]["skipped"]) or "the runs do not span enough compute"
+
+
+def skipped_text(records: Iterable[Numbers | str]) -> str:
+    """Join what could not be done, records of `Skipped` and sentences: ``10x, kaplan: too few runs; 30x: no run``."""
+    lines = (str(Skipped(**record)) if isinstance(record, dict) else record for record in records)
+    return "; ".join(line.rstrip(".") for line in lines)
 
 
 def listed(n: Numbers, texts: dict[str, str], after: str = "") -> str:

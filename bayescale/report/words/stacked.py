@@ -26,6 +26,7 @@ from bayescale.report.words.phrases import (
     series,
     shares_text,
     short_names,
+    skipped_text,
 )
 from bayescale.trust.grade import COLLAPSED, NO_LETTER, NO_RECORD
 
@@ -67,7 +68,7 @@ def _points(n: Numbers) -> list[Point]:
         points.append(Point("Single runs", stacked["single_runs"]["sentence"]))
     points += leaning(stacked["prior_sensitivity"], "expected_loss")
     if missing := [*stacked["skipped"], *stacked["not_checked"]]:
-        points.append(Point("What could not be done", "; ".join(line.rstrip(".") for line in missing) + "."))
+        points.append(Point("What could not be done", f"{skipped_text(missing)}."))
     return points
 
 
