@@ -1,5 +1,6 @@
 """Numbers as people write them: 70B, 1.4T, 300k, 1e24, 1,000,000."""
 
+import math
 import re
 from typing import Any
 
@@ -106,3 +107,16 @@ def scientific(value: float, digits: int = 3) -> str:
 
 def _short_exponent(text: str) -> str:
     return re.sub(r"e\+?(-?)0*", r"e\1", text)
+
+
+def loss_text(*values: float, width: float) -> list[str]:
+    """Write losses with the digits that a band of that width supports.
+
+    Examples
+    --------
+    >>> from bayescale.numbers import loss_text
+    >>> loss_text(1.5234, 1.6178, width=0.09)
+    ['1.523', '1.618']
+    """
+    digits = min(max(1 - math.floor(math.log10(max(width, 1e-9))), 2), 4)
+    return [f"{value:.{digits}f}" for value in values]

@@ -17,8 +17,7 @@ from bayescale.modeling import check_design
 from bayescale.numbers import human_number
 from bayescale.plots.file import check_picture, panels, save_picture
 from bayescale.plots.style import loss_text
-from bayescale.report.numbers import scores_by_factor
-from bayescale.report.numbers_stack import PARTS, shares_of
+from bayescale.report.numbers import PARTS, scores_by_factor, shares_of
 from bayescale.studies.stack import Stack, farthest, stack_forms
 from bayescale.trust import Grade
 

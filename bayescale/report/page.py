@@ -8,9 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bayescale.numbers import human_number, scientific
 from bayescale.report.card_text import card_text
-from bayescale.report.figures import Plate
-from bayescale.report.numbers import Numbers
-from bayescale.report.numbers_stack import PARTS
+from bayescale.report.numbers import PARTS, Numbers
+from bayescale.report.panels import Plate
 from bayescale.report.tables_stack import losses, sensitivity_table, stack_tables, table
 from bayescale.report.words import Answer, series
 

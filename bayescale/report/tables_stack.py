@@ -5,8 +5,7 @@ from typing import Any
 
 from bayescale.numbers import human_number
 from bayescale.plots.style import loss_text
-from bayescale.report.numbers import Numbers
-from bayescale.report.numbers_stack import PARTS
+from bayescale.report.numbers import PARTS, Numbers
 from bayescale.report.words import by_weight
 
 

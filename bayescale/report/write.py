@@ -10,7 +10,6 @@ from typing import Any
 
 from bayescale.errors import OutputError
 from bayescale.inference import save_fit
-from bayescale.report.figures import draw_figures
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.page import render_page
 from bayescale.report.words import three_answers
@@ -39,6 +38,8 @@ def write_report(study: Study, out: str | Path = "report") -> Path:
     OutputError
         If the folder holds other things, or cannot be written.
     """
+    from bayescale.report.figures import draw_figures  # matplotlib is loaded when a page is drawn
+
     out = Path(out).resolve()
     check_writable(out)
     numbers = collect_numbers(study)

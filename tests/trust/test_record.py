@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 from trust.test_grade import backtested
 
-from bayescale.report.numbers import _backtest
+from bayescale.report.numbers import backtest_numbers
 from bayescale.report.words import deciding_test, held_text, judgement, record_text
 from bayescale.trust import grade
 from bayescale.trust.record import VERDICTS, record_of, worst_of
@@ -28,7 +28,11 @@ def letter_and_words(held, beyond=2.0, families=None):
         {"expected_loss": ("point", [2.0])}, {"decades_beyond": ("point", [beyond])}, {"verdict": "converged"}
     )
     levels = [grade(answer, held, family=name if families else None).parts[2].level for name in of]
-    n = {"backtest": {"forecast": _backtest("forecast", held, {"decades_beyond": beyond, "family_decades_beyond": of})}}
+    n = {
+        "backtest": {
+            "forecast": backtest_numbers("forecast", held, {"decades_beyond": beyond, "family_decades_beyond": of})
+        }
+    }
     return levels if families else levels[0], judgement(n, "forecast"), n
 
 
