@@ -89,9 +89,7 @@ def collect_numbers(study: Study) -> Numbers:
         "backtest": {name: backtest_numbers(name, held, question) for name, held in study.held.items()},
         "forms": _compare_forms(study),
         "prior_sensitivity": {name: _sensitivity_numbers(leans) for name, leans in study.leans.items()},
-        "dependence": {
-            name: dependence_warnings(dependence(fit, allow_unconverged=True)) for name, fit in study.fits.items()
-        },
+        "dependence": {name: _list_dependence(fit) for name, fit in study.fits.items()},
         "irreducible_loss": {name: _floor_numbers(study, name) for name in study.fits},
         "provenance": _list_provenance(study),
     }
@@ -202,6 +200,10 @@ def _design_numbers(design: xr.Dataset, families: list[str]) -> Numbers:
         "least_learned": {family: own["direction_learned"] for family, own in each.items()},
         "ridge": {family: ridge_of(own) for family, own in each.items() if own.sizes["parameter"] > 1},
     }
+
+
+def _list_dependence(fit: xr.DataTree) -> list[str]:
+    return dependence_warnings(dependence(fit, allow_unconverged=True))
 
 
 def _list_checks(fit: xr.DataTree) -> Numbers:
@@ -347,7 +349,7 @@ def _floor_numbers(study: Study, model: str) -> Numbers:
         floor = of_family(answer, family)
         numbers = _band_numbers(floor["irreducible_loss"]) | {
             "lowest_seen": floor["lowest_seen"],
-            **{name: floor[name] if name in floor else None for name in ("identified", "learned")},
+            **{name: floor.get(name) for name in ("identified", "learned")},
         }
         if not was_put_in(floor):
             named, held = family if "family" in answer.dims else None, study.held.get(model)

@@ -8,7 +8,7 @@ from report.pinned_study import pinned_held, pinned_study, study_that_held, stud
 import bayescale as bs
 from bayescale.forms import Skipped
 from bayescale.report import collect_numbers, terminal_summary, three_answers
-from bayescale.report.page import _tables
+from bayescale.report.tables import list_tables
 from bayescale.trust import grade
 
 
@@ -154,10 +154,10 @@ def test_what_makes_the_width_of_a_plain_form_is_told_in_full(plain):
         f"{100 * shares['errors']:.0f}% errors that runs share"
         in dict(words(shared)["extrapolation"].points)["What makes the width"]
     )
-    found = next(one for one in _tables(n) if one["title"].startswith("By the plain forms"))
+    found = next(one for one in list_tables(n) if one["title"].startswith("By the plain forms"))
     place = found["head"].index("shared errors")
     assert [row[place] for row in found["rows"]] == [f"{100 * shares['errors']:.0f}%", "0%"]
-    assert "shared errors" not in next(iter(_tables(collect_numbers(plain))))["head"]
+    assert "shared errors" not in next(iter(list_tables(collect_numbers(plain))))["head"]
 
 
 def test_a_plain_form_that_predicts_larger_runs_better_is_named_at_the_first_answer(plain):
@@ -263,7 +263,7 @@ def test_a_floor_carries_its_letter_and_what_it_is_made_of(family_study):
     assert all(line.endswith("Grade D.") for line in failed.headline)
     assert any("its bands did not hold" in warning for warning in failed.warnings)
     assert "; grade D" in terminal_summary(family_study).split("3. Irreducible")[1]
-    (table,) = [one for one in _tables(collect_numbers(study)) if one["title"].startswith("Irreducible loss")]
+    (table,) = [one for one in list_tables(collect_numbers(study)) if one["title"].startswith("Irreducible loss")]
     assert dict(zip(table["head"], table["rows"][0], strict=True))["grade"] == "C"
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Caption(NamedTuple):
-    """A figure's heading, what to look at, and its text for readers who cannot see it; names in braces are filled in."""
+    """A figure's heading, what to look at, and its text for readers who cannot see it, with names to fill in."""
 
     heading: str
     look: str
@@ -137,6 +137,6 @@ CAPTIONS = {
 }
 # Said beside the ridges of a design that cannot tell parameters apart.
 RIDGES = (
-    " Below, the two parameters that most make up each such line, together: along the ridge that the blue contours follow, "
-    "the runs fit nearly alike."
+    " Below, the two parameters that most make up each such line, together: along the ridge that the blue contours "
+    "follow, the runs fit nearly alike."
 )

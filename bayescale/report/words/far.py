@@ -1,40 +1,25 @@
 """The first answer in words where no form could be stacked: the extrapolation by one plain form."""
 
-import math
-
-from bayescale.numbers import human_number
-from bayescale.plots.style import loss_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.phrases import (
-    LONGER,
     Answer,
     Point,
     band_text,
-    between_text,
-    coverage_text,
-    deciding_test,
     farthest_test,
-    held_text,
-    judgement,
+    headline_of,
     listed,
-    named,
+    narrower_point,
     place_text,
-    shares_text,
     sureness_of,
+    warn_of_tests,
+    width_point,
 )
 
 
 def far_answer(n: Numbers) -> Answer:
     """Return the loss at larger compute, with what must be read beside it."""
-    q, unit = n["question"], n["units"]["loss"]
-    model, against = q["model"], q["against"]
+    model, against = n["question"]["model"], n["question"]["against"]
     found, other = n["extrapolation"][model], n["extrapolation"].get(against, {})
-    times = f"{q['times_largest_run']:.3g}x"
-    headline = tuple(
-        f"{named(n, name)}{'At' if len(found) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} and "
-        f"D = {human_number(f['tokens'])} should reach {between_text(f['loss'], unit)}. Grade {f['grade']['letter']}."
-        for name, f in found.items()
-    )
     points = (
         Point("Grade", listed(n, {name: f["grade"]["sentence"] for name, f in found.items()}) + "."),
         Point(
@@ -42,8 +27,8 @@ def far_answer(n: Numbers) -> Answer:
             f"the loss of one new run at {place_text(n)}, at the split of N and D that {model}'s form recommends: the "
             "median and the 95% credible band.",
         ),
-        Point("Narrower bands", listed(n, {name: narrower(f["loss"]) for name, f in found.items()}) + "."),
-        Point("What makes the width", listed(n, {name: shares_text(f["shares"]) for name, f in found.items()}) + "."),
+        narrower_point(n, found),
+        width_point(n, found),
         Point(
             "What is not in it",
             f"that the form may be wrong. {against.capitalize()}'s form"
@@ -60,7 +45,7 @@ def far_answer(n: Numbers) -> Answer:
     return Answer(
         "extrapolation",
         far_question(n),
-        headline,
+        headline_of(n, found),
         tuple(_far_warnings(n, model, against)),
         points,
         sureness_of(n, model),
@@ -74,13 +59,6 @@ def far_question(n: Numbers) -> str:
     return f"How uncertain is {how_far} extrapolation?"
 
 
-def narrower(loss: Numbers) -> str:
-    """Write the 50 and the 80% band."""
-    low, high = loss["bands"]["95"]
-    each = (" to ".join(loss_text(*loss["bands"][p], width=high - low)) + f" ({p}%)" for p in ("50", "80"))
-    return ", ".join(each)
-
-
 def _far_warnings(n: Numbers, model: str, against: str) -> list[str]:
     out = []
     if why_not := n["forecast"]["why_not"]:
@@ -88,30 +66,9 @@ def _far_warnings(n: Numbers, model: str, against: str) -> list[str]:
             f"Several forms that may be wrong could not be stacked ({why_not.rstrip('.')}). This is {model}'s form "
             "alone, as if it were known to be right."
         )
-    found, say = deciding_test(n, model), judgement(n, model)
-    if found is None:
-        out.append(
-            f"This band is untested. {coverage_text(n, model)} It rests on {model}'s form being right this far out."
-        )
-    else:
-        factor, score = found
-        if say == "failed":
-            shown = score["at_distance"] if score["at_distance"]["held_out_runs"] else score
-            side = "high" if shown["mean_bias_percent"] > 0 else "low"
-            out.append(
-                "Do not take this band at its word: the band of this one fixed form is too narrow. When the largest "
-                f"of your runs were predicted from runs {factor}x smaller, {model}'s 90% bands held "
-                f"{held_text(factor, score)}, not 9 in 10. That far out the predictions missed by "
-                f"{shown['median_error_percent']:.1f}% of the loss (median) and were too {side} on average."
-            )
-        elif say == "few":
-            out.append(f"Too few runs could test such bands to say that they hold: {held_text(factor, score)}.")
-        longest = max(n["backtest"][model]["by_factor"], key=float)
-        if n["question"]["decades_beyond"] > math.log10(float(longest)) + LONGER:
-            out.append(
-                f"The longest test on your runs reaches {longest}x; the question is "
-                f"{n['question']['times_largest_run']:.3g}x. Nothing in these runs tests so long a step."
-            )
+    fault = "the band of this one fixed form is too narrow. When the largest of your runs"
+    untested = f" It rests on {model}'s form being right this far out."
+    out += warn_of_tests(n, model, fault, f"{model}'s 90% bands", untested)
     if apart := _apart(n, model, against):
         where = "" if len(n["families"]) == len(apart) else f" for {' and '.join(apart)}"
         out.append(

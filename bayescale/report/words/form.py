@@ -31,7 +31,7 @@ def form_answer(n: Numbers) -> Answer:
         if failed
         else tuple(not_quoted_text(n)),
         (
-            *_tests(n),
+            *_list_tests(n),
             *(
                 Point(f"The split{'' if len(n['families']) == 1 else ', ' + f}", _split_text(n, f))
                 for f in n["families"]
@@ -47,7 +47,7 @@ def form_answer(n: Numbers) -> Answer:
     )
 
 
-def _tests(n: Numbers) -> tuple[Point, ...]:
+def _list_tests(n: Numbers) -> tuple[Point, ...]:
     if n["not_quoted"]:
         return (Point("What could be held instead", "another pair of forms, by --model and --against."),)
     return (
@@ -57,7 +57,7 @@ def _tests(n: Numbers) -> tuple[Point, ...]:
     )
 
 
-def _lead(test: Numbers) -> str:
+def _lead_text(test: Numbers) -> str:
     error = test["standard_error"]
     size = f"{test['elpd_difference']:.1f}" + ("" if error is None else f" ± {error:.1f}")
     return f"{test['better']} is ahead by {size} in log density" + ("" if test["clear"] else ", which is not clear")
@@ -66,7 +66,7 @@ def _lead(test: Numbers) -> str:
 def _loo_text(n: Numbers) -> str:
     table = n["forms"]["loo"]["table"]
     weights = ", ".join(f"{row['model']} {row['weight']:.2f}" for row in table)
-    text = f"over {n['runs']} runs {_lead(n['forms']['loo'])}; stacking weights: {weights}."
+    text = f"over {n['runs']} runs {_lead_text(n['forms']['loo'])}; stacking weights: {weights}."
     refitted = [f"{row['refitted']:.0f} for {row['model']}" for row in table if row["refitted"]]
     bad = [f"{row['bad_k']:.0f} for {row['model']}" for row in table if row["bad_k"] and not row["refitted"]]
     if refitted:
@@ -87,7 +87,8 @@ def _ahead_text(n: Numbers) -> str:
             for name in (n["question"]["model"], n["question"]["against"])
         )
         out.append(
-            f"from runs {factor}x smaller, over the {test['runs']} larger ones, {_lead(test)} (median miss {errors})."
+            f"from runs {factor}x smaller, over the {test['runs']} larger ones, {_lead_text(test)} (median miss "
+            f"{errors})."
         )
     return " Then ".join(out)
 

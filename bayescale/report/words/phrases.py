@@ -1,13 +1,13 @@
 """The pieces that the three answers are put together from."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from bayescale.cards.card import DRIFTING
 from bayescale.forms import Skipped
-from bayescale.numbers import scientific
-from bayescale.plots.style import loss_text
+from bayescale.numbers import human_number, loss_text, scientific
 from bayescale.report.numbers import Numbers
 
 # Decades of compute: nearer than the first is within the data; longer than the tests by the second is untested.
@@ -60,6 +60,76 @@ class Answer:
         """Return the answer as plain lists and strings; points as ``about: text``."""
         out: dict[str, object] = {**asdict(self), "headline": list(self.headline), "warnings": list(self.warnings)}
         return out | {name: [f"{p.about}: {p.text}" for p in getattr(self, name)] for name in ("points", "sureness")}
+
+
+def headline_of(n: Numbers, families: dict[str, Numbers]) -> tuple[str, ...]:
+    """Return the loss at the question with its grade, a sentence for each family."""
+    times = f"{n['question']['times_largest_run']:.3g}x"
+    return tuple(
+        f"{named(n, name)}{'At' if len(families) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} "
+        f"and D = {human_number(f['tokens'])} should reach {between_text(f['loss'], n['units']['loss'])}. Grade "
+        f"{f['grade']['letter']}."
+        for name, f in families.items()
+    )
+
+
+def narrower_point(n: Numbers, families: dict[str, Numbers]) -> Point:
+    """Return the 50 and the 80% bands of the loss."""
+    return Point("Narrower bands", listed(n, {name: _narrower_text(f["loss"]) for name, f in families.items()}) + ".")
+
+
+def width_point(n: Numbers, families: dict[str, Numbers], after: str = "") -> Point:
+    """Return what the width of the band is made of: ``30% not knowing the parameters, 70% run noise``."""
+    shares = {
+        name: ", ".join(f"{100 * share:.0f}% {SHARES[part]}" for part, share in f["shares"].items())
+        for name, f in families.items()
+    }
+    return Point("What makes the width", listed(n, shares, after) + ".")
+
+
+def _narrower_text(loss: Numbers) -> str:
+    low, high = loss["bands"]["95"]
+    each = (" to ".join(loss_text(*loss["bands"][p], width=high - low)) + f" ({p}%)" for p in ("50", "80"))
+    return ", ".join(each)
+
+
+def warn_of_tests(n: Numbers, model: str, fault: str, bands: str, untested: str = "") -> list[str]:
+    """Warn of bands that were not tested, did not hold, or were tested at less than the question's distance.
+
+    Parameters
+    ----------
+    n : dict
+        From `collect_numbers`.
+    model : str
+        Whose bands.
+    fault : str
+        How bands that failed are called, up to the words that name the largest runs.
+    bands : str
+        What the bands are called.
+    untested : str
+        What is added where there was no test.
+    """
+    found, judged = deciding_test(n, model), judgement(n, model)
+    if found is None:
+        return [f"This band is untested. {coverage_text(n, model)}{untested}"]
+    out, (factor, score) = [], found
+    if judged == "failed":
+        shown = score["at_distance"] if score["at_distance"]["held_out_runs"] else score
+        side = "high" if shown["mean_bias_percent"] > 0 else "low"
+        out.append(
+            f"Do not take this band at its word: {fault} were predicted from runs {factor}x smaller, {bands} held "
+            f"{held_text(factor, score)}, not 9 in 10. That far out the predictions missed by "
+            f"{shown['median_error_percent']:.1f}% of the loss (median) and were too {side} on average."
+        )
+    elif judged == "few":
+        out.append(f"Too few runs could test such bands to say that they hold: {held_text(factor, score)}.")
+    longest = max(n["backtest"][model]["by_factor"], key=float)
+    if n["question"]["decades_beyond"] > math.log10(float(longest)) + LONGER:
+        out.append(
+            f"The longest test on your runs reaches {longest}x; the question is "
+            f"{n['question']['times_largest_run']:.3g}x. Nothing in these runs tests so long a step."
+        )
+    return out
 
 
 def band_text(found: Numbers, unit: str = "") -> str:
@@ -183,11 +253,6 @@ def listed(n: Numbers, texts: dict[str, str], after: str = "") -> str:
     if len(n["families"]) == 1:
         return next(iter(texts.values()))
     return "; ".join(f"{name}{after} {text}" for name, text in texts.items())
-
-
-def shares_text(shares: dict[str, float]) -> str:
-    """Say what a band's width is made of: ``30% not knowing the parameters, 70% run noise``."""
-    return ", ".join(f"{100 * share:.0f}% {SHARES[part]}" for part, share in shares.items())
 
 
 def named(n: Numbers, family: str) -> str:

@@ -1,32 +1,28 @@
 """The first answer in words: how uncertain is an extrapolation, if nobody knows the form?"""
 
-import math
-
 from bayescale.forms import FORECAST
 from bayescale.inference import COUNTED, QUOTED
-from bayescale.numbers import human_number
-from bayescale.plots.style import loss_text
+from bayescale.numbers import loss_text
 from bayescale.report.numbers import Numbers
-from bayescale.report.words.far import far_question, narrower
+from bayescale.report.words.far import far_question
 from bayescale.report.words.phrases import (
-    LONGER,
     Answer,
     Point,
-    between_text,
     by_weight,
     coverage_text,
     deciding_test,
     distance_text,
+    headline_of,
     held_text,
-    judgement,
     leaning,
     listed,
-    named,
+    narrower_point,
     place_text,
     series,
-    shares_text,
     short_names,
     skipped_text,
+    warn_of_tests,
+    width_point,
 )
 from bayescale.trust.grade import COLLAPSED, NO_LETTER, NO_RECORD
 
@@ -36,32 +32,26 @@ CONVERGENCE, DISTANCE, BACKTEST, AGREEMENT, PRIORS = "convergence", "distance", 
 
 def stacked_answer(n: Numbers) -> Answer:
     """Return the loss at larger compute by all forms together, with what must be read beside it."""
-    unit, found = n["units"]["loss"], n["forecast"]["families"]
-    times = f"{n['question']['times_largest_run']:.3g}x"
-    headline = tuple(
-        f"{named(n, name)}{'At' if len(found) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} and "
-        f"D = {human_number(f['tokens'])} should reach {between_text(f['loss'], unit)}. Grade {f['grade']['letter']}."
-        for name, f in found.items()
+    headline = headline_of(n, n["forecast"]["families"])
+    return Answer(
+        "extrapolation", far_question(n), headline, tuple(_list_warnings(n)), tuple(_list_points(n)), _list_sureness(n)
     )
-    return Answer("extrapolation", far_question(n), headline, tuple(_warnings(n)), tuple(_points(n)), _sureness(n))
 
 
-def _points(n: Numbers) -> list[Point]:
+def _list_points(n: Numbers) -> list[Point]:
     stacked, forms = n["forecast"], n["forecast"]["forms"]
     found = stacked["families"]
     points = [
         Point(
             "What it is",
-            f"the loss of one new run at {place_text(n)}: the median and the 95% credible band of {_count(forms)}, "
-            "each allowed to be wrong and weighted by how well it predicted your larger runs from the smaller ones. N "
+            f"the loss of one new run at {place_text(n)}: the median and the 95% credible band of "
+            f"{_count_forms(forms)}, each allowed to be wrong and weighted by how well it predicted your larger runs from the smaller ones. N "
             "and D are the middle of the splits that they recommend.",
         ),
-        Point("Narrower bands", listed(n, {name: narrower(f["loss"]) for name, f in found.items()}) + "."),
+        narrower_point(n, found),
         Point("What each form says alone", listed(n, {name: alone_text(n, name) for name in found}, ":") + "."),
         Point("How the forms are weighted", _weights_text(n)),
-        Point(
-            "What makes the width", listed(n, {name: shares_text(f["shares"]) for name, f in found.items()}, ":") + "."
-        ),
+        width_point(n, found, ":"),
         Point("One form as if it were right", _plain_text(n)),
     ]
     if stacked["single_runs"]["sentence"]:
@@ -72,7 +62,7 @@ def _points(n: Numbers) -> list[Point]:
     return points
 
 
-def _count(forms: Numbers) -> str:
+def _count_forms(forms: Numbers) -> str:
     return "one form" if len(forms) == 1 else f"{len(forms)} forms together"
 
 
@@ -109,7 +99,7 @@ def _weights_text(n: Numbers) -> str:
 def _plain_text(n: Numbers) -> str:
     texts = []
     for model, families in n["extrapolation"].items():
-        said = listed(n, {name: "{1} to {2}".format(*_ends(f["loss"])) for name, f in families.items()})
+        said = listed(n, {name: "{1} to {2}".format(*_write_limits(f["loss"])) for name, f in families.items()})
         test = deciding_test(n, model)
         record = f"; such bands held {held_text(*test)}" if test else "; untested"
         texts.append(f"{model}, without a drift and at its own split, would say {said} (95%){record}")
@@ -117,35 +107,14 @@ def _plain_text(n: Numbers) -> str:
     return ". ".join(text[0].upper() + text[1:] for text in texts) + "."
 
 
-def _ends(loss: Numbers) -> list[str]:
+def _write_limits(loss: Numbers) -> list[str]:
     low, high = loss["bands"]["95"]
     return loss_text(loss["median"], low, high, width=high - low)
 
 
-def _warnings(n: Numbers) -> list[str]:
-    out = []
-    found, say = deciding_test(n, FORECAST), judgement(n, FORECAST)
-    if found is None:
-        out.append(f"This band is untested. {coverage_text(n, FORECAST)}")
-    else:
-        factor, score = found
-        if say == "failed":
-            shown = score["at_distance"] if score["at_distance"]["held_out_runs"] else score
-            side = "high" if shown["mean_bias_percent"] > 0 else "low"
-            out.append(
-                "Do not take this band at its word: on your runs, such bands were too narrow. When the largest of them "
-                f"were predicted from runs {factor}x smaller, 90% bands held {held_text(factor, score)}, not 9 in 10. "
-                f"That far out the predictions missed by {shown['median_error_percent']:.1f}% of the loss (median) and "
-                f"were too {side} on average."
-            )
-        elif say == "few":
-            out.append(f"Too few runs could test such bands to say that they hold: {held_text(factor, score)}.")
-        longest = max(n["backtest"][FORECAST]["by_factor"], key=float)
-        if n["question"]["decades_beyond"] > math.log10(float(longest)) + LONGER:
-            out.append(
-                f"The longest test on your runs reaches {longest}x; the question is "
-                f"{n['question']['times_largest_run']:.3g}x. Nothing in these runs tests so long a step."
-            )
+def _list_warnings(n: Numbers) -> list[str]:
+    fault = "on your runs, such bands were too narrow. When the largest of them"
+    out = warn_of_tests(n, FORECAST, fault, "90% bands")
     if left := left_out(n):
         out.append(f"Not among the forms: {', '.join(left)}. See below why.")
     return out
@@ -156,7 +125,7 @@ def left_out(n: Numbers) -> list[str]:
     return [name for name in n["forecast"]["asked"] if name not in n["forecast"]["forms"]]
 
 
-def _sureness(n: Numbers) -> tuple[Point, ...]:
+def _list_sureness(n: Numbers) -> tuple[Point, ...]:
     grades = {name: f["grade"]["letter"] for name, f in n["forecast"]["families"].items()}
     letters = next(iter(grades.values())) if len(set(grades.values())) == 1 else listed(n, grades)
     ended = f" No public record covers more than {NO_RECORD:.0f} decades." * (NO_LETTER in grades.values())
@@ -164,17 +133,17 @@ def _sureness(n: Numbers) -> tuple[Point, ...]:
         Point("Grade", f"{letters}, of A to D; made of the five below.{ended}"),
         Point(
             "Sampler",
-            f"{_part(n, CONVERGENCE)} R-hat is {COUNTED.rhat} at most for a form's parameters, and {QUOTED.rhat} for "
-            "what it predicts.",
+            f"{_part_text(n, CONVERGENCE)} R-hat is {COUNTED.rhat} at most for a form's parameters, and {QUOTED.rhat} "
+            "for what it predicts.",
         ),
-        Point("Distance", f"{_level(n, DISTANCE)}. {distance_text(n)}"),
-        Point("Record", f"{_level(n, BACKTEST)}. {coverage_text(n, FORECAST)}"),
-        Point("Agreement", _part(n, AGREEMENT)),
-        Point("Priors", _part(n, PRIORS)),
+        Point("Distance", f"{_level_text(n, DISTANCE)}. {distance_text(n)}"),
+        Point("Record", f"{_level_text(n, BACKTEST)}. {coverage_text(n, FORECAST)}"),
+        Point("Agreement", _part_text(n, AGREEMENT)),
+        Point("Priors", _part_text(n, PRIORS)),
     )
 
 
-def _parts(n: Numbers, name: str) -> dict[str, Numbers]:
+def _parts_of(n: Numbers, name: str) -> dict[str, Numbers]:
     """Return one part of the grade by family."""
     return {
         family: next(part for part in f["grade"]["parts"] if part["name"] == name)
@@ -182,14 +151,14 @@ def _parts(n: Numbers, name: str) -> dict[str, Numbers]:
     }
 
 
-def _level(n: Numbers, name: str) -> str:
-    levels = {family: part["level"] for family, part in _parts(n, name).items()}
+def _level_text(n: Numbers, name: str) -> str:
+    levels = {family: part["level"] for family, part in _parts_of(n, name).items()}
     return (next(iter(levels.values())) if len(set(levels.values())) == 1 else listed(n, levels)).capitalize()
 
 
-def _part(n: Numbers, name: str) -> str:
+def _part_text(n: Numbers, name: str) -> str:
     """Return one part of the grade in words, once where it is the same for all families."""
-    texts = {family: f"{part['level']}, {part['sentence']}" for family, part in _parts(n, name).items()}
+    texts = {family: f"{part['level']}, {part['sentence']}" for family, part in _parts_of(n, name).items()}
     if len(set(texts.values())) > 1:
         return listed(n, texts, ":") + "."
     text = next(iter(texts.values()))
