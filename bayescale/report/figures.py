@@ -80,7 +80,8 @@ def _plot_plain_loss(study: Study, *args: xr.Dataset, family: str | None, **opti
 
 def draw_stack(study: Study, stack: Stack, draw: Drawer) -> Iterator[Plate]:
     """Yield the figures that the first answer leads with."""
-    path, panels = stack.path, ()
+    path = stack.path
+    panels: tuple[Panel, ...] = ()
     drawn = [] if path is None else [str(name) for name in path["form"].values]
     missing = [str(name) for name in stack.far["form"].values if name not in drawn]
     left_out = draw.left_out
@@ -158,11 +159,12 @@ def _draw_plain(study: Study, n: Numbers, draw: Drawer) -> Iterator[Plate]:
     skipped = {name: _list_skipped(study.held[name]) for name in study.fits}
     left_out = " ".join(f"{name}: {lines}" for name, lines in skipped.items() if lines)
     yield draw.plate("backtest", _draw_plain_backtests(study, draw), left_out)
-    args = (study.isoflop[study.model], study.runs)
-    yield draw.plate("isoflop", draw.each("isoflop", draw.alt("isoflop"), plots.plot_isoflop, *args), draw.left_out)
+    curves = study.isoflop[study.model]
+    panels = draw.each("isoflop", draw.alt("isoflop"), plots.plot_isoflop, curves, study.runs)
+    yield draw.plate("isoflop", panels, draw.left_out)
     for quantity in ("params", "tokens"):
-        key, args = f"frontier_{quantity}", (study.split, study.runs)
-        panels = draw.each(key, draw.alt(key), plots.plot_frontier, *args, quantity=quantity)
+        key = f"frontier_{quantity}"
+        panels = draw.each(key, draw.alt(key), plots.plot_frontier, study.split, study.runs, quantity=quantity)
         yield draw.plate(key, panels, draw.left_out)
     with_floor = next((m for m in study.fits if n["irreducible_loss"][m]["a_parameter"]), None)
     if with_floor:
@@ -172,8 +174,8 @@ def _draw_plain(study: Study, n: Numbers, draw: Drawer) -> Iterator[Plate]:
     if study.loo is not None:
         panels = draw.each("forms", draw.alt("forms"), plots.plot_forms, study.path, study.runs)
         yield draw.plate("forms", panels, draw.left_out)
-        args, models = (study.loo, study.runs), (study.model, study.against)
-        panels = draw.each("loo_by_run", draw.alt("loo"), plots.plot_loo_by_run, *args, models=models)
+        options = {"models": (study.model, study.against)}
+        panels = draw.each("loo_by_run", draw.alt("loo"), plots.plot_loo_by_run, study.loo, study.runs, **options)
         yield draw.plate("loo", panels, draw.left_out)
     yield draw.plate("residuals", _draw_residuals(study, draw), draw.left_out)
     if plate := draw_outliers(study, draw):

@@ -179,9 +179,11 @@ def _form_numbers(alone: xr.Dataset, families: list[str]) -> Numbers:
 
 def _sensitivity_numbers(leans: xr.Dataset | None) -> list[Numbers]:
     """Return how far each answer leans on the priors, a row each; none where that was not asked."""
-    columns = ("answer", "quantity", "family", "leans", "leans_on", "diagnosis", "prior_sensitivity")
-    columns += ("likelihood_sensitivity", "sentence")
-    return [] if leans is None else leans[list(columns)].to_dataframe().reset_index()[list(columns)].to_dict("records")
+    if leans is None:
+        return []
+    columns = ["answer", "quantity", "family", "leans", "leans_on", "diagnosis", "prior_sensitivity"]
+    columns += ["likelihood_sensitivity", "sentence"]
+    return [{name: leans[name].sel(answer=answer) for name in columns} for answer in leans["answer"].values]
 
 
 def _influence_numbers(stack: Stack) -> Numbers:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from bayescale.answers import card_of, law_of
 from bayescale.answers.posterior import DRAW_DIMS, respond_at_runs
@@ -68,19 +67,19 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
     card, runs = card_of(fit), runs_of(fit)
     if card.curve:  # its rows are checkpoints, and it knows that those of a run err together
         return xr.Dataset(coords={"key": np.zeros(0, dtype=str)}, attrs={"model": card.name, "sentences": ""})
-    residuals, (names, draws) = _residuals(fit), _parameters(fit)
+    residuals, (names, draws) = _compute_residuals(fit), _draw_parameters(fit)
     log_density = fit["log_likelihood"][fit.attrs["response"]].transpose(*DRAW_DIMS, "run").sel(run=runs["run"].values)
     density = log_density.values.reshape(draws.shape[1], -1)
     # How each parameter's mean moves as a run counts more.
     moved = (draws - draws.mean(axis=1, keepdims=True)) @ (density - density.mean(axis=0)) / draws.shape[1]
     parts = []
-    for key in (key for key in _keys(runs) if key not in _told(card)):
+    for key in (key for key in _list_keys(runs) if key not in _list_known(card)):
         labels = shared_labels(runs, key)
         if len(set(labels.tolist()) - {ALONE}) >= FEWEST:
-            parts.append(_of_key(key, labels, residuals, moved, draws.std(axis=1), seed))
+            parts.append(_measure_sharing(key, labels, residuals, moved, draws.std(axis=1), seed))
     out = xr.concat(parts, "key") if parts else xr.Dataset(coords={"key": np.zeros(0, dtype=str)})
     out = out.assign_coords(parameter=names)
-    said = [_sentence(out.sel(key=key), card, runs.sizes["run"]) for key in out["key"].values]
+    said = [_warn_of_sharing(out.sel(key=key), card, runs.sizes["run"]) for key in out["key"].values]
     return out.assign_attrs(model=card.name, sentences="\n".join(line for line in said if line))
 
 
@@ -89,16 +88,16 @@ def dependence_warnings(found: xr.Dataset) -> list[str]:
     return [line for line in found.attrs["sentences"].split("\n") if line]
 
 
-def _keys(runs: xr.Dataset) -> list[str]:
+def _list_keys(runs: xr.Dataset) -> list[str]:
     return [BUDGET, DESIGN, *label_names(runs)]
 
 
-def _told(card: Card) -> set[str]:
+def _list_known(card: Card) -> set[str]:
     """Return what the card knows runs to share: an error, or parameters of the law that differ by it."""
     return {*card.errors, *(term.group for name in card.get_law().parameter_names for term in card.terms(name))}
 
 
-def _residuals(fit: xr.DataTree) -> np.ndarray:
+def _compute_residuals(fit: xr.DataTree) -> np.ndarray:
     """Return by how much each run's response lies above what is expected of it: on the log, or of a share as it is."""
     card, runs, law = card_of(fit), runs_of(fit), law_of(fit)
     mean, _ = respond_at_runs(fit)
@@ -106,7 +105,7 @@ def _residuals(fit: xr.DataTree) -> np.ndarray:
     return response - middle if NOISES[card.noise.family].of_shares else np.log(response) - np.log(middle)
 
 
-def _parameters(fit: xr.DataTree) -> tuple[list[str], np.ndarray]:
+def _draw_parameters(fit: xr.DataTree) -> tuple[list[str], np.ndarray]:
     """Return the draws of the law's free parameters, dims (parameter, draw), each family's by itself."""
     posterior, card = fit["posterior"].to_dataset(), card_of(fit)
     names, rows = [], []
@@ -118,16 +117,16 @@ def _parameters(fit: xr.DataTree) -> tuple[list[str], np.ndarray]:
     return names, np.concatenate(rows)
 
 
-def _of_key(
+def _measure_sharing(
     key: str, labels: np.ndarray, residuals: np.ndarray, moved: np.ndarray, spread: np.ndarray, seed: int
 ) -> xr.Dataset:
     shared = labels != ALONE
     own = np.where(shared, labels, np.array([f"alone {k}" for k in range(len(labels))]))
     _, member = np.unique(own, return_inverse=True)
-    icc, f_probability = intraclass(_scores(residuals)[shared], labels[shared])
-    clustered = _clustered(moved, member)
+    icc, f_probability = intraclass(_normal_scores(residuals)[shared], labels[shared])
+    clustered = _sum_over_groups(moved, member)
     signs = np.random.default_rng([seed, 51]).choice([-1.0, 1.0], (FLIPS, len(labels)))
-    by_chance = np.array([_clustered(moved * flip, member) for flip in signs])
+    by_chance = np.array([_sum_over_groups(moved * flip, member) for flip in signs])
     rows = np.sqrt((moved**2).sum(axis=1))
     least = (1 + ((by_chance / rows).max(axis=1) >= (clustered / rows).max()).sum()) / (1 + FLIPS)
     groups, sizes = member.max() + 1, np.unique(labels[shared], return_counts=True)[1]
@@ -145,12 +144,14 @@ def _of_key(
     ).expand_dims(key=[key])
 
 
-def _scores(values: np.ndarray) -> np.ndarray:
+def _normal_scores(values: np.ndarray) -> np.ndarray:
     """Return normal scores: what a normal sample of that size has at these ranks."""
+    from scipy import stats
+
     return stats.norm.ppf((stats.rankdata(values) - 0.375) / (len(values) + 0.25))
 
 
-def _clustered(moved: np.ndarray, member: np.ndarray) -> np.ndarray:
+def _sum_over_groups(moved: np.ndarray, member: np.ndarray) -> np.ndarray:
     """Return the root of the sum of squares over groups of what moves each parameter."""
     return np.sqrt(np.array([(np.bincount(member, row) ** 2).sum() for row in moved]))
 
@@ -165,6 +166,8 @@ def intraclass(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     >>> round(intraclass(np.array([1.0, 1.1, 3.0, 3.1]), np.array(["a", "a", "b", "b"]))[0], 3)
     0.998
     """
+    from scipy import stats
+
     groups = [values[labels == name] for name in np.unique(labels)]
     sizes, count = np.array([group.size for group in groups]), len(groups)
     found = stats.f_oneway(*groups)
@@ -172,7 +175,7 @@ def intraclass(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     return float((found.statistic - 1) / (found.statistic - 1 + typical)), float(found.pvalue)
 
 
-def _sentence(one: xr.Dataset, card: Card, runs: int) -> str:
+def _warn_of_sharing(one: xr.Dataset, card: Card, runs: int) -> str:
     key, worst = str(one["key"].item()), int(np.argmax(one["factor"].values))
     factor, effect = float(one["factor"][worst]), float(one["design_effect"])
     # Two tests are looked at: each has half of the share of false alarms.

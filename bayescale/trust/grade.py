@@ -104,7 +104,7 @@ def grade(
     >>> grade(far).letter
     'C'
     """
-    name = _graded(answer)
+    name = _name_number(answer)
     if not name or (name != FLOOR and "decades_beyond" not in answer.coords):
         raise QuestionError(
             "a grade is of an extrapolated number: give what forecast, extrapolate, optimal_split or irreducible_loss "
@@ -120,7 +120,7 @@ def grade(
     # A family's own runs may end long before the largest of all.
     own = "family_decades_beyond" in one.coords
     beyond = np.inf if name == FLOOR else one["family_decades_beyond" if own else "decades_beyond"].values.max()
-    parts = tuple(_parts(one, beyond, held, sensitivity, family))
+    parts = tuple(_list_parts(one, beyond, held, sensitivity, family))
     return Grade(_letter_of([part.level for part in parts], beyond), parts)
 
 
@@ -136,20 +136,20 @@ def _letter_of(levels: list[Level], beyond: float) -> str:
     return "B" if fair else "A"
 
 
-def _parts(
+def _list_parts(
     one: xr.Dataset, beyond: float, held: xr.Dataset | None, sensitivity: xr.Dataset | None, family: str | None
 ) -> Iterator[Part]:
-    yield _convergence(one)
-    yield _distance(one, beyond)
-    yield _backtest(beyond, held, family)
-    yield _agreement(one)
+    yield _judge_convergence(one)
+    yield _judge_distance(one, beyond)
+    yield _judge_backtest(beyond, held, family)
+    yield _judge_agreement(one)
     if "identified" in one and not bool(one["identified"]):
         yield Part("priors", "poor", "the runs do not identify it: most of its band is the prior's")
     else:
-        yield _priors(sensitivity, family, _graded(one))
+        yield _judge_priors(sensitivity, family, _name_number(one))
 
 
-def _graded(answer: xr.Dataset) -> str:
+def _name_number(answer: xr.Dataset) -> str:
     """Return the name of the number that a grade is of: what is expected, the best N, the floor; empty for others."""
     expected = [str(name) for name in answer.data_vars if str(name).startswith("expected_")]
     if expected:
@@ -159,7 +159,7 @@ def _graded(answer: xr.Dataset) -> str:
 
 def was_put_in(answer: xr.Dataset) -> bool:
     """Return whether an answer is an irreducible loss that the law or the card holds, whatever the runs say."""
-    return _graded(answer) == FLOOR and bool((answer[FLOOR] == answer[FLOOR][{"chain": 0, "draw": 0}]).all())
+    return _name_number(answer) == FLOOR and bool((answer[FLOOR] == answer[FLOOR][{"chain": 0, "draw": 0}]).all())
 
 
 def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grade:
@@ -191,7 +191,7 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
     >>> grade_alone(fit, bs.optimal_split(fit, "100x", family="english")).parts[-1].sentence
     'it leans on the prior of E'
     """
-    name, sensitivity = _graded(answer), None
+    name, sensitivity = _name_number(answer), None
     # The posterior of a family that was not seen has no runs to hold against the priors.
     if name and "log_likelihood" in fit:
         here = answer[name].isel(point=point, missing_dims="ignore")
@@ -201,7 +201,7 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
     return grade(answer, sensitivity=sensitivity, point=point)
 
 
-def _convergence(one: xr.Dataset) -> Part:
+def _judge_convergence(one: xr.Dataset) -> Part:
     if one.attrs["verdict"] != "converged":
         return Part("convergence", "poor", "the chains did not agree")
     forms = one.sizes.get("form", 0)
@@ -213,7 +213,7 @@ def _convergence(one: xr.Dataset) -> Part:
     return Part("convergence", "good", f"all {forms} forms converged")
 
 
-def _distance(one: xr.Dataset, beyond: float) -> Part:
+def _judge_distance(one: xr.Dataset, beyond: float) -> Part:
     if np.isinf(beyond):
         return Part("distance", "poor", "no compute reaches it")
     what = f"it lies {beyond:.1f} decades of {one.attrs.get('distance_in', 'compute')} beyond the largest run"
@@ -225,7 +225,7 @@ def _distance(one: xr.Dataset, beyond: float) -> Part:
     return Part("distance", "fair" if beyond <= FAR else "poor", what)
 
 
-def _backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Part:
+def _judge_backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Part:
     """Judge the family that is asked about, or each of them and let the worst decide."""
     if held is None:
         return Part("backtest", "fair", "such bands were not tested on these runs")
@@ -234,7 +234,7 @@ def _backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Par
     return Part("backtest", found.level, found.sentence)
 
 
-def _agreement(one: xr.Dataset) -> Part:
+def _judge_agreement(one: xr.Dataset) -> Part:
     if "disagreement" not in one:
         return Part("agreement", "fair", "one form was asked: whether others agree is not known")
     if one.sizes.get("form") == 1:
@@ -248,7 +248,7 @@ def _agreement(one: xr.Dataset) -> Part:
     return Part("agreement", "good" if share < AGREE else "fair" if share < DISAGREE else "poor", text)
 
 
-def _priors(sensitivity: xr.Dataset | None, family: str | None, name: str) -> Part:
+def _judge_priors(sensitivity: xr.Dataset | None, family: str | None, name: str) -> Part:
     if sensitivity is None:
         return Part("priors", "fair", "how far it leans on the priors was not asked")
     mine = sensitivity["quantity"].values == name

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import arviz as az
 import numpy as np
 import xarray as xr
 
@@ -58,9 +57,9 @@ def headline(
     """
     law = law_of(fit)
     asked: dict[str, Any] = {"family": family, "allow_unconverged": allow_unconverged}
-    at = _far(fit, compute)
+    at = _point_of(fit, compute)
     far = extrapolate(fit, at=at, seed=seed, **asked)
-    where = _where(law, compute, far)
+    where = _name_place(law, compute, far)
     response = law.response
     found = {
         f"expected_{response}": far[f"expected_{response}"].assign_attrs(long_name=f"expected {response} {where}"),
@@ -79,7 +78,7 @@ def headline(
     return out.transpose("chain", "draw", ...).assign_attrs(far.attrs | {"where": where, "decades_beyond": beyond})
 
 
-def _far(fit: xr.DataTree, compute: Any) -> dict[str, Any]:
+def _point_of(fit: xr.DataTree, compute: Any) -> dict[str, Any]:
     """Return all that the law has to be told, by column."""
     law = law_of(fit)
     if law.has_split:
@@ -97,7 +96,7 @@ def _far(fit: xr.DataTree, compute: Any) -> dict[str, Any]:
     return {name: compute}
 
 
-def _where(law: Law, compute: Any, far: xr.Dataset) -> str:
+def _name_place(law: Law, compute: Any, far: xr.Dataset) -> str:
     if law.inputs == ("loss",):
         return "at the lowest loss in the runs"
     if not law.has_split and len(law.inputs) > 1:
@@ -115,6 +114,8 @@ def leave_one_out(fit: xr.DataTree, allow_unconverged: bool = False) -> Any:
     UnconvergedError
         If the posterior may not be quoted.
     """
+    import arviz as az
+
     require_quotable(fit, allow_unconverged)
     with warnings.catch_warnings():
         # Every check says itself which runs have a Pareto k that is too high.
@@ -124,12 +125,14 @@ def leave_one_out(fit: xr.DataTree, allow_unconverged: bool = False) -> Any:
 
 def reweighted_quantiles(draws: xr.DataArray, log_weights: xr.DataArray, probs: Sequence[float]) -> xr.DataArray:
     """Return the quantiles of draws under importance weights, on the dimension ``quantile``."""
+    import arviz_stats  # noqa: F401 (registers the accessor azstats)
+
     # An infinite draw of a heavy-tailed noise stays the largest, but can be multiplied by a weight of zero.
     finite = draws.where(xr.ufuncs.isfinite(draws), draws.where(xr.ufuncs.isfinite(draws)).max())
     values, weights = xr.broadcast(finite, log_weights)
     # ArviZ wants a Pareto k beside weights that are smoothed already; each check judges its own.
-    found, _ = values.azstats.loo_quantile(log_weights=weights, pareto_k=xr.DataArray(0.0), probs=list(probs))
-    return found
+    quantiles, _ = values.azstats.loo_quantile(log_weights=weights, pareto_k=xr.DataArray(0.0), probs=list(probs))
+    return quantiles
 
 
 def about_runs(runs: xr.Dataset, inputs: tuple[str, ...]) -> dict[str, Any]:

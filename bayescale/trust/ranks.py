@@ -5,8 +5,6 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.ecdf_utils import ecdf_pit
-from scipy import stats
 
 from bayescale.trust.sbc import MAX_RHAT
 
@@ -49,6 +47,8 @@ def rank_ecdf(ranks: xr.Dataset, prob: float = BAND, seed: int = 1) -> xr.Datase
     >>> found["outside"].dims, found["covered"].dims
     (('parameter',), ('parameter', 'mass'))
     """
+    from scipy import stats
+
     counts = ranks["rank"].dropna("simulation").transpose("parameter", "simulation")
     jitter = np.random.default_rng([seed, 4]).random(counts.shape)
     place = np.sort((counts.values + jitter) / (ranks.attrs["kept"] + 1), axis=1)
@@ -83,6 +83,8 @@ def band(count: int, prob: float = BAND) -> tuple[np.ndarray, np.ndarray, np.nda
     >>> bool(((lower <= share) & (share <= upper)).all())
     True
     """
+    from arviz_stats.ecdf_utils import ecdf_pit
+
     uniform = (np.arange(count) + 0.5) / count
     share, _, lower, upper = ecdf_pit(uniform, prob, NULL, rng=np.random.default_rng(count))
     return share, lower, upper

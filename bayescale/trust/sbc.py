@@ -5,14 +5,11 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import arviz as az
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
-from pymc.pytensorf import find_rng_nodes, reseed_rngs
 
 from bayescale.cards import Card, load_card
 from bayescale.design.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
@@ -27,6 +24,9 @@ from bayescale.layers.shared_errors import label_groups
 from bayescale.modeling.build import ModelData
 from bayescale.runs import read_runs
 from bayescale.runs.checks.sharing import BUDGET, DESIGN
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 SIMULATIONS, RUNS = 200, 40
 CHAINS, TUNE, KEPT = 2, 400, 100
@@ -204,6 +204,9 @@ def _joint(
     compiled: Compiled, card: Card, data: ModelData
 ) -> Callable[[list[int]], tuple[xr.Dataset, np.ndarray, int]]:
     """Return how to draw parameters and data together from the very model that is fitted."""
+    import pymc as pm
+    from pymc.pytensorf import find_rng_nodes, reseed_rngs
+
     model = compiled.model
     pm.set_data(data.arrays, model=model)
     names = [str(variable.name) for variable in model.unobserved_RVs]
@@ -228,7 +231,7 @@ def _joint(
     return draw
 
 
-def _named(model: pm.Model, name: str, value: Any) -> xr.DataArray:
+def _named(model: "pm.Model", name: str, value: Any) -> xr.DataArray:
     """Return a drawn value as a posterior of one draw."""
     value = np.asarray(value)[None, None]
     dims = model.named_vars_to_dims.get(name) or tuple(f"{name}_dim_{k}" for k in range(value.ndim - 2))
@@ -277,7 +280,7 @@ def _ranked(
     return xr.Dataset(columns).assign(found | {"seconds": time.perf_counter() - start})
 
 
-def _ranked_names(model: pm.Model) -> list[str]:
+def _ranked_names(model: "pm.Model") -> list[str]:
     """Return the names of all that is sampled; of a matrix with constants in it, those of the correlations."""
     names = [str(variable.name) for variable in model.free_RVs]
     return [name.removesuffix(CHOLESKY) + "_correlation" * name.endswith(CHOLESKY) for name in names]
@@ -311,6 +314,8 @@ def _fit_lightly(
 
 
 def _checks(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:
+    import arviz as az
+
     # A parameter that never moved has no within-chain variance: its R-hat is nan, which fails.
     with np.errstate(divide="ignore", invalid="ignore"):
         rhat, ess = az.rhat(drawn), az.ess(drawn)

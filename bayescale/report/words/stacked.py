@@ -45,8 +45,8 @@ def _list_points(n: Numbers) -> list[Point]:
         Point(
             "What it is",
             f"the loss of one new run at {place_text(n)}: the median and the 95% credible band of "
-            f"{_count_forms(forms)}, each allowed to be wrong and weighted by how well it predicted your larger runs from the smaller ones. N "
-            "and D are the middle of the splits that they recommend.",
+            f"{_count_forms(forms)}, each allowed to be wrong and weighted by how well it predicted your larger runs "
+            "from the smaller ones. N and D are the middle of the splits that they recommend.",
         ),
         narrower_point(n, found),
         Point("What each form says alone", listed(n, {name: alone_text(n, name) for name in found}, ":") + "."),
