@@ -96,7 +96,7 @@ def _checked(cards: dict[str, Card], weights: dict[str, float]) -> tuple[dict[st
             raise QuestionError(f"the form {name!r} has the weight {weight!r}; a weight is positive.")
     responses = {name: card.get_law().response for name, card in cards.items()}
     if len(set(responses.values())) > 1:
-        said = ", ".join(f"{name} of {response}" for name, response in responses.items())
-        raise QuestionError(f"forms of different responses have no answer in common: {said}.")
+        listed = ", ".join(f"{name} of {response}" for name, response in responses.items())
+        raise QuestionError(f"forms of different responses have no answer in common: {listed}.")
     total = sum(weights.values())
     return cards, {name: weight / total for name, weight in weights.items()}

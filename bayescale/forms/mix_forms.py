@@ -48,28 +48,11 @@ def mix_forms(
 
     Parameters
     ----------
-    runs : xarray.Dataset
-        Validated runs, dims ``run``; or learning curves, for forms with a curve.
-    compute : str, float or list of either, optional
-        FLOP, or a multiple of the largest run such as ``"100x"``. Alone, the run is taken at one split, the median of
-        the forms' recommended N by their weights, so that all are asked about the same run.
-    params, tokens : float or list, optional
-        N and D of the runs in question; both, or one and ``compute``.
-    at : mapping of str, optional
-        Anything else that the forms take, as in `extrapolate`: on a curve in examples, ``{"examples": "2x"}``.
-    family : str, optional
-        One family; by default all of them, on the dimension ``family``.
-    models : mapping of str to float, or iterable of str, path or Card, or one of them, optional
-        The forms, with what each is worth before it has predicted a run, or all worth the same. By default those of
-        ``models/defaults.toml``: coupled, Chinchilla, over-training, Kaplan and Farseer, each with a drift; where the
-        runs have no N and D, forms in the one quantity that they differ by: broken, power law over a floor, shifted.
-    seed : int
-        Seed of the fits, of the run noise and of the mixing.
+    runs, compute, params, tokens, at, family, models, seed, progress
+        As in `bayescale.forecast`, which tests and grades what is mixed here.
     fits, rehearsed : optional
         Posteriors of all runs by form (`fit_forms`), and what `rehearse` returned for the forms: to ask again without
         sampling again.
-    progress : callable, optional
-        Called with a line for each fit.
 
     Returns
     -------
@@ -93,9 +76,8 @@ def mix_forms(
 
     Notes
     -----
-    `form_weights` says how the weights are made. The answer is neither tested nor graded: `bayescale.forecast` does
-    both. `backtest` mixes forms in the same way on the runs themselves, below a cut-off, and counts how often the bands
-    held.
+    `form_weights` says how the weights are made. `backtest` mixes forms in the same way on the runs themselves, below a
+    cut-off, and counts how often the bands held.
 
     Examples
     --------

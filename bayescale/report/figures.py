@@ -202,13 +202,15 @@ def _draw_residuals(study: Study, draw: Drawer) -> Iterator[Panel]:
 
 def draw_outliers(study: Study, draw: Drawer) -> Plate | None:
     """Return the runs that lie off the law, by the plain forms whose noise knows outliers; none where none does."""
-    found = {name: outlier_runs(fit) for name, fit in study.fits.items() if card_of(fit).noise.family in KNOWS_OUTLIERS}
-    if not found:
+    outliers_of = {
+        name: outlier_runs(fit) for name, fit in study.fits.items() if card_of(fit).noise.family in KNOWS_OUTLIERS
+    }
+    if not outliers_of:
         return None
-    said = " ".join(f"{name.capitalize()}: {outliers.attrs['sentence']}" for name, outliers in found.items())
+    said = " ".join(f"{name.capitalize()}: {outliers.attrs['sentence']}" for name, outliers in outliers_of.items())
     panels = [
         draw_panel(f"outliers-{name}", name, draw.alt("outliers", name=name), plots.plot_outliers, outliers)
-        for name, outliers in found.items()
+        for name, outliers in outliers_of.items()
     ]
     return draw.plate("outliers", panels, said=said)
 

@@ -126,9 +126,11 @@ def shares_of(far: xr.Dataset) -> dict[str, float]:
 
 def _band_numbers(draws: xr.DataArray, **options: Any) -> Numbers:
     """Return the median and the limits of the bands of draws."""
-    found = bands(draws, **options)
-    limits = {f"{100 * p:g}": [found[side].sel(prob=p) for side in ("lower", "upper")] for p in found["prob"].values}
-    return {"median": found["median"], "bands": limits}
+    quantiles = bands(draws, **options)
+    limits = {
+        f"{100 * p:g}": [quantiles[side].sel(prob=p) for side in ("lower", "upper")] for p in quantiles["prob"].values
+    }
+    return {"median": quantiles["median"], "bands": limits}
 
 
 def _grade_numbers(given: Grade) -> Numbers:

@@ -10,7 +10,7 @@ from bayescale.report.card_text import card_text
 from bayescale.report.numbers import Numbers
 from bayescale.report.panels import Plate
 from bayescale.report.tables import list_tables
-from bayescale.report.words import Answer, series
+from bayescale.report.words.phrases import Answer, series
 
 TEMPLATE = "page.html.j2"
 

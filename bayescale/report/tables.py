@@ -5,7 +5,7 @@ from typing import Any
 
 from bayescale.numbers import human_number, loss_text, scientific
 from bayescale.report.numbers import PARTS, Numbers
-from bayescale.report.words import by_weight
+from bayescale.report.words.phrases import by_weight
 
 BANDS = "50%|80%|95%"
 
@@ -111,8 +111,8 @@ def list_tables(n: Numbers) -> Iterator[dict[str, Any]]:
                 *(model, c["check"], _write_number(c["value"], "{:.4g}") or "not a number"),
                 *(f"{c['limit']:g}", c["worst"], "yes" if c["passed"] else "NO"),
             ]
-            for model, found in n["convergence"].items()
-            for c in found["checks"]
+            for model, checked in n["convergence"].items()
+            for c in checked["checks"]
         ],
     )
 
@@ -202,18 +202,18 @@ def _write_loss(f: Numbers, parts: list[str]) -> list[str]:
     return [human_number(f["params"]), human_number(f["tokens"]), *write_bands(f["loss"]), *shares]
 
 
-def write_bands(found: Numbers) -> list[str]:
+def write_bands(numbers: Numbers) -> list[str]:
     """Return the median and the 50, 80 and 95% bands, with the digits that they support."""
-    low, high = found["bands"]["95"]
+    low, high = numbers["bands"]["95"]
     width = high - low
     return [
-        loss_text(found["median"], width=width)[0],
-        *(" to ".join(loss_text(*found["bands"][p], width=width)) for p in ("50", "80", "95")),
+        loss_text(numbers["median"], width=width)[0],
+        *(" to ".join(loss_text(*numbers["bands"][p], width=width)) for p in ("50", "80", "95")),
     ]
 
 
-def _write_band(found: Numbers, write: Callable[[float], str]) -> str:
-    return f"{write(found['median'])} ({' to '.join(map(write, found['bands']['95']))})"
+def _write_band(numbers: Numbers, write: Callable[[float], str]) -> str:
+    return f"{write(numbers['median'])} ({' to '.join(map(write, numbers['bands']['95']))})"
 
 
 def _write_number(value: float | None, form: str) -> str:

@@ -3,18 +3,15 @@
 from bayescale.forms import FORECAST
 from bayescale.numbers import human_number
 from bayescale.report.numbers import Numbers, collect_numbers
-from bayescale.report.words import (
-    alone_text,
+from bayescale.report.words.extrapolation import alone_text, grade_text, left_out, record_text
+from bayescale.report.words.floor import forecast_below
+from bayescale.report.words.phrases import (
     band_text,
     deciding_test,
     farthest_test,
-    forecast_below,
-    grade_text,
     held_text,
     judgement,
-    left_out,
     place_text,
-    record_text,
     verdict_on_form,
 )
 from bayescale.studies.study import Study
@@ -90,14 +87,14 @@ def _plain_lines(n: Numbers) -> list[str]:
 
 
 def _held_line(n: Numbers, model: str) -> str:
-    found, say = deciding_test(n, model), judgement(n, model)
-    if found is None:
+    decided, judged = deciding_test(n, model), judgement(n, model)
+    if decided is None:
         return "   UNTESTED: the runs do not allow a test of such bands."
-    record = record_text(n, model) or held_text(*found)
+    record = record_text(n, model) or held_text(*decided)
     text = f"n your runs 90% bands held {record}"
-    if say == "failed":
+    if judged == "failed":
         return f"   TOO NARROW: o{text}."
-    return f"   O{text}{': too few to say' if say == 'few' else ''}."
+    return f"   O{text}{': too few to say' if judged == 'few' else ''}."
 
 
 def _form_lines(n: Numbers) -> list[str]:
@@ -111,8 +108,8 @@ def _form_lines(n: Numbers) -> list[str]:
     for family, start in _list_families(n, LISTED_SPLITS) if n["extrapolation"] else ():
         each = []
         for model, by in n["extrapolation"].items():
-            found = by[family]
-            best, letter = found["optimal"], found["optimal_grade"]["letter"]
+            answer = by[family]
+            best, letter = answer["optimal"], answer["optimal_grade"]["letter"]
             size, slope = best["params"]["median"], best["exponent_params"]["median"]
             each.append(f"{human_number(size, 2)} by {model} (C^{slope:.2f}; grade {letter})")
         lines.append(f"   {start}best N at {q['at']} {', '.join(each)}")
@@ -125,7 +122,7 @@ def _lead_text(test: Numbers) -> str:
 
 
 def _floor_lines(n: Numbers) -> list[str]:
-    shown = next((m for m, found in n["irreducible_loss"].items() if found["a_parameter"]), None)
+    shown = next((m for m, floor in n["irreducible_loss"].items() if floor["a_parameter"]), None)
     if shown is None:
         why = "no form that has one may be quoted" if n["not_quoted"] else "both forms put it at zero by assumption"
         return [f"3. Irreducible loss: {why}."]
@@ -142,12 +139,12 @@ def _floor_lines(n: Numbers) -> list[str]:
 
 def _converged_lines(n: Numbers) -> list[str]:
     """Say which limits the fits kept to: wider ones where only predictions are quoted, and those to the narrower."""
-    found = n["convergence"]
-    bad = [name for name, one in found.items() if not one["passed"]]
+    checked = n["convergence"]
+    bad = [name for name, fit in checked.items() if not fit["passed"]]
     if bad:
         return [f"   NOT CONVERGED: {', '.join(bad)}."]
     plain = list(n["extrapolation"])
-    forms = [name for name in found if name not in plain]
+    forms = [name for name in checked if name not in plain]
     fits = f"{len(plain)} plain fit{'s' * (len(plain) > 1)} ({_rhat_text(n, plain)})" if plain else "no plain fit"
     quoted = f"   Converged: {fits}"
     if n["not_quoted"]:

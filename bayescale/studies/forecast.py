@@ -50,7 +50,8 @@ def forecast(
         One family; by default all of them, on the dimension ``family``.
     models : mapping of str to float, or iterable of str, path or Card, or one of them, optional
         The forms, with what each is worth before it has predicted a run, or all worth the same. By default those of
-        ``models/defaults.toml``.
+        ``models/defaults.toml``: coupled, Chinchilla, over-training, Kaplan and Farseer, each with a drift; where the
+        runs have no N and D, forms in the one quantity that they differ by: broken, power law over a floor, shifted.
     tested : bool
         Test the forecast on these runs, check it and grade it. Without that only the mixture is returned.
     seed : int
@@ -122,11 +123,11 @@ def _grade_points(stack: Stack, family: str | None) -> dict[str, xr.DataArray]:
         [grade(far, stack.held, stack.sensitivity, point=i, family=name) for name in names]
         for i in range(far.sizes["point"])
     ]
-    parts = [[one.parts for one in row] for row in grades]
+    parts = [[given.parts for given in row] for row in grades]
     coords: dict[str, Any] = {"part": [part.name for part in parts[0][0]]}
     dims = ("point", "family", "part")
     columns = {
-        "grade": xr.DataArray([[one.letter for one in row] for row in grades], dims=dims[:2]),
+        "grade": xr.DataArray([[given.letter for given in row] for row in grades], dims=dims[:2]),
         "grade_level": xr.DataArray([[[part.level for part in p] for p in row] for row in parts], coords, dims),
         "grade_reason": xr.DataArray([[[part.sentence for part in p] for p in row] for row in parts], coords, dims),
     }

@@ -159,15 +159,15 @@ def _take_ends(quantiles: xr.DataArray, sign: int) -> xr.DataArray:
 
 def _groups(checked: xr.Dataset, families: list[str]) -> dict[str, np.ndarray]:
     count = checked.sizes["run"]
-    found = {EVERY: np.ones(count, dtype=bool)}
+    groups = {EVERY: np.ones(count, dtype=bool)}
     if len(families) > 1:
         labels = checked["run_family"].values
-        found |= {name: labels == name for name in families if name in labels}
+        groups |= {name: labels == name for name in families if name in labels}
     if "compute" in checked.coords:
         size = checked["compute"].values
         largest = size >= min(size.max() / LAST, np.sort(size)[-FEWEST])
-        found |= {} if largest.all() else {LARGEST: largest}
-    return found
+        groups |= {} if largest.all() else {LARGEST: largest}
+    return groups
 
 
 def _judge_group(pit: np.ndarray, name: str, seed: int) -> xr.Dataset:
@@ -211,12 +211,12 @@ def _name_faults(held: np.ndarray, count: int, shift: float) -> str:
     return " and ".join(text for text in (fault, side) if text) or UNEVEN
 
 
-def _describe_fault(found: str, above: float) -> str:
-    if found == TOO_FEW:
+def _describe_fault(fault: str, above: float) -> str:
+    if fault == TOO_FEW:
         return "too few to say more"
-    if found == FINE:
+    if fault == FINE:
         return "and they fall evenly over the predictions"
-    if found == UNEVEN:
+    if fault == UNEVEN:
         return "but they fall unevenly over the predictions"
-    off_centre = "too low" in found or "too high" in found
-    return f"and the bands are {found}" + (f": {above:.0%} of the runs came out above the middle" if off_centre else "")
+    off_centre = "too low" in fault or "too high" in fault
+    return f"and the bands are {fault}" + (f": {above:.0%} of the runs came out above the middle" if off_centre else "")

@@ -17,6 +17,7 @@ FEWEST = 4
 FLIPS, CLEAR = 2000, 0.01
 # A standard error that is too small by less is not worth another card.
 WORTH = 1.25
+NOTHING_SHARED = xr.Dataset({"warning": ("key", np.zeros(0, dtype=str))}, {"key": np.zeros(0, dtype=str)})
 WHAT = {BUDGET: "IsoFLOP budgets", DESIGN: "designs (replicates by seed)"}
 
 
@@ -40,7 +41,7 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
         of the residuals, with the ``f_probability`` of its F test; ``factor``, by how much the standard error of each
         parameter exceeds the posterior's where groups are drawn and not runs; ``probability`` that the signs of
         independent runs are as uneven; ``design_effect``, by how much the standard error of a mean of such runs exceeds
-        that of independent ones. ``runs`` and ``groups`` that share. ``attrs["sentences"]`` warns, a line each.
+        that of independent ones. ``runs`` and ``groups`` that share. ``warning`` says so, where they err alike.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
     require_quotable(fit, allow_unconverged)
     card, runs = card_of(fit), runs_of(fit)
     if card.curve:  # its rows are checkpoints, and it knows that those of a run err together
-        return xr.Dataset(coords={"key": np.zeros(0, dtype=str)}, attrs={"model": card.name, "sentences": ""})
+        return NOTHING_SHARED.assign_attrs(model=card.name)
     residuals, (names, draws) = _compute_residuals(fit), _draw_parameters(fit)
     log_density = fit["log_likelihood"][fit.attrs["response"]].transpose(*DRAW_DIMS, "run").sel(run=runs["run"].values)
     density = log_density.values.reshape(draws.shape[1], -1)
@@ -77,15 +78,15 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
         labels = shared_labels(runs, key)
         if len(set(labels.tolist()) - {ALONE}) >= FEWEST:
             parts.append(_measure_sharing(key, labels, residuals, moved, draws.std(axis=1), seed))
-    out = xr.concat(parts, "key") if parts else xr.Dataset(coords={"key": np.zeros(0, dtype=str)})
+    out = xr.concat(parts, "key") if parts else NOTHING_SHARED
     out = out.assign_coords(parameter=names)
-    said = [_warn_of_sharing(out.sel(key=key), card, runs.sizes["run"]) for key in out["key"].values]
-    return out.assign_attrs(model=card.name, sentences="\n".join(line for line in said if line))
+    warnings = [_warn_of_sharing(out.sel(key=key), card, runs.sizes["run"]) for key in out["key"].values]
+    return out.assign(warning=("key", warnings)).assign_attrs(model=card.name)
 
 
-def dependence_warnings(found: xr.Dataset) -> list[str]:
+def dependence_warnings(shared: xr.Dataset) -> list[str]:
     """Return a sentence for each way in which runs err alike and the card does not know."""
-    return [line for line in found.attrs["sentences"].split("\n") if line]
+    return [str(line) for line in shared["warning"].values if line]
 
 
 def _list_keys(runs: xr.Dataset) -> list[str]:
@@ -170,27 +171,27 @@ def intraclass(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 
     groups = [values[labels == name] for name in np.unique(labels)]
     sizes, count = np.array([group.size for group in groups]), len(groups)
-    found = stats.f_oneway(*groups)
+    tested = stats.f_oneway(*groups)
     typical = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (count - 1)
-    return float((found.statistic - 1) / (found.statistic - 1 + typical)), float(found.pvalue)
+    return float((tested.statistic - 1) / (tested.statistic - 1 + typical)), float(tested.pvalue)
 
 
-def _warn_of_sharing(one: xr.Dataset, card: Card, runs: int) -> str:
-    key, worst = str(one["key"].item()), int(np.argmax(one["factor"].values))
-    factor, effect = float(one["factor"][worst]), float(one["design_effect"])
+def _warn_of_sharing(row: xr.Dataset, card: Card, runs: int) -> str:
+    key, worst = str(row["key"].item()), int(np.argmax(row["factor"].values))
+    factor, effect = float(row["factor"][worst]), float(row["design_effect"])
     # Two tests are looked at: each has half of the share of false alarms.
-    by_groups = 2 * float(one["probability"]) < CLEAR and factor >= WORTH
-    by_correlation = 2 * float(one["f_probability"]) < CLEAR and effect >= WORTH
+    by_groups = 2 * float(row["probability"]) < CLEAR and factor >= WORTH
+    by_correlation = 2 * float(row["f_probability"]) < CLEAR and effect >= WORTH
     if by_groups:
-        said = f"the standard error of {one['parameter'].values[worst]} may be {factor:.1f} times what it says"
+        fault = f"the standard error of {row['parameter'].values[worst]} may be {factor:.1f} times what it says"
     elif by_correlation:
-        said = f"standard errors may be up to {effect:.1f} times what it says"
+        fault = f"standard errors may be up to {effect:.1f} times what it says"
     else:
         return ""
     what = WHAT.get(key, f"values of {key}")
     cure = f"fit {card.name}+{key}" if f"+{key}" in ADDITIONS else f"give the card a prior for it, errors.{key}"
-    least = min(1.0, 2 * min(float(one["probability"]), float(one["f_probability"])))
+    least = min(1.0, 2 * min(float(row["probability"]), float(row["f_probability"])))
     return (
-        f"{int(one['runs'])} of {runs} runs share {int(one['groups'])} {what} and err alike (intraclass correlation "
-        f"{float(one['icc']):.2f}; p = {least:.1g}), which {card.name} takes as independent: {said}. Better: {cure}."
+        f"{int(row['runs'])} of {runs} runs share {int(row['groups'])} {what} and err alike (intraclass correlation "
+        f"{float(row['icc']):.2f}; p = {least:.1g}), which {card.name} takes as independent: {fault}. Better: {cure}."
     )

@@ -112,15 +112,15 @@ def grade(
         )
     if was_put_in(answer):
         raise QuestionError(f"this irreducible loss was not learned, so it has no grade: {answer.attrs['warning']}")
-    one = answer.isel(point=point, missing_dims="ignore")
-    if "family" in one.dims:
+    number = answer.isel(point=point, missing_dims="ignore")
+    if "family" in number.dims:
         if family is None:
-            raise QuestionError(f"say which family: {', '.join(map(str, one['family'].values))}.")
-        one = one.sel(family=family)
+            raise QuestionError(f"say which family: {', '.join(map(str, number['family'].values))}.")
+        number = number.sel(family=family)
     # A family's own runs may end long before the largest of all.
-    own = "family_decades_beyond" in one.coords
-    beyond = np.inf if name == FLOOR else one["family_decades_beyond" if own else "decades_beyond"].values.max()
-    parts = tuple(_list_parts(one, beyond, held, sensitivity, family))
+    own = "family_decades_beyond" in number.coords
+    beyond = np.inf if name == FLOOR else number["family_decades_beyond" if own else "decades_beyond"].values.max()
+    parts = tuple(_list_parts(number, beyond, held, sensitivity, family))
     return Grade(_letter_of([part.level for part in parts], beyond), parts)
 
 
@@ -137,16 +137,16 @@ def _letter_of(levels: list[Level], beyond: float) -> str:
 
 
 def _list_parts(
-    one: xr.Dataset, beyond: float, held: xr.Dataset | None, sensitivity: xr.Dataset | None, family: str | None
+    number: xr.Dataset, beyond: float, held: xr.Dataset | None, sensitivity: xr.Dataset | None, family: str | None
 ) -> Iterator[Part]:
-    yield _judge_convergence(one)
-    yield _judge_distance(one, beyond)
+    yield _judge_convergence(number)
+    yield _judge_distance(number, beyond)
     yield _judge_backtest(beyond, held, family)
-    yield _judge_agreement(one)
-    if "identified" in one and not bool(one["identified"]):
+    yield _judge_agreement(number)
+    if "identified" in number and not bool(number["identified"]):
         yield Part("priors", "poor", "the runs do not identify it: most of its band is the prior's")
     else:
-        yield _judge_priors(sensitivity, family, _name_number(one))
+        yield _judge_priors(sensitivity, family, _name_number(number))
 
 
 def _name_number(answer: xr.Dataset) -> str:
@@ -201,23 +201,23 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
     return grade(answer, sensitivity=sensitivity, point=point)
 
 
-def _judge_convergence(one: xr.Dataset) -> Part:
-    if one.attrs["verdict"] != "converged":
+def _judge_convergence(number: xr.Dataset) -> Part:
+    if number.attrs["verdict"] != "converged":
         return Part("convergence", "poor", "the chains did not agree")
-    forms = one.sizes.get("form", 0)
+    forms = number.sizes.get("form", 0)
     if not forms:
         return Part("convergence", "good", "the fit converged")
     # A rehearsal that could not be had is no form that failed.
-    if any(record.factor is None for record in unpack_skipped(one)):
+    if any(record.factor is None for record in unpack_skipped(number)):
         return Part("convergence", "fair", f"some forms could not be fitted and were left out, {forms} remain")
     return Part("convergence", "good", f"all {forms} forms converged")
 
 
-def _judge_distance(one: xr.Dataset, beyond: float) -> Part:
+def _judge_distance(number: xr.Dataset, beyond: float) -> Part:
     if np.isinf(beyond):
         return Part("distance", "poor", "no compute reaches it")
-    what = f"it lies {beyond:.1f} decades of {one.attrs.get('distance_in', 'compute')} beyond the largest run"
-    what += " of its family" if beyond > float(np.max(one["decades_beyond"].values)) + FARTHER else ""
+    what = f"it lies {beyond:.1f} decades of {number.attrs.get('distance_in', 'compute')} beyond the largest run"
+    what += " of its family" if beyond > float(np.max(number["decades_beyond"].values)) + FARTHER else ""
     if beyond > NO_RECORD:
         what += f", farther than any public record of such predictions (at most {NO_RECORD:.0f} decades are graded)"
     if beyond <= NEAR:
@@ -230,20 +230,20 @@ def _judge_backtest(beyond: float, held: xr.Dataset | None, family: str | None) 
     if held is None:
         return Part("backtest", "fair", "such bands were not tested on these runs")
     names = [family] if family or "family" not in held.coords else [None, *np.unique(held["family"].values)]
-    found = worst_of(record_of(held, beyond, name) for name in names)
-    return Part("backtest", found.level, found.sentence)
+    record = worst_of(record_of(held, beyond, name) for name in names)
+    return Part("backtest", record.level, record.sentence)
 
 
-def _judge_agreement(one: xr.Dataset) -> Part:
-    if "disagreement" not in one:
+def _judge_agreement(number: xr.Dataset) -> Part:
+    if "disagreement" not in number:
         return Part("agreement", "fair", "one form was asked: whether others agree is not known")
-    if one.sizes.get("form") == 1:
+    if number.sizes.get("form") == 1:
         return Part("agreement", "fair", "one form remains: whether others agree is not known")
-    if "weight" in one and float(one["weight"].max()) > COLLAPSED:
-        name = str(one["weight"].idxmax().item())
-        text = f"{name} has {float(one['weight'].max()):.0%} of the weight: that others agree counts for little"
+    if "weight" in number and float(number["weight"].max()) > COLLAPSED:
+        name = str(number["weight"].idxmax().item())
+        text = f"{name} has {float(number['weight'].max()):.0%} of the weight: that others agree counts for little"
         return Part("agreement", "fair", text)
-    share = float(np.max(one["disagreement"].values))
+    share = float(np.max(number["disagreement"].values))
     text = f"{share:.0%} of the variance of what the forms say is between them"
     return Part("agreement", "good" if share < AGREE else "fair" if share < DISAGREE else "poor", text)
 
@@ -251,14 +251,14 @@ def _judge_agreement(one: xr.Dataset) -> Part:
 def _judge_priors(sensitivity: xr.Dataset | None, family: str | None, name: str) -> Part:
     if sensitivity is None:
         return Part("priors", "fair", "how far it leans on the priors was not asked")
-    mine = sensitivity["quantity"].values == name
+    asked = sensitivity["quantity"].values == name
     if family is not None and "family" in sensitivity.coords:
-        mine &= np.isin(sensitivity["family"].values, [family, ""])
-    if not mine.any():
+        asked &= np.isin(sensitivity["family"].values, [family, ""])
+    if not asked.any():
         return Part("priors", "fair", "how far it leans on the priors was not asked")
-    found = sensitivity.isel(answer=int(np.flatnonzero(mine)[0]))
-    if not bool(found["leans"]):
+    leaning = sensitivity.isel(answer=int(np.flatnonzero(asked)[0]))
+    if not bool(leaning["leans"]):
         return Part("priors", "good", "the runs outweigh the priors")
-    text = f"it leans on the prior of {found['leans_on'].item()}"
-    weak = str(found["diagnosis"].item()) == "the prior outweighs the runs"
+    text = f"it leans on the prior of {leaning['leans_on'].item()}"
+    weak = str(leaning["diagnosis"].item()) == "the prior outweighs the runs"
     return Part("priors", "poor" if weak else "fair", text)

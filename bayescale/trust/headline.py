@@ -61,18 +61,18 @@ def headline(
     far = extrapolate(fit, at=at, seed=seed, **asked)
     where = _name_place(law, compute, far)
     response = law.response
-    found = {
+    numbers = {
         f"expected_{response}": far[f"expected_{response}"].assign_attrs(long_name=f"expected {response} {where}"),
         response: far[response].assign_attrs(long_name=f"{response} {where}"),
     }
     if law.has_split:
         others = {name: value for name, value in at.items() if name != "compute"}
         split = optimal_split(fit, compute, at=others, **asked)
-        found["params"] = split["params"].assign_attrs(long_name=f"compute-optimal N {where}")
-        found["a"] = split["a"].assign_attrs(long_name="exponent a")
+        numbers["params"] = split["params"].assign_attrs(long_name=f"compute-optimal N {where}")
+        numbers["a"] = split["a"].assign_attrs(long_name="exponent a")
     if law.has_floor:
-        found["irreducible_loss"] = irreducible_loss(fit, **asked)["irreducible_loss"]
-    single = {name: values.isel({POINT: 0}) if POINT in values.dims else values for name, values in found.items()}
+        numbers["irreducible_loss"] = irreducible_loss(fit, **asked)["irreducible_loss"]
+    single = {name: values.isel({POINT: 0}) if POINT in values.dims else values for name, values in numbers.items()}
     out = xr.Dataset({name: values.reset_coords(drop=True) for name, values in single.items()})
     beyond = float(far["decades_beyond"].values.ravel()[0])
     return out.transpose("chain", "draw", ...).assign_attrs(far.attrs | {"where": where, "decades_beyond": beyond})

@@ -94,7 +94,7 @@ def influence(
     half = (upper - lower) / 2
     # How far weights that differ from equal ones move the median of independent draws by chance.
     uneven = np.sqrt(((np.exp(log_weights) - 1 / (draws.sizes["chain"] * draws.sizes["draw"])) ** 2).sum(DRAW_DIMS))
-    found = {
+    columns = {
         "shift": shift.sel(quantile=0.5, drop=True),
         "shift_lower": shift.sel(quantile=BAND["lower"], drop=True),
         "shift_upper": shift.sel(quantile=BAND["upper"], drop=True),
@@ -103,7 +103,7 @@ def influence(
         "pareto_k": pareto_k,
         "reliable": pareto_k <= loo.good_k,
     } | {name: now.sel(quantile=q, drop=True) for name, q in BAND.items()}
-    out = xr.Dataset({name: values.reset_coords(drop=True).drop_attrs() for name, values in found.items()})
+    out = xr.Dataset({name: values.reset_coords(drop=True).drop_attrs() for name, values in columns.items()})
     out = out.assign_coords(about_runs(runs, law.inputs)).transpose("run", ...)
     out = out.assign_attrs(model=fit.attrs["model"], verdict=quotable, good_k=float(loo.good_k))
     out = out.assign_attrs(
@@ -161,13 +161,13 @@ def _describe_influence(moved: xr.Dataset) -> str:
     what = f"the {moved.attrs['answer']}"
     table = most_influential(moved, moved.sizes["run"])
     known, lost = table[table["reliable"]], table[~table["reliable"]]
-    said = [_describe_largest(known.iloc[0], what)] if len(known) else []
+    sentences = [_describe_largest(known.iloc[0], what)] if len(known) else []
     if len(lost):
         it, runs = ("it", "run") if len(lost) == 1 else ("them", "runs")
         named = ", ".join(_name_run(row) for _, row in lost.head(TOP).iterrows()) + (" ..." if len(lost) > TOP else "")
         high = f"{len(lost)} {runs} with a Pareto k above {moved.attrs['good_k']:.2f}"
-        said.append(f"{high} ({named}): only a fit without {it} says how far {what} would move.")
-    return " ".join(said)
+        sentences.append(f"{high} ({named}): only a fit without {it} says how far {what} would move.")
+    return " ".join(sentences)
 
 
 def _describe_largest(row: pd.Series, what: str) -> str:

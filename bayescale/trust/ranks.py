@@ -53,7 +53,7 @@ def rank_ecdf(ranks: xr.Dataset, prob: float = BAND, seed: int = 1) -> xr.Datase
     jitter = np.random.default_rng([seed, 4]).random(counts.shape)
     place = np.sort((counts.values + jitter) / (ranks.attrs["kept"] + 1), axis=1)
     share, lower, upper = band(place.shape[1], prob)
-    ecdf = np.array([np.searchsorted(one, share, side="right") for one in place]) / place.shape[1]
+    ecdf = np.array([np.searchsorted(places, share, side="right") for places in place]) / place.shape[1]
     columns = {
         "difference": (("parameter", "share"), ecdf - share),
         "lower": ("share", lower - share),
@@ -114,14 +114,14 @@ def calibration_table(ranks: xr.Dataset, prob: float = BAND) -> pd.DataFrame:
     >>> calibration_table(calibrate("power", simulations=20))["parameter"].tolist()
     ['loss_x', 'alpha', 'sigma', 'nu', 'log_likelihood']
     """
-    found = rank_ecdf(ranks, prob)
-    covered = {f"covered_{100 * mass:g}": found["covered"].sel(mass=mass).values for mass in found["mass"].values}
+    judged = rank_ecdf(ranks, prob)
+    covered = {f"covered_{100 * mass:g}": judged["covered"].sel(mass=mass).values for mass in judged["mass"].values}
     return pd.DataFrame(
         {
             "card": ranks.attrs["model"],
-            "parameter": found["parameter"].values,
-            "simulations": found["simulations"].item(),
-            **{name: found[name].values for name in ("outside", "distance", "p")},
+            "parameter": judged["parameter"].values,
+            "simulations": judged["simulations"].item(),
+            **{name: judged[name].values for name in ("outside", "distance", "p")},
             **covered,
             "rejected": ranks.attrs["rejected"],
             "retried": int((ranks["tries"] > 1).sum()),

@@ -10,8 +10,8 @@ from bayescale.forms import HEADLINE, score
 
 Level = Literal["good", "fair", "poor"]
 LEVELS: tuple[Level, ...] = ("good", "fair", "poor")
-Verdict = Literal["held", "untested", "few", "failed"]
-VERDICTS: tuple[Verdict, ...] = ("held", "untested", "few", "failed")
+Outcome = Literal["held", "untested", "few", "failed"]
+VERDICTS: tuple[Outcome, ...] = ("held", "untested", "few", "failed")
 # A band that promises 90% and held fewer is too narrow, and wrong below the second; from fewer runs nothing follows.
 HELD, HELD_LITTLE, ENOUGH = 0.8, 0.6, 5
 # Several cut-offs are looked at: one that is not the question's own counts where chance rarely explains it.
@@ -28,7 +28,7 @@ class Record(NamedTuple):
     judged together.
     """
 
-    verdict: Verdict
+    verdict: Outcome
     level: Level
     sentence: str
     factor: float | None = None

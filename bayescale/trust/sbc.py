@@ -89,18 +89,18 @@ def designed_runs(card: Card, count: int = RUNS, seed: int = 1) -> xr.Dataset:
 
 def _in_groups(card: Card, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the columns of a card with errors that runs share where there are runs that do: budgets, replicates."""
-    found = {name: columns[name] for name in card.get_law().inputs}
-    if BUDGET in card.errors and {"params", "tokens"} <= set(found):
-        logs = np.log10(found["params"] * found["tokens"])
+    grouped = {name: columns[name] for name in card.get_law().inputs}
+    if BUDGET in card.errors and {"params", "tokens"} <= set(grouped):
+        logs = np.log10(grouped["params"] * grouped["tokens"])
         low, high = np.quantile(logs, (0.05, 0.95))
         nearest = low + (high - low) * np.round((BUDGETS - 1) * np.clip((logs - low) / (high - low), 0, 1)) / (
             BUDGETS - 1
         )
-        found["tokens"] = 10.0**nearest / found["params"]
+        grouped["tokens"] = 10.0**nearest / grouped["params"]
     if DESIGN in card.errors:
         first = np.arange(len(next(iter(columns.values())))) // REPLICATES * REPLICATES
-        found = {name: values[first] for name, values in found.items()}
-    return found
+        grouped = {name: values[first] for name, values in grouped.items()}
+    return grouped
 
 
 def calibrate(
@@ -290,9 +290,9 @@ def _fit_lightly(
     compiled: Compiled, arrays: Mapping[str, np.ndarray], names: list[str], key: list[int]
 ) -> tuple[xr.Dataset | None, dict[str, float]]:
     """Sample until chains agree, move and do not diverge, or the care is at an end; thin what came of it."""
-    posterior, found = None, {"divergences": np.nan, "rhat": np.nan, "ess": np.nan}
+    posterior, diagnostics = None, {"divergences": np.nan, "rhat": np.nan, "ess": np.nan}
     for tries, (target_accept, longer, thin) in enumerate(CARE, start=1):
-        found["tries"] = tries
+        diagnostics["tries"] = tries
         try:
             drawn, stats = sample(
                 compiled,
@@ -307,10 +307,10 @@ def _fit_lightly(
         except SamplingError:
             continue
         posterior = drawn.isel(draw=slice(thin - 1, None, thin))
-        found |= _checks(drawn[names], stats)
-        if found["divergences"] == 0 and found["rhat"] <= MAX_RHAT and found["ess"] >= KEPT:
+        diagnostics |= _checks(drawn[names], stats)
+        if diagnostics["divergences"] == 0 and diagnostics["rhat"] <= MAX_RHAT and diagnostics["ess"] >= KEPT:
             break
-    return posterior, found
+    return posterior, diagnostics
 
 
 def _checks(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:

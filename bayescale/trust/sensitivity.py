@@ -115,20 +115,20 @@ def log_priors(fit: xr.DataTree) -> xr.Dataset:
     """
     card, posterior = card_of(fit), fit["posterior"].to_dataset()
     multiples = model_data(card, runs_of(fit)).arrays
-    found = {}
+    densities = {}
     for name, prior in card.all_priors.items():
         if prior.dist not in _CANNOT_BE_SCALED:
             value = posterior[f"{name}_level" if f"{name}_level" in posterior else name]
-            found[name] = _prior_density(prior, value / float(multiples[of_name(prior)]) if prior.of else value)
+            densities[name] = _prior_density(prior, value / float(multiples[of_name(prior)]) if prior.of else value)
     spreads = [_prior_density(card.spread, posterior[name]) for name in posterior if str(name).endswith("_spread")]
     if spreads:
-        found[SPREAD] = xr.concat(spreads, "parameter").sum("parameter")
-    for name, density in found.items():
+        densities[SPREAD] = xr.concat(spreads, "parameter").sum("parameter")
+    for name, density in densities.items():
         if not bool(np.isfinite(density).all()):
             raise QuestionError(
                 f"this posterior has draws of {name} that its prior does not allow; it is of another card."
             )
-    return xr.Dataset(found).drop_attrs()
+    return xr.Dataset(densities).drop_attrs()
 
 
 def _prior_density(prior: Prior, value: xr.DataArray) -> xr.DataArray:
@@ -155,14 +155,16 @@ def _split_answers(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.D
             )
         others = [dim for dim in values.dims if dim not in DRAW_DIMS]
         for at in np.ndindex(*(values.sizes[dim] for dim in others)):
-            one = values.isel(dict(zip(others, at, strict=True)))
-            if not float(one.min()) < float(one.max()):
+            number = values.isel(dict(zip(others, at, strict=True)))
+            if not float(number.min()) < float(number.max()):
                 continue
-            where = [str(one[d].item()) if d in one.coords else f"{d} {i}" for d, i in zip(others, at, strict=True)]
+            where = [
+                str(number[d].item()) if d in number.coords else f"{d} {i}" for d, i in zip(others, at, strict=True)
+            ]
             several = [text for dim, text in zip(others, where, strict=True) if values.sizes[dim] > 1]
             label = str(values.attrs.get("long_name", name)) + (f" ({', '.join(several)})" if several else "")
-            family = one["family"].item() if "family" in one.coords else ""
-            out[label] = one.rename(name).assign_attrs(family=family)
+            family = number["family"].item() if "family" in number.coords else ""
+            out[label] = number.rename(name).assign_attrs(family=family)
     if not out:
         raise QuestionError(f"none of {', '.join(map(str, answers))} varies over the draws of this posterior.")
     return out
@@ -178,12 +180,12 @@ def _scale_priors(fit: xr.DataTree, draws: xr.DataArray, log_prior: xr.Dataset) 
             "log_likelihood": fit["log_likelihood"].to_dataset(),
         }
     )
-    one = [az.psense(tree, group="prior", group_var_names=[name])["drawn"] for name in log_prior]
+    each_prior = [az.psense(tree, group="prior", group_var_names=[name])["drawn"] for name in log_prior]
     return xr.Dataset(
         {
             "prior_sensitivity": az.psense(tree, group="prior")["drawn"],
             "likelihood_sensitivity": az.psense(tree, group="likelihood")["drawn"],
-            "sensitivity": xr.concat(one, "prior").assign_coords(prior=list(log_prior)),
+            "sensitivity": xr.concat(each_prior, "prior").assign_coords(prior=list(log_prior)),
         }
     )
 
@@ -223,15 +225,15 @@ def _judge_answer(row: xr.Dataset) -> tuple[bool, str, str, str]:
         return False, "", FINE, f"The {answer} does not lean on the priors ({strongest} at most)."
     width = float(top["upper"] - top["lower"])
     who = of if alone >= THRESHOLD else f"the priors together, most on {of}"
-    said = f"The {answer} leans on {who} ({strongest}): it is {_band_text(top, '', width)}"
+    sentence = f"The {answer} leans on {who} ({strongest}): it is {_band_text(top, '', width)}"
     if bool(top["reliable"].all()):
         wider, narrower = (_band_text(top.sel(counted=c), "moved_", width) for c in COUNTED)
-        said += f"; with that prior 1.4 times wider {wider}, narrower {narrower}."
+        sentence += f"; with that prior 1.4 times wider {wider}, narrower {narrower}."
     else:
-        said += "; where another prior would take it, only a fit with that prior can say."
+        sentence += "; where another prior would take it, only a fit with that prior can say."
     if float(row["likelihood_sensitivity"]) >= THRESHOLD:
-        return True, name, APART, said
-    return True, name, OUTWEIGHS, said + " The runs hardly move it."
+        return True, name, APART, sentence
+    return True, name, OUTWEIGHS, sentence + " The runs hardly move it."
 
 
 def _band_text(row: xr.Dataset, which: str, width: float) -> str:

@@ -6,7 +6,8 @@ import xarray as xr
 from trust.test_grade import backtested
 
 from bayescale.report.numbers import backtest_numbers
-from bayescale.report.words import deciding_test, held_text, judgement, record_text
+from bayescale.report.words.extrapolation import record_text
+from bayescale.report.words.phrases import deciding_test, held_text, judgement
 from bayescale.trust import grade
 from bayescale.trust.record import VERDICTS, record_of, worst_of
 

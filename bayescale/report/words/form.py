@@ -4,7 +4,7 @@ from bayescale.numbers import human_number
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.phrases import (
     Answer,
-    Point,
+    Remark,
     farthest_test,
     judgement,
     leaning,
@@ -33,12 +33,12 @@ def form_answer(n: Numbers) -> Answer:
         (
             *_list_tests(n),
             *(
-                Point(f"The split{'' if len(n['families']) == 1 else ', ' + f}", _split_text(n, f))
+                Remark(f"The split{'' if len(n['families']) == 1 else ', ' + f}", _split_text(n, f))
                 for f in n["families"]
                 if shown
             ),
             *(
-                Point(f"{point.about}, {name}", point.text)
+                Remark(f"{point.about}, {name}", point.text)
                 for name in shown
                 for point in leaning(n["prior_sensitivity"].get(name, []), "params")
             ),
@@ -47,13 +47,13 @@ def form_answer(n: Numbers) -> Answer:
     )
 
 
-def _list_tests(n: Numbers) -> tuple[Point, ...]:
+def _list_tests(n: Numbers) -> tuple[Remark, ...]:
     if n["not_quoted"]:
-        return (Point("What could be held instead", "another pair of forms, by --model and --against."),)
+        return (Remark("What could be held instead", "another pair of forms, by --model and --against."),)
     return (
-        Point("Leaving out one run (LOO)", _loo_text(n)),
-        Point("Leaving out the largest", _ahead_text(n)),
-        Point("Which test answers what", _which_text(n)),
+        Remark("Leaving out one run (LOO)", _loo_text(n)),
+        Remark("Leaving out the largest", _ahead_text(n)),
+        Remark("Which test answers what", _which_text(n)),
     )
 
 
@@ -112,19 +112,19 @@ def _split_text(n: Numbers, family: str) -> str:
     q = n["question"]
     best = {model: by[family]["optimal"] for model, by in n["extrapolation"].items()}
     each = []
-    for model, found in best.items():
-        a, params = found["exponent_params"], found["params"]
+    for model, split in best.items():
+        a, params = split["exponent_params"], split["params"]
         low, high = a["bands"]["95"]
         size = " to ".join(human_number(x) for x in params["bands"]["95"])
         each.append(
             f"By {model}, N grows as C^{a['median']:.2f} (95%: {low:.2f} to {high:.2f}): N = "
             f"{human_number(params['median'])} (95%: {size}) at {q['times_largest_run']:.3g}x, with "
-            f"{human_number(found['tokens_per_param']['median'])} tokens per parameter. "
+            f"{human_number(split['tokens_per_param']['median'])} tokens per parameter. "
             f"Grade {n['extrapolation'][model][family]['optimal_grade']['sentence']}."
         )
     if len(best) < 2:
         return each[0]
-    first, second = (found["params"]["median"] for found in best.values())
+    first, second = (split["params"]["median"] for split in best.values())
     ratio = max(first / second, second / first)
     if ratio < SAME_SIZE:
         each.append("The two forms recommend nearly the same size.")

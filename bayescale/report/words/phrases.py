@@ -24,7 +24,7 @@ SHARES = {
 }
 
 
-class Point(NamedTuple):
+class Remark(NamedTuple):
     """One thing said under an answer: what it is about, and what."""
 
     about: str
@@ -43,9 +43,9 @@ class Answer:
         The answer: a sentence, or one for each family.
     warnings : tuple of str
         What must be read with it; shown at the answer.
-    points : tuple of Point
+    points : tuple of Remark
         What it is made of.
-    sureness : tuple of Point
+    sureness : tuple of Remark
         Convergence, distance from the data, and how such bands held on these runs.
     """
 
@@ -53,8 +53,8 @@ class Answer:
     question: str
     headline: tuple[str, ...]
     warnings: tuple[str, ...]
-    points: tuple[Point, ...]
-    sureness: tuple[Point, ...]
+    points: tuple[Remark, ...]
+    sureness: tuple[Remark, ...]
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain lists and strings; points as ``about: text``."""
@@ -73,18 +73,18 @@ def headline_of(n: Numbers, families: dict[str, Numbers]) -> tuple[str, ...]:
     )
 
 
-def narrower_point(n: Numbers, families: dict[str, Numbers]) -> Point:
+def narrower_point(n: Numbers, families: dict[str, Numbers]) -> Remark:
     """Return the 50 and the 80% bands of the loss."""
-    return Point("Narrower bands", listed(n, {name: _narrower_text(f["loss"]) for name, f in families.items()}) + ".")
+    return Remark("Narrower bands", listed(n, {name: _narrower_text(f["loss"]) for name, f in families.items()}) + ".")
 
 
-def width_point(n: Numbers, families: dict[str, Numbers], after: str = "") -> Point:
+def width_point(n: Numbers, families: dict[str, Numbers], after: str = "") -> Remark:
     """Return what the width of the band is made of: ``30% not knowing the parameters, 70% run noise``."""
     shares = {
         name: ", ".join(f"{100 * share:.0f}% {SHARES[part]}" for part, share in f["shares"].items())
         for name, f in families.items()
     }
-    return Point("What makes the width", listed(n, shares, after) + ".")
+    return Remark("What makes the width", listed(n, shares, after) + ".")
 
 
 def _narrower_text(loss: Numbers) -> str:
@@ -109,10 +109,10 @@ def warn_of_tests(n: Numbers, model: str, fault: str, bands: str, untested: str 
     untested : str
         What is added where there was no test.
     """
-    found, judged = deciding_test(n, model), judgement(n, model)
-    if found is None:
+    decided, judged = deciding_test(n, model), judgement(n, model)
+    if decided is None:
         return [f"This band is untested. {coverage_text(n, model)}{untested}"]
-    out, (factor, score) = [], found
+    out, (factor, score) = [], decided
     if judged == "failed":
         shown = score["at_distance"] if score["at_distance"]["held_out_runs"] else score
         side = "high" if shown["mean_bias_percent"] > 0 else "low"
@@ -132,17 +132,17 @@ def warn_of_tests(n: Numbers, model: str, fault: str, bands: str, untested: str 
     return out
 
 
-def band_text(found: Numbers, unit: str = "") -> str:
+def band_text(numbers: Numbers, unit: str = "") -> str:
     """Write a median and its 95% band: ``1.52 nats/token (95%: 1.49 to 1.56)``."""
-    low, high = found["bands"]["95"]
-    middle, low_text, high_text = loss_text(found["median"], low, high, width=high - low)
+    low, high = numbers["bands"]["95"]
+    middle, low_text, high_text = loss_text(numbers["median"], low, high, width=high - low)
     return f"{middle}{' ' * bool(unit)}{unit} (95%: {low_text} to {high_text})"
 
 
-def between_text(found: Numbers, unit: str) -> str:
+def between_text(numbers: Numbers, unit: str) -> str:
     """Write a median and its 95% band as words: ``1.52 nats/token, between 1.49 and ...``."""
-    low, high = found["bands"]["95"]
-    middle, low_text, high_text = loss_text(found["median"], low, high, width=high - low)
+    low, high = numbers["bands"]["95"]
+    middle, low_text, high_text = loss_text(numbers["median"], low, high, width=high - low)
     return f"{middle} {unit}, between {low_text} and {high_text} with 95% credibility"
 
 
@@ -194,11 +194,11 @@ def farthest_test(n: Numbers) -> tuple[str, Numbers] | None:
 
 def deciding_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
     """Return the factor and score of the cut-off that decided the verdict; with its family, where it is of one."""
-    found = n["backtest"][model]
-    factor, family = found["record"]["factor"], found["record"]["family"]
+    tested = n["backtest"][model]
+    factor, family = tested["record"]["factor"], tested["record"]["family"]
     if factor is None:
         return None
-    scores = found["by_family"][family] if family else found["by_factor"]
+    scores = tested["by_family"][family] if family else tested["by_factor"]
     return factor, scores[factor] | {"family": family}
 
 
@@ -260,14 +260,14 @@ def named(n: Numbers, family: str) -> str:
     return "" if len(n["families"]) == 1 else f"{family}: "
 
 
-def sureness_of(n: Numbers, *models: str) -> tuple[Point, ...]:
+def sureness_of(n: Numbers, *models: str) -> tuple[Remark, ...]:
     """Return how sure an answer is: convergence, distance from the data, and the record of such bands."""
     if not models:
-        return (Point("Distance", distance_text(n)),)
+        return (Remark("Distance", distance_text(n)),)
     several = len(models) > 1
     converged = " ".join(f"{m.capitalize() + ': ' if several else ''}{n['convergence'][m]['sentence']}" for m in models)
     record = " ".join(f"{m.capitalize() + ': ' if several else ''}{coverage_text(n, m)}" for m in models)
-    return (Point("Sampler", converged), Point("Distance", distance_text(n)), Point("Record", record))
+    return (Remark("Sampler", converged), Remark("Distance", distance_text(n)), Remark("Record", record))
 
 
 def distance_text(n: Numbers) -> str:
@@ -297,6 +297,6 @@ def by_weight(n: Numbers) -> list[str]:
     return sorted(forms, key=lambda name: -forms[name]["weight"])
 
 
-def leaning(rows: list[Numbers], *quantities: str) -> list[Point]:
+def leaning(rows: list[Numbers], *quantities: str) -> list[Remark]:
     """Return a point for each of these quantities that leans on a prior."""
-    return [Point("Priors", row["sentence"]) for row in rows if row["leans"] and row["quantity"] in quantities]
+    return [Remark("Priors", row["sentence"]) for row in rows if row["leans"] and row["quantity"] in quantities]

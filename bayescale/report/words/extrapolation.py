@@ -1,17 +1,18 @@
-"""The first answer in words: how uncertain is an extrapolation, if nobody knows the form?"""
+"""The first answer in words: by all forms together or, where none could be stacked, by one plain form."""
 
 from bayescale.forms import FORECAST
 from bayescale.inference import COUNTED, QUOTED
 from bayescale.numbers import loss_text
 from bayescale.report.numbers import Numbers
-from bayescale.report.words.far import far_question
 from bayescale.report.words.phrases import (
     Answer,
-    Point,
+    Remark,
+    band_text,
     by_weight,
     coverage_text,
     deciding_test,
     distance_text,
+    farthest_test,
     headline_of,
     held_text,
     leaning,
@@ -21,6 +22,7 @@ from bayescale.report.words.phrases import (
     series,
     short_names,
     skipped_text,
+    sureness_of,
     warn_of_tests,
     width_point,
 )
@@ -34,31 +36,31 @@ def stacked_answer(n: Numbers) -> Answer:
     """Return the loss at larger compute by all forms together, with what must be read beside it."""
     headline = headline_of(n, n["forecast"]["families"])
     return Answer(
-        "extrapolation", far_question(n), headline, tuple(_list_warnings(n)), tuple(_list_points(n)), _list_sureness(n)
+        "extrapolation", question_text(n), headline, tuple(_list_warnings(n)), tuple(_list_points(n)), _list_sureness(n)
     )
 
 
-def _list_points(n: Numbers) -> list[Point]:
+def _list_points(n: Numbers) -> list[Remark]:
     stacked, forms = n["forecast"], n["forecast"]["forms"]
-    found = stacked["families"]
+    families = stacked["families"]
     points = [
-        Point(
+        Remark(
             "What it is",
             f"the loss of one new run at {place_text(n)}: the median and the 95% credible band of "
             f"{_count_forms(forms)}, each allowed to be wrong and weighted by how well it predicted your larger runs "
             "from the smaller ones. N and D are the middle of the splits that they recommend.",
         ),
-        narrower_point(n, found),
-        Point("What each form says alone", listed(n, {name: alone_text(n, name) for name in found}, ":") + "."),
-        Point("How the forms are weighted", _weights_text(n)),
-        width_point(n, found, ":"),
-        Point("One form as if it were right", _plain_text(n)),
+        narrower_point(n, families),
+        Remark("What each form says alone", listed(n, {name: alone_text(n, name) for name in families}, ":") + "."),
+        Remark("How the forms are weighted", _weights_text(n)),
+        width_point(n, families, ":"),
+        Remark("One form as if it were right", _plain_forms_text(n)),
     ]
     if stacked["single_runs"]["sentence"]:
-        points.append(Point("Single runs", stacked["single_runs"]["sentence"]))
+        points.append(Remark("Single runs", stacked["single_runs"]["sentence"]))
     points += leaning(stacked["prior_sensitivity"], "expected_loss")
     if missing := [*stacked["skipped"], *stacked["not_checked"]]:
-        points.append(Point("What could not be done", f"{skipped_text(missing)}."))
+        points.append(Remark("What could not be done", f"{skipped_text(missing)}."))
     return points
 
 
@@ -96,13 +98,13 @@ def _weights_text(n: Numbers) -> str:
     return f"{each}. By how well they predicted your larger runs from those {tests} smaller.{partly}{warning}"
 
 
-def _plain_text(n: Numbers) -> str:
+def _plain_forms_text(n: Numbers) -> str:
     texts = []
     for model, families in n["extrapolation"].items():
-        said = listed(n, {name: "{1} to {2}".format(*_write_limits(f["loss"])) for name, f in families.items()})
+        bands = listed(n, {name: "{1} to {2}".format(*_write_limits(f["loss"])) for name, f in families.items()})
         test = deciding_test(n, model)
         record = f"; such bands held {held_text(*test)}" if test else "; untested"
-        texts.append(f"{model}, without a drift and at its own split, would say {said} (95%){record}")
+        texts.append(f"{model}, without a drift and at its own split, would say {bands} (95%){record}")
     texts += [f"{name} may not be quoted: answer 2" for name in n["not_quoted"]]
     return ". ".join(text[0].upper() + text[1:] for text in texts) + "."
 
@@ -125,21 +127,21 @@ def left_out(n: Numbers) -> list[str]:
     return [name for name in n["forecast"]["asked"] if name not in n["forecast"]["forms"]]
 
 
-def _list_sureness(n: Numbers) -> tuple[Point, ...]:
+def _list_sureness(n: Numbers) -> tuple[Remark, ...]:
     grades = {name: f["grade"]["letter"] for name, f in n["forecast"]["families"].items()}
     letters = next(iter(grades.values())) if len(set(grades.values())) == 1 else listed(n, grades)
     ended = f" No public record covers more than {NO_RECORD:.0f} decades." * (NO_LETTER in grades.values())
     return (
-        Point("Grade", f"{letters}, of A to D; made of the five below.{ended}"),
-        Point(
+        Remark("Grade", f"{letters}, of A to D; made of the five below.{ended}"),
+        Remark(
             "Sampler",
             f"{_part_text(n, CONVERGENCE)} R-hat is {COUNTED.rhat} at most for a form's parameters, and {QUOTED.rhat} "
             "for what it predicts.",
         ),
-        Point("Distance", f"{_level_text(n, DISTANCE)}. {distance_text(n)}"),
-        Point("Record", f"{_level_text(n, BACKTEST)}. {coverage_text(n, FORECAST)}"),
-        Point("Agreement", _part_text(n, AGREEMENT)),
-        Point("Priors", _part_text(n, PRIORS)),
+        Remark("Distance", f"{_level_text(n, DISTANCE)}. {distance_text(n)}"),
+        Remark("Record", f"{_level_text(n, BACKTEST)}. {coverage_text(n, FORECAST)}"),
+        Remark("Agreement", _part_text(n, AGREEMENT)),
+        Remark("Priors", _part_text(n, PRIORS)),
     )
 
 
@@ -167,20 +169,109 @@ def _part_text(n: Numbers, name: str) -> str:
 
 def grade_text(n: Numbers) -> str:
     """Say what holds the grades back: ``backtest (poor), distance and priors (fair)``; nothing where all is good."""
-    found: dict[str, list[str]] = {"poor": [], "fair": []}
-    for level, names in found.items():
+    held_back: dict[str, list[str]] = {"poor": [], "fair": []}
+    for level, names in held_back.items():
         for f in n["forecast"]["families"].values():
             names += [part["name"] for part in f["grade"]["parts"] if part["level"] == level]
-    found["fair"] = [name for name in found["fair"] if name not in found["poor"]]
-    return ", ".join(f"{series(list(dict.fromkeys(names)))} ({level})" for level, names in found.items() if names)
+    held_back["fair"] = [name for name in held_back["fair"] if name not in held_back["poor"]]
+    return ", ".join(f"{series(list(dict.fromkeys(names)))} ({level})" for level, names in held_back.items() if names)
 
 
 def record_text(n: Numbers, model: str) -> str:
     """Say how often the bands held at each cut-off, by the runs that far out: ``9 of 10 at 3x, 5 of 6 at 10x``."""
-    found = n["backtest"][model]
-    family = found["record"]["family"]
-    scores = found["by_family"][family] if family else found["by_factor"]
+    tested = n["backtest"][model]
+    family = tested["record"]["family"]
+    scores = tested["by_family"][family] if family else tested["by_factor"]
     tried = {f: s["at_distance"] for f, s in scores.items() if s["at_distance"]["held_out_runs"]}
     return ", ".join(f"{s['inside']} of {s['held_out_runs']} at {f}x" for f, s in tried.items()) + (
         f" for {family}" * bool(family and tried)
     )
+
+
+def plain_answer(n: Numbers) -> Answer:
+    """Return the loss at larger compute, with what must be read beside it."""
+    model, against = n["question"]["model"], n["question"]["against"]
+    families, other = n["extrapolation"][model], n["extrapolation"].get(against, {})
+    points = (
+        Remark("Grade", listed(n, {name: f["grade"]["sentence"] for name, f in families.items()}) + "."),
+        Remark(
+            "What it is",
+            f"the loss of one new run at {place_text(n)}, at the split of N and D that {model}'s form recommends: the "
+            "median and the 95% credible band.",
+        ),
+        narrower_point(n, families),
+        width_point(n, families),
+        Remark(
+            "What is not in it",
+            f"that the form may be wrong. {against.capitalize()}'s form"
+            + (
+                " may not be quoted: answer 2."
+                if not other
+                else ", at its own split, says something else: see above."
+                if _list_apart(n, model, against)
+                else ", at its own split, says "
+                f"{listed(n, {name: band_text(f['loss']) for name, f in other.items()})}, which agrees."
+            ),
+        ),
+    )
+    return Answer(
+        "extrapolation",
+        question_text(n),
+        headline_of(n, families),
+        tuple(_list_plain_warnings(n, model, against)),
+        points,
+        sureness_of(n, model),
+    )
+
+
+def question_text(n: Numbers) -> str:
+    """Return the first question as the user asked it."""
+    at = str(n["question"]["at"])
+    how_far = f"{'an' if at.startswith('8') else 'a'} {at}{'-compute' if at[-1:] in 'xX×' else ' FLOP'}"
+    return f"How uncertain is {how_far} extrapolation?"
+
+
+def _list_plain_warnings(n: Numbers, model: str, against: str) -> list[str]:
+    out = []
+    if why_not := n["forecast"]["why_not"]:
+        out.append(
+            f"Several forms that may be wrong could not be stacked ({why_not.rstrip('.')}). This is {model}'s form "
+            "alone, as if it were known to be right."
+        )
+    fault = "the band of this one fixed form is too narrow. When the largest of your runs"
+    untested = f" It rests on {model}'s form being right this far out."
+    out += warn_of_tests(n, model, fault, f"{model}'s 90% bands", untested)
+    if apart := _list_apart(n, model, against):
+        where = "" if len(n["families"]) == len(apart) else f" for {' and '.join(apart)}"
+        out.append(
+            f"The two forms disagree by more than their bands{where}: "
+            + listed(
+                n,
+                {
+                    f: f"{band_text(n['extrapolation'][model][f]['loss'])} by {model}, "
+                    f"{band_text(n['extrapolation'][against][f]['loss'])} by {against}"
+                    for f in apart
+                },
+            )
+            + ". Which form is right matters more here than either band says."
+        )
+    test = farthest_test(n)
+    if test and test[1]["clear"] and test[1]["better"] == against:
+        out.append(
+            f"{against.capitalize()}'s form predicted the largest of your runs better than {model}'s (answer 2), so "
+            "for this question its number has the better claim."
+        )
+    return out
+
+
+def _list_apart(n: Numbers, model: str, against: str) -> list[str]:
+    """Return the families for which the two forms' 95% bands do not overlap."""
+    if against not in n["extrapolation"]:
+        return []
+    apart = []
+    for name in n["families"]:
+        low, high = n["extrapolation"][model][name]["loss"]["bands"]["95"]
+        other_low, other_high = n["extrapolation"][against][name]["loss"]["bands"]["95"]
+        if other_low > high or other_high < low:
+            apart.append(name)
+    return apart
