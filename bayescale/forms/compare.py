@@ -66,7 +66,7 @@ def compare(
     >>> sorted(table["model"].values.tolist())
     ['chinchilla', 'kaplan']
     """
-    import arviz as az
+    import arviz_stats as az
 
     _check_comparable(fits)
     order = ends_of(next(iter(fits.values())))["run"]
@@ -78,7 +78,7 @@ def compare(
             scored[name], bad[name], exact[name] = _leave_one_out(
                 name, _in_order(fit, order), refit, seed, progress or (lambda line: None)
             )
-    # az.compare refuses to mix estimators, and warns of Pareto k that were just refitted: all it needs is pointwise.
+    # ArviZ refuses to mix estimators, and warns of Pareto k that were just refitted: all it needs is pointwise.
     table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")
     names = list(table.index)
     columns = {"elpd_loo": "elpd", "se": "se", "elpd_diff": "elpd_diff", "dse": "dse", "p_loo": "p", "weight": "weight"}
@@ -105,7 +105,7 @@ def _leave_one_out(
     name: str, fit: xr.DataTree, refit: bool, seed: int, say: Callable[[str], None]
 ) -> tuple[Any, int, int]:
     """Return the score, the number of runs whose Pareto k is too high, and how many were refitted for it."""
-    import arviz as az
+    import arviz_stats as az
 
     loo = az.loo(fit, var_name=fit.attrs["response"], pointwise=True)
     bad = int((loo.pareto_k > loo.good_k).sum())
@@ -147,7 +147,7 @@ def _check_comparable(fits: Mapping[str, xr.DataTree]) -> None:
 
 def _make_refitter(fit: xr.DataTree, seed: int) -> Any:
     """Return how ArviZ refits a posterior without some of its runs; its base class loads ArviZ."""
-    import arviz as az
+    import arviz_stats as az
 
     class Refitter(az.SamplingWrapper):
         """Fits again without some of the runs, as ArviZ asks for it."""

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -68,16 +69,21 @@ def forms_for(
         if card.name in cards:
             raise QuestionError(f"the form {card.name!r} is named twice.")
         cards[card.name], weights[card.name] = card, float(weight)
-    return _checked(cards, weights)
+    return _check_forms(cards, weights)
+
+
+def keep_forms(models: "Forms | Iterable[str | Path | Card] | str | Path | Card | None") -> Any:
+    """Return forms that can be read more than once: those of an iterator as a list, all others as they are."""
+    return models if isinstance(models, Mapping | str | Path | Card | None) else list(models)
 
 
 def _shipped_for(runs: xr.Dataset) -> tuple[dict[str, Card], dict[str, float]]:
-    weights = shipped_forms() if {"params", "tokens"} <= set(runs) else shipped_forms(_quantity(runs))
+    weights = shipped_forms() if {"params", "tokens"} <= set(runs) else shipped_forms(_first_varied(runs))
     cards = {name: load_card(name) for name in weights}
-    return _checked(cards, {card.name: weights[name] for name, card in cards.items()})
+    return _check_forms(cards, {card.name: weights[name] for name, card in cards.items()})
 
 
-def _quantity(runs: xr.Dataset) -> str:
+def _first_varied(runs: xr.Dataset) -> str:
     """Return the first quantity that the runs differ by: the names of the forms say which it is."""
     varied = [name for name in QUANTITIES if name in runs and len(np.unique(runs[name].values)) > 1]
     if not varied:
@@ -88,7 +94,7 @@ def _quantity(runs: xr.Dataset) -> str:
     return varied[0]
 
 
-def _checked(cards: dict[str, Card], weights: dict[str, float]) -> tuple[dict[str, Card], dict[str, float]]:
+def _check_forms(cards: dict[str, Card], weights: dict[str, float]) -> tuple[dict[str, Card], dict[str, float]]:
     if not cards:
         raise QuestionError("name at least one form.")
     for name, weight in weights.items():

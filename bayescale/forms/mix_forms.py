@@ -277,7 +277,7 @@ def _disagreement(far: xr.Dataset) -> str:
     beyond the runs, or the farthest asked: within them the runs hold all forms to one place, and a chain that is slow
     there must not cost a form its say about what is asked.
     """
-    import arviz as az
+    import arviz_stats as az
 
     expected = next(far[key] for key in map(str, far) if key.startswith("expected_"))
     beyond = far["decades_beyond"].values

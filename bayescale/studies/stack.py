@@ -26,7 +26,7 @@ from bayescale.forms import (
     rungs,
     unpack_skipped,
 )
-from bayescale.forms.forms_for import Forms
+from bayescale.forms.forms_for import Forms, keep_forms
 from bayescale.trust import Grade, check_predictive, grade, influence, prior_sensitivity
 from bayescale.trust.headline import headline
 
@@ -117,8 +117,7 @@ def stack_forms(
     BayescaleError
         If no form gave a posterior that may be quoted, or the question is not understood.
     """
-    if not isinstance(forms, Mapping | str | Path | Card | None):
-        forms = list(forms)
+    forms = keep_forms(forms)
     cards, prior = forms_for(runs, forms)
     check_question(runs, cards.values(), **asked)
     skipped: list[Skipped] = []

@@ -13,6 +13,7 @@ from bayescale.cards import Card, load_card
 from bayescale.design import identifiability, unidentified
 from bayescale.errors import BayescaleError, QuestionError, UnconvergedError
 from bayescale.forms import FORECAST, backtest, check_question, compare, forms_for
+from bayescale.forms.forms_for import Forms, keep_forms
 from bayescale.inference import fit, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.studies.stack import Stack, stack_forms
@@ -137,7 +138,7 @@ def study(
     *,
     model: "str | Path | Card" = "chinchilla",
     against: "str | Path | Card" = "kaplan",
-    forms: "Iterable[str | Path | Card] | None" = None,
+    forms: "Forms | Iterable[str | Path | Card] | str | Path | Card | None" = None,
     seed: int = SEED,
     progress: Callable[[str], None] | None = None,
 ) -> Study:
@@ -153,7 +154,7 @@ def study(
         Compute to extrapolate to: a multiple of the largest run, or FLOP.
     model, against : str, path or Card
         The two plain models that are held against each other.
-    forms : iterable of str, path or Card, optional
+    forms : mapping of str to float, or iterable of str, path or Card, or one of them, optional
         The forms that the first answer stacks; by default those of `forecast`.
     seed : int
         Seed of everything that draws.
@@ -190,7 +191,7 @@ def study(
                 f"the report splits a budget between N and D; the model {name!r} takes {', '.join(law.inputs)}. "
                 f"Use `bayescale fit` and ask it what it can tell."
             )
-    forms = None if forms is None else list(forms)
+    forms = keep_forms(forms)
     # A form that is not understood, or that cannot answer, is refused here, not after minutes.
     stacked, _ = forms_for(runs, forms)
     if forms is not None:

@@ -114,7 +114,7 @@ def leave_one_out(fit: xr.DataTree, allow_unconverged: bool = False) -> Any:
     UnconvergedError
         If the posterior may not be quoted.
     """
-    import arviz as az
+    import arviz_stats as az
 
     require_quotable(fit, allow_unconverged)
     with warnings.catch_warnings():

@@ -35,7 +35,7 @@ class Record(NamedTuple):
     family: str = ""
 
 
-class Horizon(NamedTuple):
+class CutOff(NamedTuple):
     """How bands held at one cut-off: of the runs about as far out as it says, and of all predicted from there.
 
     Each count is (inside, of).
@@ -60,11 +60,11 @@ class Horizon(NamedTuple):
         """The level of a grade by this cut-off, where its bands failed."""
         return "fair" if _share(self.worst) >= HELD_LITTLE else "poor"
 
-    def by_chance(self, cutoffs: int) -> float:
+    def by_chance(self, cuts: int) -> float:
         """Return how likely bands that hold 90% hold so few at the worst of so many cut-offs."""
         from scipy import stats
 
-        return cutoffs * float(stats.binom.cdf(*self.worst, HEADLINE))
+        return cuts * float(stats.binom.cdf(*self.worst, HEADLINE))
 
 
 def record_of(held: xr.Dataset, beyond: float, family: str | None = None) -> Record:
@@ -94,13 +94,13 @@ def record_of(held: xr.Dataset, beyond: float, family: str | None = None) -> Rec
         return Record("untested", "fair", "such bands could not be tested on these runs")
     reach = np.log10(np.unique(held["factor"].values))
     order = sorted(reach, key=lambda decades: (abs(decades - min(beyond, reach.max())), decades))
-    horizons, whose = zip(*(_horizon(held, decades, family) for decades in order), strict=True)
-    nearest = horizons[0]
-    text = ", ".join(_horizon_text(*told, first=told[0] is nearest) for told in zip(horizons, whose, strict=True))
-    failed = [h for h in horizons if h.failed and (h is nearest or h.by_chance(len(horizons)) < CHANCE)]
+    cuts, whose = zip(*(_count_at(held, decades, family) for decades in order), strict=True)
+    nearest = cuts[0]
+    text = ", ".join(_cut_text(*told, first=told[0] is nearest) for told in zip(cuts, whose, strict=True))
+    failed = [cut for cut in cuts if cut.failed and (cut is nearest or cut.by_chance(len(cuts)) < CHANCE)]
     if failed:
-        worst = min(failed, key=lambda horizon: _share(horizon.worst))
-        return Record("failed", worst.level, text, worst.factor, whose[horizons.index(worst)])
+        worst = min(failed, key=lambda cut: _share(cut.worst))
+        return Record("failed", worst.level, text, worst.factor, whose[cuts.index(worst)])
     about_it = (nearest.factor, whose[0])
     if nearest.far[1] < ENOUGH:
         return Record("few", "fair", f"{text}: too few to say", *about_it)
@@ -109,7 +109,7 @@ def record_of(held: xr.Dataset, beyond: float, family: str | None = None) -> Rec
     return Record("held", "good", text, *about_it)
 
 
-def _horizon(held: xr.Dataset, decades: float, family: str | None) -> tuple[Horizon, str]:
+def _count_at(held: xr.Dataset, decades: float, family: str | None) -> tuple[CutOff, str]:
     """Return how the bands held at one cut-off, and whose runs were judged: one family's, or all."""
     every, whose = held.isel(held_out=np.log10(held["factor"].values) == decades), ""
     factor = float(every["factor"].values[0])
@@ -117,17 +117,17 @@ def _horizon(held: xr.Dataset, decades: float, family: str | None) -> tuple[Hori
         own = every.isel(held_out=every["family"].values == family)
         if own.sizes["held_out"] < every.sizes["held_out"] and about(own, factor).sizes["held_out"] >= ENOUGH:
             every, whose = own, family
-    return Horizon(factor, _count_inside(about(every, factor)), _count_inside(every)), whose
+    return CutOff(factor, _count_inside(about(every, factor)), _count_inside(every)), whose
 
 
-def _horizon_text(horizon: Horizon, whose: str, first: bool) -> str:
+def _cut_text(cut: CutOff, whose: str, first: bool) -> str:
     """Say how the bands held at one cut-off; the first one says what is counted."""
-    text = f"{'about' if horizon.far[1] else 'on the way to'} {horizon.factor:.3g}x out "
+    text = f"{'about' if cut.far[1] else 'on the way to'} {cut.factor:.3g}x out "
     text += f"on these runs {100 * HEADLINE:.0f}% bands held " * first
-    inside, of = horizon.far if horizon.far[1] else horizon.every
+    inside, of = cut.far if cut.far[1] else cut.every
     text += f"{inside} of {of}" + f" ({whose})" * bool(whose)
-    if horizon.far[1] and horizon.worst is horizon.every:
-        text += ", and {} of {} in all".format(*horizon.every)
+    if cut.far[1] and cut.worst is cut.every:
+        text += ", and {} of {} in all".format(*cut.every)
     return text
 
 

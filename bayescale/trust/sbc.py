@@ -314,7 +314,7 @@ def _fit_lightly(
 
 
 def _checks(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:
-    import arviz as az
+    import arviz_stats as az
 
     # A parameter that never moved has no within-chain variance: its R-hat is nan, which fails.
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -171,7 +171,7 @@ def _split_answers(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.D
 
 
 def _scale_priors(fit: xr.DataTree, draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
-    import arviz as az
+    import arviz_stats as az
 
     tree = xr.DataTree.from_dict(
         {

@@ -22,6 +22,7 @@ from bayescale.forms import (
     shipped_forms,
     unpack_skipped,
 )
+from bayescale.forms.forms_for import keep_forms
 from bayescale.forms.weights import TOGETHER, drawn_together, form_weights
 
 CHEAP = ["power-floor:compute+drift", "power:compute+drift"]
@@ -73,6 +74,12 @@ def test_forms_given_without_weights_are_worth_the_same(runs):
     assert forms_for(runs, {"chinchilla": 3, "kaplan": 1})[1] == {"chinchilla": 0.75, "kaplan": 0.25}
     for one in ("kaplan", load_card("kaplan")):
         assert forms_for(runs, one)[1] == {"kaplan": 1.0}
+
+
+def test_forms_can_be_asked_more_than_once():
+    assert keep_forms(name for name in PAIR) == PAIR
+    for models in (None, "chinchilla", {"chinchilla": 2.0}):
+        assert keep_forms(models) is models
 
 
 def test_forms_are_known_by_the_names_of_their_cards(runs, tmp_path):

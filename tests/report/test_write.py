@@ -72,6 +72,14 @@ def test_the_folder_holds_the_page_the_figures_the_posteriors_and_the_answers(wr
     assert not list(written.parent.glob(".report*"))
 
 
+def test_a_study_writes_its_page_itself(study, tmp_path):
+    page = study.save(tmp_path / "report")
+    assert page == tmp_path / "report" / "index.html"
+    assert page.is_file()
+    with pytest.raises(OutputError, match="holds other things"):
+        study.save(tmp_path)
+
+
 def test_the_saved_posterior_answers_again(written, family_study):
     again = bs.extrapolate(bs.load_fit(written / "chinchilla.nc"), "100x")
     assert again["loss"].equals(family_study.far["chinchilla"]["loss"])
