@@ -20,7 +20,7 @@ FACTORS = (3.0, 10.0, 30.0, 100.0)
 PROBS = (0.5, 0.8, 0.9, 0.95)
 HEADLINE = 0.9
 FORECAST = "forecast"
-# Runs are put together by distance, half a decade at a time.
+# Scores by distance are taken over half decades.
 DISTANCE, STEP = "distance", 0.5
 QUANTILES = 200  # over which the CRPS is taken
 
@@ -98,7 +98,7 @@ def held_out(
     parts = [part for part in each_cut if part is not None]
     out = xr.concat(parts, dim="held_out") if parts else _empty_backtest(rehearsed, weights)
     name = FORECAST if weights is not None else str(rehearsed["form"].values[0])
-    # Cut-offs that were rehearsed for the weights alone are nobody's question.
+    # Some cut-offs were rehearsed for the weights alone. What was skipped there is not listed.
     return out.assign_attrs(rehearsed.attrs | {"model": name} | pack_skipped(not_rehearsed(rehearsed, factors)))
 
 
@@ -109,7 +109,7 @@ def _predict_at(
     from scipy.special import logsumexp
 
     part = rehearsed.isel(held_out=rehearsed["factor"].values == factor)
-    # A form that was not fitted has no density; one that misses a run beyond all numbers has one, minus infinity.
+    # The density of a form that was not fitted is nan. A form that misses a run by far has the density minus infinity.
     fitted = (~xr.ufuncs.isnan(part["log_density"])).all("held_out")
     names = [str(name) for name in part["form"].values[fitted.values] if weights is None or name in weights]
     if not names:

@@ -15,7 +15,7 @@ from bayescale.inference.sampling import SEED
 from bayescale.layers.curve import OF_RUN
 from bayescale.modeling import model_data
 
-# One refit for each bad run is exact; past this many it costs more than ten refits of nine tenths.
+# A refit for each run with a high Pareto k is exact. Beyond this many runs, ten folds cost less.
 MAX_REFITS = 10
 FOLDS = 10
 
@@ -73,12 +73,12 @@ def compare(
     scored, bad, exact = {}, {}, {}
     for name, fit in fits.items():
         with warnings.catch_warnings():
-            # Pareto k is shown, and what it condemns is refitted.
+            # The table shows Pareto k, and runs with a high one are refitted, so the warning says nothing new.
             warnings.filterwarnings("ignore", message="Estimated shape parameter")
             scored[name], bad[name], exact[name] = _leave_one_out(
                 name, _in_order(fit, order), refit, seed, progress or (lambda line: None)
             )
-    # ArviZ refuses to mix estimators, and warns of Pareto k that were just refitted: all it needs is pointwise.
+    # ArviZ refuses to compare estimators of different kinds. It needs only their pointwise values, which are alike.
     table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")
     names = list(table.index)
     columns = {"elpd_loo": "elpd", "se": "se", "elpd_diff": "elpd_diff", "dse": "dse", "p_loo": "p", "weight": "weight"}

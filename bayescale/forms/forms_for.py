@@ -15,7 +15,7 @@ from bayescale.errors import DesignError, QuestionError
 from bayescale.shipped_files import shipped_path
 
 Forms = Mapping[str, float]
-# What a curve may be along, where runs have no N and D: how much was learned from, then how large the model was.
+# The quantities along which a curve may run where runs have no N and D: amounts of data first, then sizes of the model.
 QUANTITIES = ("compute", "tokens", "examples", "words", "unique_tokens", "step", "params", "width", "depth")
 
 
@@ -63,7 +63,7 @@ def forms_for(
     given = models.items() if isinstance(models, Mapping) else [(model, 1.0) for model in models]
     cards: dict[str, Card] = {}
     weights: dict[str, float] = {}
-    # By the name of the card, not by that of its file or the one it was asked by: posteriors carry the card's.
+    # Forms are known by the names of their cards, as posteriors carry those names.
     for model, weight in given:
         card = load_card(model)
         if card.name in cards:

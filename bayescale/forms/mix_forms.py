@@ -23,7 +23,7 @@ from bayescale.inference.sampling import SEED
 from bayescale.laws import SCALES
 from bayescale.modeling import family_names
 
-# A rehearsal this far short of the question still is one; farther ones cost fits and are seldom possible.
+# Rehearsals of a forecast end at 100x. Longer ones cost fits, and few run logs allow them.
 REHEARSALS = tuple(factor for factor in LADDER if factor <= 100)
 CURVE_REHEARSALS = tuple(factor for factor in CURVE_LADDER if factor <= 100)
 DRAWS, TUNE, TRIES = 500, 1000, 2
@@ -186,7 +186,7 @@ def check_question(
     at: Mapping[str, Any] | None = None,
     family: str | None = None,
 ) -> dict[str, Any]:
-    """Return what of compute, params and tokens was given; refuse here what would be refused after minutes of fits.
+    """Return those of compute, params and tokens that were given; refuse a bad question before anything is fitted.
 
     Raises
     ------
@@ -272,10 +272,9 @@ def _keep_agreeing(alone: Mapping[str, xr.Dataset], skipped: list[Skipped]) -> d
 def _disagreement(far: xr.Dataset) -> str:
     """Return why a form's predictions may not be quoted, or nothing.
 
-    Far from the runs a floor and an exponent trade for one another and mix slowly; their predictions do not. A form is
-    kept or left out as a whole, so that the weights are of the same forms everywhere. What decides are the points
-    beyond the runs, or the farthest asked: within them the runs hold all forms to one place, and a chain that is slow
-    there must not cost a form its say about what is asked.
+    A floor and an exponent can trade for one another and mix slowly, while the predictions of their form mix well. A
+    form is kept or left out as a whole, and the weights then hold at every point. The points beyond the runs decide, or
+    the farthest point where none lies beyond. Within the runs a chain may be slow without harm to the answer.
     """
     import arviz_stats as az
 
@@ -321,7 +320,7 @@ def _split_width(
         log_bands = bands(xr.ufuncs.log(stacked[response]), [0.9])
     within = ((log_bands["upper"] - log_bands["lower"]) ** 2).isel(prob=0, drop=True)
     centre = (log_bands["median"] * weight).sum("form")
-    # Of a normal the 90% band is 3.29 standard deviations wide: between and within are put on one scale.
+    # The 90% band of a normal distribution is 3.29 standard deviations wide, which puts both variances on one scale.
     between = 3.29**2 * ((log_bands["median"] - centre) ** 2 * weight).sum("form")
     parts = {"form": between}
     errors = ("errors",) if any("share_errors" in far for far in apart.values()) else ()

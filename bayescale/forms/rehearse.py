@@ -20,16 +20,16 @@ from bayescale.modeling import check_design, model_data
 from bayescale.modeling.build import ModelData
 from bayescale.runs.curves.segments import CHECKPOINT, run_segments
 
-# Where the runs are cut: the largest lies this many times beyond the fitted ones. Half a decade apart, so that what one
-# cut-off predicts is the rehearsal of the next.
+# The cut-offs: the largest run lies this many times beyond the fitted ones. They are half a decade apart, and the
+# predictions at one cut-off are a rehearsal of the next.
 LADDER = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-# A curve in one quantity is often short, and asked about twice as much of it.
+# A curve in one quantity is often short, and the question is often about twice as much of that quantity.
 CURVE_LADDER = (2.0, *LADDER)
-# Fewer runs, sizes or lengths than these are no rehearsal: what they cannot tell, the prior says.
+# A rehearsal needs this many runs, sizes and lengths. From fewer, the prior would speak and not the runs.
 FEWEST_RUNS, FEWEST_SCALES, FEWEST_BEYOND = 8, 3, 2
-# A curve in one quantity is told by fewer, and its points beyond share one error: one tells what several do.
+# A curve in one quantity needs fewer runs. Its points beyond the cut share one error, and one of them is enough.
 FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE = 5, 1
-# A rehearsal needs bands, not third digits.
+# A rehearsal needs bands and no third digits, and few draws suffice.
 DRAWS, TUNE, TRIES = 500, 800, 2
 
 Say = Callable[[str], None]
@@ -135,7 +135,7 @@ def is_curve(cards: Iterable[Card]) -> bool:
 
 
 def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return the runs at or under the largest over the factor, and those above, of families that have smaller runs.
+    """Return the runs up to the largest compute over the factor, and the larger runs of the same families.
 
     Learning curves stay whole: to learn from, runs with all their checkpoints; to predict, the last ones of the others.
 
@@ -147,7 +147,7 @@ def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dat
     curves = CHECKPOINT in runs.dims
     ends = last_checkpoints(runs) if curves else runs
     size = ends[measure_of(card, ends)]
-    # Rounding of C must not decide on which side the run at the cut falls.
+    # The tolerance keeps rounding of C from deciding on which side the run at the cut falls.
     limit = size.values.max() / factor * (1 + 1e-6)
     train, test = ends.isel(run=size.values <= limit), ends.isel(run=size.values > limit)
     if "family" in runs.coords:

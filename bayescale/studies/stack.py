@@ -129,7 +129,7 @@ def stack_forms(
     say("stacking the forms, testing and checking the answer")
     far = mix_forms(runs, **asked, models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
     far.attrs |= pack_skipped([*skipped, *unpack_skipped(far)])
-    # Of a form whose posterior may be quoted, the prediction this far out may still not.
+    # A form's prediction this far out may not be quotable although its posterior is.
     names = [str(name) for name in far["form"].values]
     fits, rehearsed = {name: fits[name] for name in names}, rehearsed.sel(form=names)
     prior = {name: prior[name] for name in names}
@@ -146,7 +146,7 @@ def check_stack(stack: Stack, at: str | None, seed: int) -> Stack:
     fit, name, response = stack.fits[stack.leading], stack.leading, law_of(stack.fits[stack.leading]).response
     far = stack.far.isel(point=[farthest(stack.far)])
     place = at or f"{10 ** float(far['decades_beyond'].max()):.4g}x"
-    # Of the run that was asked about, at its own N and D: not at the split that this form would recommend.
+    # The checks are of the run in question at its own N and D, and not at the split that this form recommends.
     asked = far.sel(form=name).isel(point=0).reset_coords(drop=True)
     predicted = asked[f"form_{response}"].assign_attrs(
         long_name=f"{response} at {place} by {name}", units=stack.far.attrs["loss_unit"]
@@ -184,6 +184,6 @@ def _leading_numbers(fit: xr.DataTree, expected: xr.DataArray, at: str | None) -
 
 
 def farthest(far: xr.Dataset) -> int:
-    """Return which point of a forecast lies farthest beyond the runs, the last of those alike."""
+    """Return which point of a forecast lies farthest beyond the runs; the last one where several are as far."""
     beyond = far["decades_beyond"].values
     return int(np.flatnonzero(beyond == beyond.max())[-1])

@@ -1,4 +1,4 @@
-"""The main job: everything that the report shows, computed once and kept together."""
+"""The whole job: all that the report shows, computed once and kept together."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ from bayescale.studies.stack import Stack, stack_forms
 from bayescale.trust import prior_sensitivity
 
 FRONTIER_POINTS = 25
-# Two cut-offs tell which of the two plain forms predicts larger runs; the forecast is tested at more.
+# The plain forms are tested at two cut-offs, which tell which one predicts larger runs. The forecast is tested at more.
 PLAIN_FACTORS = (10.0, 100.0)
 # The IsoFLOP view: budgets as multiples of the largest run, and how far N goes either way from its optimum.
 BUDGETS = (0.01, 0.1, 1.0)
@@ -29,7 +29,7 @@ SIZES_EACH_WAY, REACH = 10, 25.0
 
 @dataclass(frozen=True)
 class Study:
-    """The results of the whole job; mappings are by plain model, of those that may be quoted the first first.
+    """The results of the whole job. Mappings are by plain model and hold those that may be quoted.
 
     Attributes
     ----------
@@ -87,12 +87,12 @@ class Study:
 
     @property
     def model(self) -> str:
-        """The first of the two plain models: one that may be quoted, where either may."""
+        """The first of the two plain models; one that may be quoted comes before one that may not."""
         return [*self.fits, *self.not_quoted][0]
 
     @property
     def against(self) -> str:
-        """The plain model that it is held against."""
+        """The other plain model, against which ``model`` is held."""
         return [*self.fits, *self.not_quoted][1]
 
     @property
@@ -106,7 +106,7 @@ class Study:
         return families_of(next(iter(self.every_fit.values())))
 
     def truth_of(self, family: str | None) -> float | None:
-        """Return the known entropy rate of a family, of the only one for None, where there is one."""
+        """Return the known entropy rate of a family, where there is one; None stands for the only family."""
         return self.truth.get(family or self.families[0])
 
     def save(self, out: str | Path = "report") -> Path:
@@ -192,7 +192,7 @@ def study(
                 f"Use `bayescale fit` and ask it what it can tell."
             )
     forms = keep_forms(forms)
-    # A form that is not understood, or that cannot answer, is refused here, not after minutes.
+    # Forms are checked here, before minutes of sampling.
     stacked, _ = forms_for(runs, forms)
     if forms is not None:
         check_question(runs, stacked.values(), compute=at)

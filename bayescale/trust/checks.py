@@ -19,15 +19,15 @@ HEADLINE = 0.9
 LAST = 10.0
 EVERY, LARGEST = "all runs", "the largest runs"
 FINE, TOO_FEW, UNEVEN = "fine", "too few runs", "uneven"
-# Of fewer runs than this nothing is said by themselves.
+# A group of fewer runs than this is not judged by itself.
 FEWEST = 8
 # The simultaneous band that a calibrated model's ECDF leaves once in twenty times, and how many samples place it.
 BAND, NULL = 0.95, 1000
 NONE = (np.array([0.0, 1.0]),) * 4
 # A mean of n uniform numbers has this standard deviation, divided by the root of n.
 _UNIFORM_SD = np.sqrt(1 / 12)
-# Where the ECDF leaves its band: a shift by so many standard errors, or a number of runs inside a band that is as
-# improbable as this, is named as what is wrong.
+# Where the ECDF leaves its band, the fault is named: a shift by this many standard errors, or a count of runs inside a
+# band with a probability below the second number.
 CLEAR, CHANCE = 2.0, 0.025
 
 
@@ -89,7 +89,7 @@ def check_predictive(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: b
     loo = leave_one_out(fit, allow_unconverged)
     log_weights = loo.log_weights.sel(run=runs["run"])
     drawn, observed = replicated, seen
-    if noise.of_shares:  # compared as the counts that they may be, so that ties are ties
+    if noise.of_shares:  # counts are compared as counts, as ties matter
         drawn, observed = (noise.observe(values, known).astype(float) for values in (replicated, seen))
     quantiles = reweighted_quantiles(replicated, log_weights, _list_limits())
     by_run = {

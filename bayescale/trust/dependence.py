@@ -13,9 +13,9 @@ from bayescale.runs.checks.sharing import ALONE, BUDGET, DESIGN, label_names, sh
 
 # Fewer groups than this say little of how groups differ.
 FEWEST = 4
-# Random signs, the same for every parameter, of which none but one in a hundred should be as uneven by chance.
+# How many sets of random signs are drawn, and how seldom chance may be as uneven for a clear result.
 FLIPS, CLEAR = 2000, 0.01
-# A standard error that is too small by less is not worth another card.
+# A standard error that is too small by a smaller factor is not worth another card.
 WORTH = 1.25
 NOTHING_SHARED = xr.Dataset({"warning": ("key", np.zeros(0, dtype=str))}, {"key": np.zeros(0, dtype=str)})
 WHAT = {BUDGET: "IsoFLOP budgets", DESIGN: "designs (replicates by seed)"}
@@ -66,12 +66,12 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
     """
     require_quotable(fit, allow_unconverged)
     card, runs = card_of(fit), runs_of(fit)
-    if card.curve:  # its rows are checkpoints, and it knows that those of a run err together
+    if card.curve:  # a card with a curve knows that the checkpoints of a run err together
         return NOTHING_SHARED.assign_attrs(model=card.name)
     residuals, (names, draws) = _compute_residuals(fit), _draw_parameters(fit)
     log_density = fit["log_likelihood"][fit.attrs["response"]].transpose(*DRAW_DIMS, "run").sel(run=runs["run"].values)
     density = log_density.values.reshape(draws.shape[1], -1)
-    # How each parameter's mean moves as a run counts more.
+    # How the mean of each parameter moves as a run is given more weight.
     moved = (draws - draws.mean(axis=1, keepdims=True)) @ (density - density.mean(axis=0)) / draws.shape[1]
     parts = []
     for key in (key for key in _list_keys(runs) if key not in _list_known(card)):
@@ -179,7 +179,7 @@ def intraclass(values: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 def _warn_of_sharing(row: xr.Dataset, card: Card, runs: int) -> str:
     key, worst = str(row["key"].item()), int(np.argmax(row["factor"].values))
     factor, effect = float(row["factor"][worst]), float(row["design_effect"])
-    # Two tests are looked at: each has half of the share of false alarms.
+    # There are two tests, and each is allowed half of the false alarms.
     by_groups = 2 * float(row["probability"]) < CLEAR and factor >= WORTH
     by_correlation = 2 * float(row["f_probability"]) < CLEAR and effect >= WORTH
     if by_groups:

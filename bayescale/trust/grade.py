@@ -19,16 +19,16 @@ NEAR, FAR, VERY_FAR, NO_RECORD = 1.0, 2.05, 3.05, 4.05
 # What a grade is called that is no letter; it sorts after all letters.
 NO_LETTER = "none"
 FLOOR = "irreducible_loss"
-# A family whose runs end so many decades below the largest of all is told how far its own end.
+# A family whose runs end this many decades below the largest run of all is told its own distance.
 FARTHER = 0.05
-# Share of the variance of all that the forms say, each as it is, that lies between them.
+# The share of the variance of the forms' predictions that lies between the forms.
 AGREE, DISAGREE = 0.25, 0.5
-# A form with more of the weight than this speaks alone.
+# A form with a larger weight than this speaks alone.
 COLLAPSED = 0.95
 
 
 class Part(NamedTuple):
-    """One thing that was asked: its name, how it came out, and why in one sentence."""
+    """One of the five questions: its name, the level of the answer, and the reason in one sentence."""
 
     name: str
     level: Level
@@ -48,7 +48,7 @@ class Grade(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What keeps the grade from being better, worst first; or that nothing does."""
+        """The reasons against a better grade, the worst first."""
         worst = [part.sentence for level in ("poor", "fair") for part in self.parts if part.level == level]
         return f"{self.letter}: {'; '.join(worst)}" if worst else f"{self.letter}: nothing speaks against it"
 
@@ -195,7 +195,7 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
     # The posterior of a family that was not seen has no runs to hold against the priors.
     if name and "log_likelihood" in fit:
         here = answer[name].isel(point=point, missing_dims="ignore")
-        # A number is graded although nobody can say how far it leans: the grade then says that.
+        # Where the check fails, the grade says that the leaning is not known.
         with contextlib.suppress(BayescaleError):
             sensitivity = prior_sensitivity(fit, {name: here}, allow_unconverged=True)
     return grade(answer, sensitivity=sensitivity, point=point)
@@ -207,7 +207,7 @@ def _judge_convergence(number: xr.Dataset) -> Part:
     forms = number.sizes.get("form", 0)
     if not forms:
         return Part("convergence", "good", "the fit converged")
-    # A rehearsal that could not be had is no form that failed.
+    # A form that was skipped at one cut-off only was fitted to all runs.
     if any(record.factor is None for record in unpack_skipped(number)):
         return Part("convergence", "fair", f"some forms could not be fitted and were left out, {forms} remain")
     return Part("convergence", "good", f"all {forms} forms converged")
@@ -226,7 +226,7 @@ def _judge_distance(number: xr.Dataset, beyond: float) -> Part:
 
 
 def _judge_backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Part:
-    """Judge the family that is asked about, or each of them and let the worst decide."""
+    """Judge the bands of the family in question or, without one, of every family; the worst decides."""
     if held is None:
         return Part("backtest", "fair", "such bands were not tested on these runs")
     names = [family] if family or "family" not in held.coords else [None, *np.unique(held["family"].values)]

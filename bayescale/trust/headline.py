@@ -14,7 +14,7 @@ from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.laws import Law
 
-# A budget decides these; all else that a law takes is held at the largest that the runs had.
+# These follow from a budget. All other inputs of a law are held at the largest values of the runs.
 _OF_THE_BUDGET = ("params", "tokens", "compute", "step")
 LARGEST = "1x"
 
@@ -79,7 +79,7 @@ def headline(
 
 
 def _point_of(fit: xr.DataTree, compute: Any) -> dict[str, Any]:
-    """Return all that the law has to be told, by column."""
+    """Return the value of each input of the law, by column."""
     law = law_of(fit)
     if law.has_split:
         return {"compute": compute} | {name: LARGEST for name in law.inputs if name not in _OF_THE_BUDGET}
@@ -127,16 +127,16 @@ def reweighted_quantiles(draws: xr.DataArray, log_weights: xr.DataArray, probs: 
     """Return the quantiles of draws under importance weights, on the dimension ``quantile``."""
     import arviz_stats  # noqa: F401 (registers the accessor azstats)
 
-    # An infinite draw of a heavy-tailed noise stays the largest, but can be multiplied by a weight of zero.
+    # Infinite draws become the largest finite one, as infinity times a weight of zero is not a number.
     finite = draws.where(xr.ufuncs.isfinite(draws), draws.where(xr.ufuncs.isfinite(draws)).max())
     values, weights = xr.broadcast(finite, log_weights)
-    # ArviZ wants a Pareto k beside weights that are smoothed already; each check judges its own.
+    # ArviZ asks for a Pareto k, although the weights are smoothed already; each check judges Pareto k itself.
     quantiles, _ = values.azstats.loo_quantile(log_weights=weights, pareto_k=xr.DataArray(0.0), probs=list(probs))
     return quantiles
 
 
 def about_runs(runs: xr.Dataset, inputs: tuple[str, ...]) -> dict[str, Any]:
-    """Return what says which run it is: its row, its family and what was put into it."""
+    """Return the coordinates that identify the runs: row, family and inputs."""
     wanted = dict.fromkeys(("row", "params", "tokens", "compute", *inputs))
     labels = runs["family"].values if "family" in runs.coords else np.full(runs.sizes["run"], "")
     return {name: ("run", runs[name].values) for name in wanted if name in runs} | {"run_family": ("run", labels)}

@@ -16,7 +16,7 @@ from bayescale.trust.headline import about_runs, headline, leave_one_out, reweig
 
 BAND = {"lower": 0.05, "median": 0.5, "upper": 0.95}
 TOP = 5
-# A shift of half the way from the middle to the end of the 90% band is one that a reader would notice.
+# A shift of half the way from the median to the end of the 90% band is large.
 LARGE = 0.5
 # For normal draws: the error of a median over that of a mean, and a standard deviation over half a 90% band, which is
 # 1.64 of them.
@@ -179,7 +179,7 @@ def _describe_largest(row: pd.Series, what: str) -> str:
 
 
 def _name_run(row: pd.Series) -> str:
-    """Return which run it is: its name, its family, and what was put into it."""
+    """Name a run, with its family and its inputs."""
     parts = [str(row["run_family"])] if row["run_family"] else []
     parts += [
         f"{symbol} {human_number(row[name])}" for name, symbol in (("params", "N"), ("tokens", "D")) if name in row

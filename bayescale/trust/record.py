@@ -12,12 +12,13 @@ Level = Literal["good", "fair", "poor"]
 LEVELS: tuple[Level, ...] = ("good", "fair", "poor")
 Outcome = Literal["held", "untested", "few", "failed"]
 VERDICTS: tuple[Outcome, ...] = ("held", "untested", "few", "failed")
-# A band that promises 90% and held fewer is too narrow, and wrong below the second; from fewer runs nothing follows.
+# A 90% band that held less often than the first share is too narrow, and wrong below the second. Fewer runs than the
+# third number prove nothing.
 HELD, HELD_LITTLE, ENOUGH = 0.8, 0.6, 5
-# Several cut-offs are looked at: one that is not the question's own counts where chance rarely explains it.
+# A cut-off other than the question's own counts only where chance explains its failure less often than this.
 CHANCE = 0.05
-# A cut-off at a hundredth predicts every run beyond it, most of them just beyond: what tests a step of that size are
-# those within so many decades of it, or farther.
+# A cut-off at a hundredth predicts all larger runs, most of which lie just beyond it. Only those at most this many
+# decades short of 100x test a step of that size.
 ABOUT = 0.5
 
 
@@ -47,7 +48,7 @@ class CutOff(NamedTuple):
 
     @property
     def worst(self) -> tuple[int, int]:
-        """Of two counts that are large enough, the lower share; the far runs' where both are as low."""
+        """The count with the lower share, of those with enough runs; the far runs where both shares are alike."""
         return min((count for count in (self.far, self.every) if count[1] >= ENOUGH), key=_share, default=self.far)
 
     @property
@@ -137,7 +138,7 @@ def about(held: xr.Dataset, factor: float) -> xr.Dataset:
 
 
 def worst_of(records: Iterable[Record]) -> Record:
-    """Return the record that speaks most against the bands, the first of those alike."""
+    """Return the record that speaks most against the bands; the first one where several are alike."""
     return max(records, key=lambda record: (VERDICTS.index(record.verdict), LEVELS.index(record.level)))
 
 

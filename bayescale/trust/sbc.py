@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 SIMULATIONS, RUNS = 200, 40
 CHAINS, TUNE, KEPT = 2, 400, 100
-# A light fit that fails its checks is done again with more care: (target_accept, times the warm-up, draws for each one
+# A light fit that fails its checks is repeated with more care: (target_accept, times the warm-up, draws for each one
 # that is kept).
 CARE = ((0.95, 1, 10), (0.99, 2, 30), (0.998, 4, 60))
 MAX_RHAT = 1.05
 # How far the simulated runs lie from the typical one, in decades either way.
 DECADES = dict.fromkeys(TYPICAL_RUN, 1.5) | {"width": 0.6, "depth": 0.6}
 QUESTIONS = 2000
-# Budgets and runs of one design, of a card whose errors runs share.
+# For cards with shared errors: how many budgets, and how many runs of each design.
 BUDGETS, REPLICATES = 5, 2
-# Draws in a row without a data set that could be fitted, from which on the design is not the card's.
+# After this many draws in a row without a data set that could be fitted, the design does not suit the card.
 MAX_REJECTED = 1000
 FIT = "log_likelihood"
 
@@ -177,7 +177,7 @@ def calibrate(
     runs = label_groups(card, runs)
     compiled, data = compile_for(card, runs)
     draw = _joint(compiled, card, data)
-    # Of its own for each card: what chance puts outside the band would else be outside for all cards alike.
+    # Each card has its own random numbers. With the same ones, chance would put all cards outside the band together.
     key = [seed, zlib.crc32(card.name.encode())]
     rows, rejected = [], 0
     for k in range(start, start + simulations):
@@ -193,7 +193,7 @@ def calibrate(
 
 
 def written(card: Card) -> str:
-    """Return all that a card believes in one line, by which ranks are known to be of this card still."""
+    """Return the card as one line of JSON. A change of it shows that stored ranks are of an older card."""
     content = card.model_dump(mode="json", exclude_none=True)
     if not content["errors"]:
         del content["errors"]

@@ -191,7 +191,7 @@ def _scale_priors(fit: xr.DataTree, draws: xr.DataArray, log_prior: xr.Dataset) 
 
 
 def _put_on_scale(draws: xr.DataArray) -> xr.DataArray:
-    """Return draws on a scale on which they are not all tail."""
+    """Return the draws, on the log where they span several decades."""
     draws = draws.where(xr.ufuncs.isfinite(draws), draws.where(xr.ufuncs.isfinite(draws)).max(DRAW_DIMS))
     low, high = (draws.quantile(q, DRAW_DIMS).drop_vars("quantile") for q in (0.05, 0.95))
     wide = (draws.min(DRAW_DIMS) > 0) & (high > ON_THE_LOG * low)
