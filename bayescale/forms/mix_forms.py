@@ -171,7 +171,7 @@ def fit_forms(
 def _chains_agree(fit: xr.DataTree, where: Mapping[str, Any]) -> bool:
     """Return whether the chains agree on the answer; a form that has none to the question says so later."""
     try:
-        return verdict(fit).passed and not _disagreement(extrapolate(fit, **where))
+        return verdict(fit).passed and not _describe_disagreement(extrapolate(fit, **where))
     except QuestionError:
         return True
 
@@ -261,7 +261,7 @@ def _choose_cuts(
 
 def _keep_agreeing(alone: Mapping[str, xr.Dataset], skipped: list[Skipped]) -> dict[str, xr.Dataset]:
     """Return the forms whose chains agree on what they predict, by the limits of any number that is quoted."""
-    why = {name: _disagreement(far) for name, far in alone.items()}
+    why = {name: _describe_disagreement(far) for name, far in alone.items()}
     skipped += [Skipped(name, None, reason) for name, reason in why.items() if reason]
     agreeing = {name: far for name, far in alone.items() if not why[name]}
     if not agreeing:
@@ -269,7 +269,7 @@ def _keep_agreeing(alone: Mapping[str, xr.Dataset], skipped: list[Skipped]) -> d
     return agreeing
 
 
-def _disagreement(far: xr.Dataset) -> str:
+def _describe_disagreement(far: xr.Dataset) -> str:
     """Return why a form's predictions may not be quoted, or nothing.
 
     A floor and an exponent can trade for one another and mix slowly, while the predictions of their form mix well. A

@@ -44,7 +44,7 @@ def form_weights(prior: Mapping[str, float], rehearsed: xr.Dataset, from_factor:
     names = list(prior)
     believed = np.array([prior[name] for name in names]) / sum(prior.values())
     factors = [f for f in np.unique(rehearsed["factor"].values) if f > from_factor * 1.01]
-    top = _largest(rehearsed) / from_factor * (1 + 1e-6)
+    top = _find_largest(rehearsed) / from_factor * (1 + 1e-6)
     scores, reaches = [], []
     for factor in factors:
         beyond = (rehearsed["factor"].values == factor) & (rehearsed[rehearsed.attrs["measure"]].values <= top)
@@ -71,7 +71,7 @@ def form_weights(prior: Mapping[str, float], rehearsed: xr.Dataset, from_factor:
     )
 
 
-def _largest(rehearsed: xr.Dataset) -> float:
+def _find_largest(rehearsed: xr.Dataset) -> float:
     """Return the largest run: not only of those that were predicted, as a family may have no smaller ones."""
     values = rehearsed[rehearsed.attrs["measure"]].values
     return float(rehearsed.attrs.get("largest", values.max(initial=0.0)))

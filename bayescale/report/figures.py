@@ -58,8 +58,7 @@ def _draw_plates(study: Study, n: Numbers, draw: Drawer) -> Iterator[Plate]:
         model = study.model
         path = (study.path[model], study.runs)
         told = {"held": study.held[model], "floor": study.floor[model]}
-        panels = draw.each("loss_against_compute", draw.alt("loss"), _plot_plain_loss, study, *path, **told)
-        yield draw.plate("loss", panels, draw.left_out)
+        yield draw.by_family("loss", "loss_against_compute", _plot_plain_loss, study, *path, **told)
     if study.fits:
         yield from _draw_plain(study, n, draw)
     if study.stack is not None:
@@ -90,9 +89,8 @@ def draw_stack(study: Study, stack: Stack, draw: Drawer) -> Iterator[Plate]:
     if path is not None:
         panels = draw.each("forecast_path", draw.alt("loss_stacked"), plots.plot_forecast_path, path, study.runs)
     yield draw.plate("loss", panels, left_out, caption="loss_stacked")
-    panels = draw.each("forecast", draw.alt("forecast"), plots.plot_forecast, stack.far)
-    yield draw.plate("forecast", panels, draw.left_out)
-    yield draw.plate("backtest_forecast", _draw_backtest(study, stack, draw), _list_skipped(stack.held))
+    yield draw.by_family("forecast", "forecast", plots.plot_forecast, stack.far)
+    yield draw.plate("backtest_forecast", _draw_backtest(study, stack, draw), _join_skipped(stack.held))
 
 
 def _draw_backtest(study: Study, stack: Stack, draw: Drawer) -> Iterator[Panel]:
@@ -116,7 +114,7 @@ def _factors_of(held: xr.Dataset) -> list[float]:
     return sorted(set(held["factor"].values.tolist()), reverse=True)
 
 
-def _list_skipped(held: xr.Dataset) -> str:
+def _join_skipped(held: xr.Dataset) -> str:
     return " ".join(map(str, unpack_skipped(held)))
 
 
@@ -156,27 +154,22 @@ def _draw_checked(checked: xr.Dataset, draw: Drawer) -> Iterator[Panel]:
 
 def _draw_plain(study: Study, n: Numbers, draw: Drawer) -> Iterator[Plate]:
     """Yield the figures of the second and the third answer: of the plain forms that may be quoted."""
-    skipped = {name: _list_skipped(study.held[name]) for name in study.fits}
+    skipped = {name: _join_skipped(study.held[name]) for name in study.fits}
     left_out = " ".join(f"{name}: {lines}" for name, lines in skipped.items() if lines)
     yield draw.plate("backtest", _draw_plain_backtests(study, draw), left_out)
-    curves = study.isoflop[study.model]
-    panels = draw.each("isoflop", draw.alt("isoflop"), plots.plot_isoflop, curves, study.runs)
-    yield draw.plate("isoflop", panels, draw.left_out)
+    yield draw.by_family("isoflop", "isoflop", plots.plot_isoflop, study.isoflop[study.model], study.runs)
     for quantity in ("params", "tokens"):
         key = f"frontier_{quantity}"
-        panels = draw.each(key, draw.alt(key), plots.plot_frontier, study.split, study.runs, quantity=quantity)
-        yield draw.plate(key, panels, draw.left_out)
+        yield draw.by_family(key, key, plots.plot_frontier, study.split, study.runs, quantity=quantity)
     with_floor = next((m for m in study.fits if n["irreducible_loss"][m]["a_parameter"]), None)
     if with_floor:
         alt = draw.alt("irreducible", name=with_floor)
         panels = draw.each("irreducible_loss", alt, _plot_floor, study, study.floor[with_floor])
         yield draw.plate("irreducible", panels, draw.left_out)
     if study.loo is not None:
-        panels = draw.each("forms", draw.alt("forms"), plots.plot_forms, study.path, study.runs)
-        yield draw.plate("forms", panels, draw.left_out)
+        yield draw.by_family("forms", "forms", plots.plot_forms, study.path, study.runs)
         options = {"models": (study.model, study.against)}
-        panels = draw.each("loo_by_run", draw.alt("loo"), plots.plot_loo_by_run, study.loo, study.runs, **options)
-        yield draw.plate("loo", panels, draw.left_out)
+        yield draw.by_family("loo", "loo_by_run", plots.plot_loo_by_run, study.loo, study.runs, **options)
     yield draw.plate("residuals", _draw_residuals(study, draw), draw.left_out)
     if plate := draw_outliers(study, draw):
         yield plate

@@ -102,6 +102,10 @@ class Drawer:
             for i, (name, named) in enumerate(self.families, 1)
         )
 
+    def by_family(self, key: str, file: str, plot: Callable[..., object], *args: Any, **options: Any) -> Plate:
+        """Return the plate of that name with a panel for each family."""
+        return self.plate(key, self.each(file, self.alt(key), plot, *args, **options), self.left_out)
+
     def panel_of(self, file: str, name: str, family: tuple[str, str | None], alt: str, *plot: Any) -> Panel:
         """Return the panel of one model and one of ``families``, by a plot and what it takes before the family."""
         label, named = family

@@ -11,6 +11,7 @@ from bayescale.report.words.phrases import (
     farthest_test,
     held_text,
     judgement,
+    lead_text,
     place_text,
     verdict_on_form,
 )
@@ -101,9 +102,9 @@ def _form_lines(n: Numbers) -> list[str]:
     q, loo, ahead = n["question"], n["forms"]["loo"], farthest_test(n)
     lines = [f"2. {verdict_on_form(n)}"]
     if loo:
-        tests = f"   LOO: {loo['better']} by {_lead_text(loo)}"
+        tests = f"   LOO: {loo['better']} by {lead_text(loo)}"
         if ahead:
-            tests += f"; largest runs left out ({ahead[0]}x): {ahead[1]['better']} by {_lead_text(ahead[1])}"
+            tests += f"; largest runs left out ({ahead[0]}x): {ahead[1]['better']} by {lead_text(ahead[1])}"
         lines.append(tests)
     for family, start in _list_families(n, LISTED_SPLITS) if n["extrapolation"] else ():
         each = []
@@ -114,11 +115,6 @@ def _form_lines(n: Numbers) -> list[str]:
             each.append(f"{human_number(size, 2)} by {model} (C^{slope:.2f}; grade {letter})")
         lines.append(f"   {start}best N at {q['at']} {', '.join(each)}")
     return lines
-
-
-def _lead_text(test: Numbers) -> str:
-    error = test["standard_error"]
-    return f"{test['elpd_difference']:.1f}" + ("" if error is None else f" ± {error:.1f}")
 
 
 def _floor_lines(n: Numbers) -> list[str]:

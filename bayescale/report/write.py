@@ -60,7 +60,7 @@ def write_report(study: Study, out: str | Path = "report") -> Path:
         (made / ANSWERS).write_text(text + "\n", encoding="utf-8")
         (made / PAGE).write_text(render_page(numbers, answers, plates), encoding="utf-8")
         made.chmod(0o755)
-        _swap(made, out)
+        _swap_folders(made, out)
     except OSError as error:
         raise OutputError(f"cannot write {out}: {error.strerror or error}.") from None
     finally:
@@ -73,7 +73,7 @@ def answers_dict(numbers: Numbers, answers: "list[Any]") -> Mapping[str, Any]:
     return {"answers": {answer.key: answer.to_dict() for answer in answers}, **numbers}
 
 
-def _swap(made: Path, out: Path) -> None:
+def _swap_folders(made: Path, out: Path) -> None:
     """Put the finished folder in its place; what was there comes back if that fails."""
     if not out.exists():
         made.rename(out)

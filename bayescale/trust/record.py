@@ -49,17 +49,19 @@ class CutOff(NamedTuple):
     @property
     def worst(self) -> tuple[int, int]:
         """The count with the lower share, of those with enough runs; the far runs where both shares are alike."""
-        return min((count for count in (self.far, self.every) if count[1] >= ENOUGH), key=_share, default=self.far)
+        return min(
+            (count for count in (self.far, self.every) if count[1] >= ENOUGH), key=_share_inside, default=self.far
+        )
 
     @property
     def failed(self) -> bool:
         """Whether the bands held too few of enough runs."""
-        return self.worst[1] >= ENOUGH and _share(self.worst) < HELD
+        return self.worst[1] >= ENOUGH and _share_inside(self.worst) < HELD
 
     @property
     def level(self) -> Level:
         """The level of a grade by this cut-off, where its bands failed."""
-        return "fair" if _share(self.worst) >= HELD_LITTLE else "poor"
+        return "fair" if _share_inside(self.worst) >= HELD_LITTLE else "poor"
 
     def by_chance(self, cuts: int) -> float:
         """Return how likely bands that hold 90% hold so few at the worst of so many cut-offs."""
@@ -100,7 +102,7 @@ def record_of(held: xr.Dataset, beyond: float, family: str | None = None) -> Rec
     text = ", ".join(_cut_text(*told, first=told[0] is nearest) for told in zip(cuts, whose, strict=True))
     failed = [cut for cut in cuts if cut.failed and (cut is nearest or cut.by_chance(len(cuts)) < CHANCE)]
     if failed:
-        worst = min(failed, key=lambda cut: _share(cut.worst))
+        worst = min(failed, key=lambda cut: _share_inside(cut.worst))
         return Record("failed", worst.level, text, worst.factor, whose[cuts.index(worst)])
     about_it = (nearest.factor, whose[0])
     if nearest.far[1] < ENOUGH:
@@ -150,5 +152,5 @@ def _count_inside(held: xr.Dataset) -> tuple[int, int]:
     return int(row["inside"]), int(row["runs"])
 
 
-def _share(count: tuple[int, int]) -> float:
+def _share_inside(count: tuple[int, int]) -> float:
     return count[0] / count[1]

@@ -221,7 +221,7 @@ def _joint(
             except ValueError:  # what the law expects has no distribution about it
                 continue
             if _can_be_seen(card, observed):
-                values = {name: _named(model, name, value) for name, value in zip(names, theta, strict=True)}
+                values = {name: _as_posterior(model, name, value) for name, value in zip(names, theta, strict=True)}
                 return xr.Dataset(values), observed, rejected
         raise BayescaleError(
             f"{MAX_REJECTED} draws from the priors of the card {card.name!r} gave no data that runs could have. Look "
@@ -231,7 +231,7 @@ def _joint(
     return draw
 
 
-def _named(model: "pm.Model", name: str, value: Any) -> xr.DataArray:
+def _as_posterior(model: "pm.Model", name: str, value: Any) -> xr.DataArray:
     """Return a drawn value as a posterior of one draw."""
     value = np.asarray(value)[None, None]
     dims = model.named_vars_to_dims.get(name) or tuple(f"{name}_dim_{k}" for k in range(value.ndim - 2))
@@ -307,13 +307,13 @@ def _fit_lightly(
         except SamplingError:
             continue
         posterior = drawn.isel(draw=slice(thin - 1, None, thin))
-        diagnostics |= _checks(drawn[names], stats)
+        diagnostics |= _measure_chains(drawn[names], stats)
         if diagnostics["divergences"] == 0 and diagnostics["rhat"] <= MAX_RHAT and diagnostics["ess"] >= KEPT:
             break
     return posterior, diagnostics
 
 
-def _checks(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:
+def _measure_chains(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:
     import arviz_stats as az
 
     # A parameter that never moved has no within-chain variance: its R-hat is nan, which fails.

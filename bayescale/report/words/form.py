@@ -7,6 +7,7 @@ from bayescale.report.words.phrases import (
     Remark,
     farthest_test,
     judgement,
+    lead_text,
     leaning,
     not_quoted_text,
     sureness_of,
@@ -57,16 +58,15 @@ def _list_tests(n: Numbers) -> tuple[Remark, ...]:
     )
 
 
-def _lead_text(test: Numbers) -> str:
-    error = test["standard_error"]
-    size = f"{test['elpd_difference']:.1f}" + ("" if error is None else f" ± {error:.1f}")
-    return f"{test['better']} is ahead by {size} in log density" + ("" if test["clear"] else ", which is not clear")
+def _ahead_by_text(test: Numbers) -> str:
+    clear = "" if test["clear"] else ", which is not clear"
+    return f"{test['better']} is ahead by {lead_text(test)} in log density{clear}"
 
 
 def _loo_text(n: Numbers) -> str:
     table = n["forms"]["loo"]["table"]
     weights = ", ".join(f"{row['model']} {row['weight']:.2f}" for row in table)
-    text = f"over {n['runs']} runs {_lead_text(n['forms']['loo'])}; stacking weights: {weights}."
+    text = f"over {n['runs']} runs {_ahead_by_text(n['forms']['loo'])}; stacking weights: {weights}."
     refitted = [f"{row['refitted']:.0f} for {row['model']}" for row in table if row["refitted"]]
     bad = [f"{row['bad_k']:.0f} for {row['model']}" for row in table if row["bad_k"] and not row["refitted"]]
     if refitted:
@@ -87,7 +87,7 @@ def _ahead_text(n: Numbers) -> str:
             for name in (n["question"]["model"], n["question"]["against"])
         )
         out.append(
-            f"from runs {factor}x smaller, over the {test['runs']} larger ones, {_lead_text(test)} (median miss "
+            f"from runs {factor}x smaller, over the {test['runs']} larger ones, {_ahead_by_text(test)} (median miss "
             f"{errors})."
         )
     return " Then ".join(out)

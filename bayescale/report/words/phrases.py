@@ -192,6 +192,12 @@ def farthest_test(n: Numbers) -> tuple[str, Numbers] | None:
     return max(tests, key=lambda item: float(item[0])) if tests else None
 
 
+def lead_text(test: Numbers) -> str:
+    """Write by how much one form is ahead, with its standard error: ``20.0 ± 1.0``."""
+    error = test["standard_error"]
+    return f"{test['elpd_difference']:.1f}" + ("" if error is None else f" ± {error:.1f}")
+
+
 def deciding_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
     """Return the factor and score of the cut-off that decided the verdict; with its family, where it is of one."""
     tested = n["backtest"][model]
