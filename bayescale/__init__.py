@@ -47,7 +47,7 @@ from bayescale.approaches import approaches, approaches_table, isoflop_fit, ladd
 from bayescale.cards import Card, list_cards, load_card, make_card
 from bayescale.design import identifiability, prior_predictive, unidentified
 from bayescale.errors import BayescaleError
-from bayescale.forms import backtest, compare, forecast, score, shrinkage
+from bayescale.forms import backtest, compare, score, shrinkage
 from bayescale.inference import (
     Verdict,
     fit,
@@ -79,6 +79,7 @@ from bayescale.runs import (
     run_segments,
     shipped_logs,
 )
+from bayescale.studies import forecast, study
 from bayescale.trust import calibrate, check_predictive, dependence, grade, influence, prior_sensitivity
 
 __version__ = _version("bayescale")
@@ -164,6 +165,7 @@ __all__ = [
     "score",
     "shipped_logs",
     "shrinkage",
+    "study",
     "summary",
     "time_and_compute",
     "to_non_embedding",

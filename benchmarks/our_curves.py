@@ -9,7 +9,7 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.cards import Card, load_card
-from bayescale.forms import held_out, rehearse, shipped_forms
+from bayescale.forms import held_out, pack_skipped, rehearse, shipped_forms, unpack_skipped
 from benchmarks.curves import Curve, rmsle
 from benchmarks.ours import EQUAL, FORECAST, KEPT
 from benchmarks.resume import keep
@@ -37,7 +37,7 @@ def predictions(curve: Curve) -> xr.Dataset:
     runs = runs_of(curve).sel(run=list(run))
     coords = {"factor": [float(f) for f in factor], "run": list(run), "examples": runs["examples"].values}
     found = found.drop_vars("held_out").assign_coords({name: ("held_out", values) for name, values in coords.items()})
-    about = {"measure": "examples", "response": "loss", "largest": float(curve.x_out.max()), "skipped": ""}
+    about = {"measure": "examples", "response": "loss", "largest": float(curve.x_out.max()), **pack_skipped([])}
     return found.assign(loss=("held_out", runs["loss"].values)).assign_attrs(about)
 
 
@@ -49,8 +49,8 @@ def _rehearse_form(curve: Curve, card: Card) -> xr.Dataset:
     def rehearse_curve() -> xr.Dataset:
         first = _find_factor(curve)
         said = rehearse(runs_of(curve), [card], [first, first * REHEARSED])
-        for line in filter(None, said.attrs["skipped"].split("\n")):
-            print(f"{curve.domain}, {curve.name}, {line}", flush=True)
+        for skipped in unpack_skipped(said):
+            print(f"{curve.domain}, {curve.name}, {skipped}", flush=True)
         labels = [f"{f!r} {run}" for f, run in zip(said["factor"].values.tolist(), said["run"].values, strict=True)]
         drawn = said[["predicted", "log_density"]].reset_coords(drop=True).assign_coords(held_out=np.array(labels, str))
         return drawn.assign(predicted=drawn["predicted"].astype("float32"))

@@ -3,7 +3,7 @@
 import pandas as pd
 import xarray as xr
 
-from bayescale.forms import held_out, rehearse, shipped_forms
+from bayescale.forms import held_out, rehearse, shipped_forms, unpack_skipped
 from benchmarks.resume import BUILD, keep
 from benchmarks.scores import PROB
 from benchmarks.sets import read_set
@@ -41,8 +41,8 @@ def _rehearse_forms(
 ) -> xr.Dataset:
     def rehearse_set() -> xr.Dataset:
         said = rehearse(read_set(runs.astype(float)), forms, factors)
-        for line in filter(None, said.attrs["skipped"].split("\n")):
-            print(f"{name}, {line}", flush=True)
+        for skipped in unpack_skipped(said):
+            print(f"{name}, {skipped}", flush=True)
         return said.assign(predicted=said["predicted"].astype("float32"))
 
     return keep(KEPT / f"{name.replace(' ', '_')}-{kind}.nc", rehearse_set)

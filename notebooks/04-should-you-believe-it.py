@@ -19,7 +19,7 @@ import pandas as pd
 
 import bayescale as bs
 from bayescale import plots
-from bayescale.forms import forms_for, held_out, rehearse
+from bayescale.forms import forms_for, held_out, rehearse, unpack_skipped
 
 runs = bs.load_shipped("tinylm")
 print(bs.describe_runs(runs))
@@ -45,7 +45,7 @@ bs.score(plain)
 cards, weights = forms_for(runs)
 rehearsed = rehearse(runs, cards.values(), (10.0, 100.0, 300.0))
 stacked = held_out(rehearsed, weights, FACTORS)
-print(rehearsed.attrs["skipped"] or "every form could be fitted at every cut-off")
+print(*(unpack_skipped(rehearsed) or ["every form could be fitted at every cut-off"]), sep="\n")
 table = pd.concat({"chinchilla alone": bs.score(plain), "forecast": bs.score(stacked)}, names=["model"])
 table
 

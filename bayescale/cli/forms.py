@@ -1,7 +1,7 @@
 """The commands that ask several forms: forecast, backtest, compare."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,11 @@ from bayescale.cli.console import band, by_family, out, print_table, steps
 from bayescale.cli.curves import read_ends, read_for
 from bayescale.cli.runs import given_at, warn_of_design, warn_of_sharing
 from bayescale.errors import QuestionError
-from bayescale.forms import FACTORS, FORECAST, check_question, forms_for
+from bayescale.forms import FACTORS, FORECAST, check_question, forms_for, unpack_skipped
 from bayescale.modeling import check_design
 from bayescale.numbers import human_number, loss_text
 from bayescale.plots.file import check_picture, panels, save_picture
-from bayescale.report.numbers import scores_by_factor
-from bayescale.report.numbers_stack import PARTS, shares_of
+from bayescale.report.numbers import PARTS, scores_by_factor, shares_of
 from bayescale.studies.stack import Stack, farthest, stack_forms
 from bayescale.trust import Grade
 
@@ -114,7 +113,7 @@ def forecast(a: argparse.Namespace) -> None:
             for family, at, _ in _points(stack, a.only)
         ],
     )
-    _print_not_done("not done", "\n".join([stack.far.attrs["skipped"], *stack.not_checked]))
+    _print_not_done("not done", [*unpack_skipped(stack.far), *stack.not_checked])
     if where:
         far = _place(stack.far.isel(point=farthest(stack.far)), where)
         out.print(f"What leans on the priors, and what single runs move, is of the farthest: {far}.", markup=False)
@@ -194,7 +193,7 @@ def backtest(a: argparse.Namespace) -> None:
             for factor, s in scores_by_factor(held).items()
         ],
     )
-    _print_not_done("not scored", held.attrs["skipped"])
+    _print_not_done("not scored", unpack_skipped(held))
     if a.picture:
         from bayescale.plots import plot_backtest
 
@@ -215,8 +214,8 @@ def _record(held: xr.Dataset) -> str:
     return f"On your runs, 90% bands {', '.join(each)}."
 
 
-def _print_not_done(what: str, lines: str) -> None:
-    for line in filter(None, lines.split("\n")):
+def _print_not_done(what: str, lines: Sequence[object]) -> None:
+    for line in lines:
         out.print(f"{what}, {line}", markup=False)
 
 
@@ -274,7 +273,7 @@ def compare(a: argparse.Namespace) -> None:
         rows,
     )
     for name, one in held.items():
-        _print_not_done(f"not scored, {name}", one.attrs["skipped"])
+        _print_not_done(f"not scored, {name}", unpack_skipped(one))
     winners = {where: max(by, key=lambda m: by[m]) for where, by in best.items() if len(by) == len(cards)}
     far = ", ".join(f"{where}: {name}" for where, name in winners.items()) or "too few runs to say"
     out.print(f"Runs like these: {table['model'].values[0]}. Larger runs ({far}).", markup=False)

@@ -44,7 +44,7 @@ from bayescale.laws import scale_of
 from bayescale.numbers import human_number
 from bayescale.posterior import Posterior
 from bayescale.report import check_writable, terminal_summary, write_report
-from bayescale.studies import run_study
+from bayescale.studies import study as run_study
 from bayescale.trust import dependence_warnings, grade_alone
 from bayescale.trust.grade import was_put_in
 

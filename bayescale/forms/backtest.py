@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.special import logsumexp
 
 from bayescale.answers import bands
 from bayescale.cards import Card, load_card
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.forms.forms_for import forms_for
 from bayescale.forms.rehearse import Say, not_rehearsed, rehearse, rungs
+from bayescale.forms.skipped import pack_skipped
 from bayescale.forms.weights import drawn_together, form_weights, mixed
 from bayescale.inference.sampling import SEED
 
@@ -20,7 +20,7 @@ FACTORS = (3.0, 10.0, 30.0, 100.0)
 PROBS = (0.5, 0.8, 0.9, 0.95)
 HEADLINE = 0.9
 FORECAST = "forecast"
-# Runs are put together by distance, half a decade at a time.
+# Scores by distance are taken over half decades.
 DISTANCE, STEP = "distance", 0.5
 QUANTILES = 200  # over which the CRPS is taken
 
@@ -56,9 +56,8 @@ def backtest(
         Dims ``held_out``, one for each factor and run that was predicted, coords ``factor``, ``run``, ``family``,
         ``params``, ``tokens``, ``compute``, ``fitted`` (how many runs), ``decades_beyond`` (of the fitted runs):
         ``loss``, ``median``, ``lower`` and ``upper`` (dims ``prob``), ``elpd`` (log density of log loss; that of
-        several forms as each is), ``crps``; and, of several forms, ``weight`` (dims ``form``). ``attrs["skipped"]``
-        says what could not be scored and why.
-        `score` sums it up, `plots.plot_backtest` draws it.
+        several forms as each is), ``crps``; and, of several forms, ``weight`` (dims ``form``). `unpack_skipped` gives
+        what could not be scored and why. `score` sums it up, `plots.plot_backtest` draws it.
 
     Raises
     ------
@@ -95,20 +94,22 @@ def held_out(
 ) -> xr.Dataset:
     """Return what `backtest` does, from what every form said at every cut-off; of the first form without weights."""
     cuts = sorted({*factors} & {*rehearsed["factor"].values.tolist()})
-    found = [_at(rehearsed, weights, factor, seed) for factor in cuts]
-    parts = [part for part in found if part is not None]
-    response = rehearsed.attrs["response"]
-    out = xr.concat(parts, dim="held_out") if parts else _empty(rehearsed, weights)
+    each_cut = [_predict_at(rehearsed, weights, factor, seed) for factor in cuts]
+    parts = [part for part in each_cut if part is not None]
+    out = xr.concat(parts, dim="held_out") if parts else _empty_backtest(rehearsed, weights)
     name = FORECAST if weights is not None else str(rehearsed["form"].values[0])
-    # Cut-offs that were rehearsed for the weights alone are nobody's question.
-    skipped = "\n".join(not_rehearsed(rehearsed, factors))
-    return out.assign_attrs(rehearsed.attrs | {"model": name, "response": response, "skipped": skipped})
+    # Some cut-offs were rehearsed for the weights alone. What was skipped there is not listed.
+    return out.assign_attrs(rehearsed.attrs | {"model": name} | pack_skipped(not_rehearsed(rehearsed, factors)))
 
 
-def _at(rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: float, seed: int) -> xr.Dataset | None:
-    """Return what the forms together said at one cut-off; None where none of them could be fitted."""
+def _predict_at(
+    rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: float, seed: int
+) -> xr.Dataset | None:
+    """Return what the forms together predicted at one cut-off; None where none of them could be fitted."""
+    from scipy.special import logsumexp
+
     part = rehearsed.isel(held_out=rehearsed["factor"].values == factor)
-    # A form that was not fitted has no density; one that misses a run beyond all numbers has one, minus infinity.
+    # The density of a form that was not fitted is nan. A form that misses a run by far has the density minus infinity.
     fitted = (~xr.ufuncs.isnan(part["log_density"])).all("held_out")
     names = [str(name) for name in part["form"].values[fitted.values] if weights is None or name in weights]
     if not names:
@@ -118,15 +119,13 @@ def _at(rehearsed: xr.Dataset, weights: Mapping[str, float] | None, factor: floa
     else:
         reach = float(np.log10(factor))
         weight = form_weights({name: weights[name] for name in names}, rehearsed, factor, reach)["weight"]
-    mine = part.sel(form=weight["form"])
-    draws = mixed(drawn_together(mine["predicted"], weight), weight, seed)
-    found, y = bands(draws, PROBS), part[rehearsed.attrs["response"]]
+    weighted = part.sel(form=weight["form"])
+    draws = mixed(drawn_together(weighted["predicted"], weight), weight, seed)
+    quantiles, y = bands(draws, PROBS), part[rehearsed.attrs["response"]]
     columns = {
         y.name: y,
-        "median": found["median"],
-        "lower": found["lower"],
-        "upper": found["upper"],
-        "elpd": ("held_out", logsumexp(mine["log_density"].values + np.log(weight.values)[:, None], axis=0)),
+        **{name: quantiles[name] for name in ("median", "lower", "upper")},
+        "elpd": ("held_out", logsumexp(weighted["log_density"].values + np.log(weight.values)[:, None], axis=0)),
         "crps": crps(draws, y),
     }
     if weights is not None:
@@ -146,7 +145,7 @@ def crps(draws: xr.DataArray, y: xr.DataArray) -> xr.DataArray:
     return 2 * ((q["quantile"] - (y < q)) * (y - q)).mean("quantile")
 
 
-def _empty(rehearsed: xr.Dataset, weights: Mapping[str, float] | None) -> xr.Dataset:
+def _empty_backtest(rehearsed: xr.Dataset, weights: Mapping[str, float] | None) -> xr.Dataset:
     response, rehearsed = rehearsed.attrs["response"], rehearsed.isel(held_out=slice(0))
     band = {name: (("prob", "held_out"), np.zeros((len(PROBS), 0))) for name in ("lower", "upper")}
     values = {name: ("held_out", np.zeros(0)) for name in (response, "median", "elpd", "crps")}
@@ -204,8 +203,8 @@ def score(held: xr.Dataset, by: str | Iterable[str] = "factor", prob: float = HE
         raise QuestionError(
             f"there is no {unknown[0]!r} to group by.{did_you_mean(unknown[0], groups)} Accepted: {', '.join(groups)}."
         )
-    y, at = held[held.attrs.get("response", "loss")], held.sel(prob=prob)
-    low, high = at["lower"], at["upper"]
+    y, band = held[held.attrs.get("response", "loss")], held.sel(prob=prob)
+    low, high = band["lower"], band["upper"]
     overshoot = np.maximum(low - y, 0) + np.maximum(y - high, 0)
     rows = pd.DataFrame(
         {
@@ -219,17 +218,7 @@ def score(held: xr.Dataset, by: str | Iterable[str] = "factor", prob: float = HE
             "elpd": held["elpd"].values,
         }
     )
-    grouped = rows.groupby(by)
-    return pd.DataFrame(
-        {
-            "runs": grouped.size(),
-            "inside": grouped["inside"].sum(),
-            "coverage": grouped["inside"].mean(),
-            "winkler": grouped["winkler"].mean(),
-            "width": grouped["width"].median(),
-            "error": grouped["error"].median(),
-            "bias": grouped["bias"].mean(),
-            "crps": grouped["crps"].mean(),
-            "elpd": grouped["elpd"].sum(),
-        }
-    )
+    summed = {"runs": "size", "inside": "sum", "coverage": "mean", "winkler": "mean", "width": "median"}
+    summed |= {"error": "median", "bias": "mean", "crps": "mean", "elpd": "sum"}
+    of = {"runs": "inside", "coverage": "inside"}
+    return rows.groupby(by).agg(**{name: (of.get(name, name), how) for name, how in summed.items()})

@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import arviz as az
 import numpy as np
 import xarray as xr
 
@@ -16,7 +15,7 @@ from bayescale.layers.curve import OF_RUN
 from bayescale.modeling import model_data
 from bayescale.posterior import Posterior
 
-# One refit for each bad run is exact; past this many it costs more than ten refits of nine tenths.
+# A refit for each run with a high Pareto k is exact. Beyond this many runs, ten folds cost less.
 MAX_REFITS = 10
 FOLDS = 10
 
@@ -67,17 +66,19 @@ def compare(
     >>> sorted(table["model"].values.tolist())
     ['chinchilla', 'kaplan']
     """
+    import arviz_stats as az
+
     _check_comparable(fits)
     order = ends_of(next(iter(fits.values())))["run"]
     scored, bad, exact = {}, {}, {}
     for name, fit in fits.items():
         with warnings.catch_warnings():
-            # Pareto k is shown, and what it condemns is refitted.
+            # The table shows Pareto k, and runs with a high one are refitted, so the warning says nothing new.
             warnings.filterwarnings("ignore", message="Estimated shape parameter")
             scored[name], bad[name], exact[name] = _leave_one_out(
                 name, _in_order(fit, order), refit, seed, progress or (lambda line: None)
             )
-    # az.compare refuses to mix estimators, and warns of Pareto k that were just refitted: all it needs is pointwise.
+    # ArviZ refuses to compare estimators of different kinds. It needs only their pointwise values, which are alike.
     table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")
     names = list(table.index)
     columns = {"elpd_loo": "elpd", "se": "se", "elpd_diff": "elpd_diff", "dse": "dse", "p_loo": "p", "weight": "weight"}
@@ -104,12 +105,14 @@ def _leave_one_out(
     name: str, fit: xr.DataTree, refit: bool, seed: int, say: Callable[[str], None]
 ) -> tuple[Any, int, int]:
     """Return the score, the number of runs whose Pareto k is too high, and how many were refitted for it."""
+    import arviz_stats as az
+
     loo = az.loo(fit, var_name=fit.attrs["response"], pointwise=True)
     bad = int((loo.pareto_k > loo.good_k).sum())
     if not (refit and bad):
         return loo, bad, 0
     say(f"{name}: {bad} runs with a high Pareto k, refitting {min(bad, FOLDS)} times")
-    wrapper, pareto_k = _Refit(fit, seed), loo.pareto_k
+    wrapper, pareto_k = _make_refitter(fit, seed), loo.pareto_k
     if bad <= MAX_REFITS:
         loo, exact = az.reloo(wrapper, loo_orig=loo, var_name=fit.attrs["response"]), bad
     else:
@@ -142,30 +145,36 @@ def _check_comparable(fits: Mapping[str, xr.DataTree]) -> None:
         require_quotable(fit, None)
 
 
-class _Refit(az.SamplingWrapper):
-    """How ArviZ refits a posterior without some of its runs."""
+def _make_refitter(fit: xr.DataTree, seed: int) -> Any:
+    """Return how ArviZ refits a posterior without some of its runs; its base class loads ArviZ."""
+    import arviz_stats as az
 
-    def __init__(self, fit: xr.DataTree, seed: int) -> None:
-        super().__init__(model=Posterior(fit).card, idata_orig=fit)
-        self.runs, self.names, self.seed = runs_of(fit), fit["log_likelihood"].to_dataset()["run"].values, seed
+    class Refitter(az.SamplingWrapper):
+        """Fits again without some of the runs, as ArviZ asks for it."""
 
-    def sel_observations(self, idx: Any) -> tuple[xr.Dataset, xr.Dataset]:
-        """Return (kept, left out)."""
-        # A run of learning curves is several rows.
-        of = self.runs[OF_RUN] if OF_RUN in self.runs.coords else self.runs["run"]
-        out = np.isin(of.values, self.names[np.asarray(idx)])
-        return self.runs.isel(run=~out), self.runs.isel(run=out)
+        def __init__(self) -> None:
+            super().__init__(model=Posterior(fit).card, idata_orig=fit)
+            self.runs, self.names = runs_of(fit), fit["log_likelihood"].to_dataset()["run"].values
 
-    def sample(self, modified_observed_data: xr.Dataset) -> xr.DataTree:
-        """Fit the kept runs; the density of one run needs no more than the first try gives."""
-        return sample_fit(modified_observed_data, self.model, seed=self.seed, prior_draws=0, tries=1)
+        def sel_observations(self, idx: Any) -> tuple[xr.Dataset, xr.Dataset]:
+            """Return (kept, left out)."""
+            # A run of learning curves is several rows.
+            of = self.runs[OF_RUN] if OF_RUN in self.runs.coords else self.runs["run"]
+            out = np.isin(of.values, self.names[np.asarray(idx)])
+            return self.runs.isel(run=~out), self.runs.isel(run=out)
 
-    def get_inference_data(self, fitted_model: xr.DataTree) -> xr.DataTree:
-        """Return the fit as it is."""
-        return fitted_model
+        def sample(self, modified_observed_data: xr.Dataset) -> xr.DataTree:
+            """Fit the kept runs; the density of one run needs no more than the first try gives."""
+            return sample_fit(modified_observed_data, self.model, seed=seed, prior_draws=0, tries=1)
 
-    def log_likelihood__i(self, excluded_obs: xr.Dataset, idata__i: xr.DataTree) -> xr.DataArray:
-        """Return the log density of the runs left out."""
-        card, posterior = self.model, idata__i["posterior"].to_dataset()
-        data = model_data(card, runs_of(idata__i))
-        return log_likelihood(card, posterior, excluded_obs, data)[idata__i.attrs["response"]]
+        def get_inference_data(self, fitted_model: xr.DataTree) -> xr.DataTree:
+            """Return the fit as it is."""
+            return fitted_model
+
+        def log_likelihood__i(self, excluded_obs: xr.Dataset, idata__i: xr.DataTree) -> xr.DataArray:
+            """Return the log density of the runs left out."""
+            card, posterior = self.model, idata__i["posterior"].to_dataset()
+            data = model_data(card, runs_of(idata__i))
+            return log_likelihood(card, posterior, excluded_obs, data)[idata__i.attrs["response"]]
+
+    return Refitter()

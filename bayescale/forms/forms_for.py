@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,7 @@ from bayescale.errors import DesignError, QuestionError
 from bayescale.shipped_files import shipped_path
 
 Forms = Mapping[str, float]
-# What a curve may be along, where runs have no N and D: how much was learned from, then how large the model was.
+# The quantities along which a curve may run where runs have no N and D: amounts of data first, then sizes of the model.
 QUANTITIES = ("compute", "tokens", "examples", "words", "unique_tokens", "step", "params", "width", "depth")
 
 
@@ -62,22 +63,27 @@ def forms_for(
     given = models.items() if isinstance(models, Mapping) else [(model, 1.0) for model in models]
     cards: dict[str, Card] = {}
     weights: dict[str, float] = {}
-    # By the name of the card, not by that of its file or the one it was asked by: posteriors carry the card's.
+    # Forms are known by the names of their cards, as posteriors carry those names.
     for model, weight in given:
         card = load_card(model)
         if card.name in cards:
             raise QuestionError(f"the form {card.name!r} is named twice.")
         cards[card.name], weights[card.name] = card, float(weight)
-    return _checked(cards, weights)
+    return _check_forms(cards, weights)
+
+
+def keep_forms(models: "Forms | Iterable[str | Path | Card] | str | Path | Card | None") -> Any:
+    """Return forms that can be read more than once: those of an iterator as a list, all others as they are."""
+    return models if isinstance(models, Mapping | str | Path | Card | None) else list(models)
 
 
 def _shipped_for(runs: xr.Dataset) -> tuple[dict[str, Card], dict[str, float]]:
-    weights = shipped_forms() if {"params", "tokens"} <= set(runs) else shipped_forms(_quantity(runs))
+    weights = shipped_forms() if {"params", "tokens"} <= set(runs) else shipped_forms(_first_varied(runs))
     cards = {name: load_card(name) for name in weights}
-    return _checked(cards, {card.name: weights[name] for name, card in cards.items()})
+    return _check_forms(cards, {card.name: weights[name] for name, card in cards.items()})
 
 
-def _quantity(runs: xr.Dataset) -> str:
+def _first_varied(runs: xr.Dataset) -> str:
     """Return the first quantity that the runs differ by: the names of the forms say which it is."""
     varied = [name for name in QUANTITIES if name in runs and len(np.unique(runs[name].values)) > 1]
     if not varied:
@@ -88,7 +94,7 @@ def _quantity(runs: xr.Dataset) -> str:
     return varied[0]
 
 
-def _checked(cards: dict[str, Card], weights: dict[str, float]) -> tuple[dict[str, Card], dict[str, float]]:
+def _check_forms(cards: dict[str, Card], weights: dict[str, float]) -> tuple[dict[str, Card], dict[str, float]]:
     if not cards:
         raise QuestionError("name at least one form.")
     for name, weight in weights.items():
@@ -96,7 +102,7 @@ def _checked(cards: dict[str, Card], weights: dict[str, float]) -> tuple[dict[st
             raise QuestionError(f"the form {name!r} has the weight {weight!r}; a weight is positive.")
     responses = {name: card.get_law().response for name, card in cards.items()}
     if len(set(responses.values())) > 1:
-        said = ", ".join(f"{name} of {response}" for name, response in responses.items())
-        raise QuestionError(f"forms of different responses have no answer in common: {said}.")
+        listed = ", ".join(f"{name} of {response}" for name, response in responses.items())
+        raise QuestionError(f"forms of different responses have no answer in common: {listed}.")
     total = sum(weights.values())
     return cards, {name: weight / total for name, weight in weights.items()}

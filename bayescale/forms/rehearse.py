@@ -1,16 +1,15 @@
 """Leave the largest runs out and predict them from the smaller ones: what every form said, draw by draw."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.special import logsumexp
 
 from bayescale.cards import Card, load_card
 from bayescale.errors import BayescaleError, DesignError
+from bayescale.forms.skipped import Skipped, pack_skipped, unpack_skipped
 from bayescale.inference import COUNTED, by_run, fit, log_likelihood, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.layers.curve import for_card, last_checkpoints, logged_in
@@ -21,21 +20,19 @@ from bayescale.modeling.build import ModelData
 from bayescale.posterior import Posterior
 from bayescale.runs.curves.segments import CHECKPOINT, run_segments
 
-# Where the runs are cut: the largest lies this many times beyond the fitted ones. Half a decade apart, so that what one
-# cut-off predicts is the rehearsal of the next.
+# The cut-offs: the largest run lies this many times beyond the fitted ones. They are half a decade apart, and the
+# predictions at one cut-off are a rehearsal of the next.
 LADDER = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-# A curve in one quantity is often short, and asked about twice as much of it.
+# A curve in one quantity is often short, and the question is often about twice as much of that quantity.
 CURVE_LADDER = (2.0, *LADDER)
-# Fewer runs, sizes or lengths than these are no rehearsal: what they cannot tell, the prior says.
+# A rehearsal needs this many runs, sizes and lengths. From fewer, the prior would speak and not the runs.
 FEWEST_RUNS, FEWEST_SCALES, FEWEST_BEYOND = 8, 3, 2
-# A curve in one quantity is told by fewer, and its points beyond share one error: one tells what several do.
+# A curve in one quantity needs fewer runs. Its points beyond the cut share one error, and one of them is enough.
 FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE = 5, 1
-# A rehearsal needs bands, not third digits.
+# A rehearsal needs bands and no third digits, and few draws suffice.
 DRAWS, TUNE, TRIES = 500, 800, 2
 
 Say = Callable[[str], None]
-# How a line of what was skipped begins where it is of one cut-off.
-OF_CUT = re.compile(r"([\d.e+]+)x[:,] ")
 
 
 def rehearse(
@@ -68,7 +65,7 @@ def rehearse(
         ``predicted``, draws of each run's response, dims ``(form, chain, draw, held_out)``, and ``log_density``, its
         log predictive density, dims ``(form, held_out)``; NaN where a form could not be fitted. Coords of ``held_out``:
         ``factor``, ``run``, ``family``, the scales, ``fitted`` (runs that were fitted) and ``decades_beyond``; and the
-        response itself. ``attrs["skipped"]`` says what could not be done and why.
+        response itself. `unpack_skipped` gives what could not be done and why.
 
     Examples
     --------
@@ -76,52 +73,50 @@ def rehearse(
     >>> from bayescale.forms import rehearse
     >>> held = rehearse(bs.load_shipped("tinylm"), ["chinchilla"], [10])     # doctest: +SKIP
     """
-    skipped: list[str] = []
+    skipped: list[Skipped] = []
     cards = identifiable([load_card(model) for model in models], runs, skipped)
     parts = []
     for factor in factors:
         try:
             train, test = cut(runs, cards[0], factor)
         except DesignError as error:
-            skipped.append(f"{factor:g}x: {error}")
+            skipped.append(Skipped(None, float(factor), str(error)))
             continue
-        said = {}
+        predicted = {}
         for card in cards:
             if progress:
                 progress(f"{card.name}: predicting the largest runs from those {factor:g}x smaller")
             try:
-                said[card.name] = _predict(train, test, card, seed)
+                predicted[card.name] = _predict_runs(train, test, card, seed)
             except BayescaleError as error:
-                skipped.append(f"{factor:g}x, {card.name}: {error}")
-        if said:
-            parts.append(_together([card.name for card in cards], said, train, test, factor, cards[0]))
+                skipped.append(Skipped(card.name, float(factor), str(error)))
+        if predicted:
+            parts.append(_join_forms([card.name for card in cards], predicted, train, test, factor, cards[0]))
     response = cards[0].get_law().response
-    out = xr.concat(parts, dim="held_out", join="exact") if parts else _empty(cards, response)
+    out = xr.concat(parts, dim="held_out", join="exact") if parts else _empty_rehearsal(cards, response)
     measure = measure_of(cards[0], runs)
-    about = {"skipped": "\n".join(skipped), "response": response, "measure": measure}
+    about = pack_skipped(skipped) | {"response": response, "measure": measure}
     return out.assign_attrs(about, largest=float(runs[measure].max()), loss_unit=runs.attrs.get("loss_unit", "1"))
 
 
-def not_rehearsed(rehearsed: xr.Dataset, factors: Sequence[float]) -> list[str]:
-    """Return what could not be rehearsed and why: of these cut-offs, and of forms at all of them."""
-    lines = [line for line in rehearsed.attrs["skipped"].split("\n") if line]
-    of_cut = [OF_CUT.match(line) for line in lines]
-    return [line for line, cut in zip(lines, of_cut, strict=True) if cut is None or float(cut[1]) in factors]
+def not_rehearsed(rehearsed: xr.Dataset, factors: Sequence[float]) -> list[Skipped]:
+    """Return what could not be rehearsed: at these cut-offs, and forms at all of them."""
+    return [record for record in unpack_skipped(rehearsed) if record.factor is None or record.factor in factors]
 
 
-def identifiable(cards: list[Card], runs: xr.Dataset, skipped: list[str]) -> list[Card]:
+def identifiable(cards: list[Card], runs: xr.Dataset, skipped: list[Skipped]) -> list[Card]:
     """Return the cards that all runs together can identify; note those that they cannot, and raise if none is left."""
-    found, refused = [], []
+    kept, refused = [], []
     for card in cards:
         try:
             check_design(card, runs)
-            found.append(card)
+            kept.append(card)
         except DesignError as error:
             refused.append(error)
-            skipped.append(f"{card.name}: {error}")
-    if refused and not found:
+            skipped.append(Skipped(card.name, None, str(error)))
+    if refused and not kept:
         raise refused[0]
-    return found
+    return kept
 
 
 def measure_of(card: Card, runs: xr.Dataset) -> str:
@@ -140,7 +135,7 @@ def is_curve(cards: Iterable[Card]) -> bool:
 
 
 def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dataset]:
-    """Return the runs at or under the largest over the factor, and those above, of families that have smaller runs.
+    """Return the runs up to the largest compute over the factor, and the larger runs of the same families.
 
     Learning curves stay whole: to learn from, runs with all their checkpoints; to predict, the last ones of the others.
 
@@ -152,7 +147,7 @@ def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dat
     curves = CHECKPOINT in runs.dims
     ends = last_checkpoints(runs) if curves else runs
     size = ends[measure_of(card, ends)]
-    # Rounding of C must not decide on which side the run at the cut falls.
+    # The tolerance keeps rounding of C from deciding on which side the run at the cut falls.
     limit = size.values.max() / factor * (1 + 1e-6)
     train, test = ends.isel(run=size.values <= limit), ends.isel(run=size.values > limit)
     if "family" in runs.coords:
@@ -171,11 +166,13 @@ def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dat
     return train, test
 
 
-def _predict(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.Dataset:
+def _predict_runs(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.Dataset:
     """Return the draws of the response of each test run and its log density, from a posterior that may be quoted."""
+    from scipy.special import logsumexp
+
     posterior = fit(train, card, seed=seed, prior_draws=0, draws=DRAWS, tune=TUNE, tries=TRIES, limits=COUNTED)
-    if not (found := verdict(posterior)).passed:
-        raise BayescaleError(found.sentence)
+    if not (judged := verdict(posterior)).passed:
+        raise BayescaleError(judged.sentence)
     # Held-out runs are measured from the reference run of the runs that were fitted.
     data, card = model_data(*for_card(card, train)), Posterior(posterior).card
     density = next(iter(log_likelihood(card, posterior["posterior"].to_dataset(), test, data).data_vars.values()))
@@ -183,13 +180,14 @@ def _predict(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.D
     log_density = logsumexp(density.values, axis=(0, 1)) - np.log(draws)
     return xr.Dataset(
         {
-            "predicted": (("chain", "draw", "held_out"), _predictive(posterior, card, test, data, seed).values),
+            "predicted": (("chain", "draw", "held_out"), _draw_responses(posterior, card, test, data, seed).values),
             "log_density": ("held_out", log_density),
         }
     )
 
 
-def _predictive(posterior: xr.DataTree, card: Card, test: xr.Dataset, data: ModelData, seed: int) -> xr.DataArray:
+def _draw_responses(posterior: xr.DataTree, card: Card, test: xr.Dataset, data: ModelData, seed: int) -> xr.DataArray:
+    """Return draws of the response of each test run, dims ``(chain, draw, run)``, with the noise of one run."""
     labels = test["family"] if "family" in test.coords else None
     theta = by_run(Posterior(posterior).theta, labels)
     law, family = card.get_law(), card.noise.family
@@ -199,11 +197,12 @@ def _predictive(posterior: xr.DataTree, card: Card, test: xr.Dataset, data: Mode
     return draw_response(family, mean, theta, np.random.default_rng([seed, 2]), known_of(family, test, law.response))
 
 
-def _together(
-    names: list[str], said: dict[str, xr.Dataset], train: xr.Dataset, test: xr.Dataset, factor: float, card: Card
+def _join_forms(
+    names: list[str], predicted: dict[str, xr.Dataset], train: xr.Dataset, test: xr.Dataset, factor: float, card: Card
 ) -> xr.Dataset:
-    like = next(iter(said.values()))
-    parts = [said.get(name, xr.full_like(like, np.nan)) for name in names]
+    """Return what all forms predicted at one cut-off, NaN of a form that could not be fitted."""
+    like = next(iter(predicted.values()))
+    parts = [predicted.get(name, xr.full_like(like, np.nan)) for name in names]
     size, count, law = test[measure_of(card, test)], test.sizes["run"], card.get_law()
     fitted = len(run_segments(train).names) if CHECKPOINT in train.dims else train.sizes["run"]
     wanted = ("run", *dict.fromkeys(("params", "tokens", "compute", *law.inputs)))
@@ -213,11 +212,11 @@ def _together(
         "family": ("held_out", test["family"].values if "family" in test.coords else np.full(count, "all")),
         "decades_beyond": ("held_out", np.log10(size.values / train[size.name].values.max())),
     }
-    found = xr.concat(parts, dim="form").assign_coords(form=names, **coords)
-    return found.assign({law.response: ("held_out", test[law.response].values)})
+    joined = xr.concat(parts, dim="form").assign_coords(form=names, **coords)
+    return joined.assign({law.response: ("held_out", test[law.response].values)})
 
 
-def _empty(cards: list[Card], response: str) -> xr.Dataset:
+def _empty_rehearsal(cards: list[Card], response: str) -> xr.Dataset:
     names = ("run", "params", "tokens", "compute", "factor", "fitted", "family", "decades_beyond")
     flat = {name: ("held_out", np.array([], dtype=object if name in ("run", "family") else float)) for name in names}
     return xr.Dataset(

@@ -57,16 +57,16 @@ def shrinkage(
             f"{runs.attrs.get('source', 'the runs')}: pooling is over families, and these {runs.sizes['run']} runs are "
             f"{which}. Say which columns tell families apart: family=[...] (on the command line: --family corpus)."
         )
-    drawn, said = [], []
+    drawn, sentences = [], []
     for pooling in POOLINGS:
         if progress:
             progress(f"{pooling} pooling: compiling and sampling")
-        one = fit(runs, pooled_as(card, pooling), seed=seed, prior_draws=0)
-        said.append(f"{pooling}: {verdict(one).sentence}")
-        posterior = one["posterior"].to_dataset()[list(card.get_law().parameter_names)]
+        posterior_fit = fit(runs, pooled_as(card, pooling), seed=seed, prior_draws=0)
+        sentences.append(f"{pooling}: {verdict(posterior_fit).sentence}")
+        posterior = posterior_fit["posterior"].to_dataset()[list(card.get_law().parameter_names)]
         every = xr.DataArray(np.ones(len(families)), dims="family", coords={"family": list(families)})
         drawn.append((posterior * every).transpose("family", "chain", "draw"))
-    labels = ends_of(one)["family"].values
+    labels = ends_of(posterior_fit)["family"].values
     counts = [int((labels == name).sum()) for name in families]
     out = xr.concat(drawn, xr.Variable("pooling", list(POOLINGS))).assign(runs=("family", counts))
-    return out.assign_attrs(model=card.name, verdicts="\n".join(said), loss_unit=runs.attrs.get("loss_unit", ""))
+    return out.assign_attrs(model=card.name, verdicts="\n".join(sentences), loss_unit=runs.attrs.get("loss_unit", ""))

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-# A log density below this is a miss like any other: one run far out must not decide alone.
+# Log densities are cut off here, which keeps one run far out from deciding alone.
 LOWEST = -20.0
-# How far each form's median is moved to that of all. Left where they are, forms whose own bands hold give a band that
-# is too wide together (Gneiting and Ranjan 2013, arXiv 1106.1638), as one errs up where another errs down.
+# How far each form's median is moved towards the median of all forms. A mixture of forms whose own bands hold has too
+# wide a band (Gneiting and Ranjan 2013, arXiv 1106.1638), as one form errs up where another errs down.
 TOGETHER = 0.4
 
 
@@ -44,17 +44,17 @@ def form_weights(prior: Mapping[str, float], rehearsed: xr.Dataset, from_factor:
     names = list(prior)
     believed = np.array([prior[name] for name in names]) / sum(prior.values())
     factors = [f for f in np.unique(rehearsed["factor"].values) if f > from_factor * 1.01]
-    top = _largest(rehearsed) / from_factor * (1 + 1e-6)
+    top = _find_largest(rehearsed) / from_factor * (1 + 1e-6)
     scores, reaches = [], []
     for factor in factors:
-        mine = (rehearsed["factor"].values == factor) & (rehearsed[rehearsed.attrs["measure"]].values <= top)
-        if mine.sum() < 2:
+        beyond = (rehearsed["factor"].values == factor) & (rehearsed[rehearsed.attrs["measure"]].values <= top)
+        if beyond.sum() < 2:
             continue
-        density = rehearsed["log_density"].isel(held_out=mine).sel(form=names)
-        found = density.clip(LOWEST).mean("held_out").values
-        if np.isnan(found).all():
+        density = rehearsed["log_density"].isel(held_out=beyond).sel(form=names)
+        mean_density = density.clip(LOWEST).mean("held_out").values
+        if np.isnan(mean_density).all():
             continue
-        scores.append(found)
+        scores.append(mean_density)
         reaches.append(float(np.log10(factor / from_factor)))
     score = np.array(scores).reshape(-1, len(names))
     evidence = min(1.0, max(reaches) / max(reach, 1e-9)) if reaches else 0.0
@@ -71,7 +71,7 @@ def form_weights(prior: Mapping[str, float], rehearsed: xr.Dataset, from_factor:
     )
 
 
-def _largest(rehearsed: xr.Dataset) -> float:
+def _find_largest(rehearsed: xr.Dataset) -> float:
     """Return the largest run: not only of those that were predicted, as a family may have no smaller ones."""
     values = rehearsed[rehearsed.attrs["measure"]].values
     return float(rehearsed.attrs.get("largest", values.max(initial=0.0)))
@@ -90,7 +90,7 @@ def _mean_score(score: np.ndarray, reaches: np.ndarray, believed: np.ndarray) ->
 
 def drawn_together(values: xr.DataArray, weight: xr.DataArray) -> xr.DataArray:
     """Return each form's draws with their median, in logs, a part of the way to the weighted mean of all forms'."""
-    # A draw may be zero or beyond all numbers, far from the runs.
+    # Far from the runs a draw may be zero or infinite.
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = xr.ufuncs.log(values.median(("chain", "draw")))
         shift = TOGETHER * ((middle * weight).sum("form") - middle)
@@ -108,7 +108,7 @@ def mixed(values: xr.DataArray, weight: xr.DataArray, seed: int) -> xr.DataArray
 def chosen_form(weight: xr.DataArray, chains: int, draws: int, seed: int) -> xr.DataArray:
     """Return the place of the form that each draw is taken from, as many draws of each as its weight says."""
     edges = np.cumsum(weight.values)[:-1]
-    # Evenly spaced rather than independent: the mixture's shares carry no noise of their own.
+    # Evenly spaced places, unlike independent ones, add no noise to the shares of the forms.
     even = (np.arange(chains * draws) + 0.5) / (chains * draws)
     order = np.random.default_rng([seed, 5]).permutation(np.searchsorted(edges, even))
     return xr.DataArray(order.reshape(chains, draws), dims=("chain", "draw"))

@@ -4,14 +4,11 @@ from bayescale.report.numbers import collect_numbers
 from bayescale.report.terminal import terminal_summary
 from bayescale.report.words import Answer, three_answers
 from bayescale.report.write import check_writable, write_report
-from bayescale.studies.study import Study, run_study
 
 __all__ = [
     "Answer",
-    "Study",
     "check_writable",
     "collect_numbers",
-    "run_study",
     "terminal_summary",
     "three_answers",
     "write_report",

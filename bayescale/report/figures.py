@@ -1,21 +1,25 @@
-"""All figures of the page: which there are, and what to look at."""
+"""All figures of the page: which there are, and what each is drawn from."""
 
 from collections.abc import Iterator
 
+import numpy as np
 import xarray as xr
 
 from bayescale import plots
 from bayescale.answers import KNOWS_OUTLIERS, outlier_runs
 from bayescale.design.identify import LEARNED
+from bayescale.forms import FORECAST, unpack_skipped
 from bayescale.inference import prior_to_posterior
-from bayescale.inference.diagnostics import parameter_of
 from bayescale.numbers import scientific
 from bayescale.posterior import Posterior
-from bayescale.report.figures_stack import stack_check_plates, stack_plates
 from bayescale.report.numbers import Numbers
-from bayescale.report.panels import Drawer, Panel, Plate, panel
+from bayescale.report.panels import Drawer, Panel, Plate, draw_panel
 from bayescale.report.words.answers import say_answer
-from bayescale.studies.study import Study
+from bayescale.report.words.captions import RIDGES
+from bayescale.studies.stack import Stack
+from bayescale.studies.study import PLAIN_FACTORS, Study
+
+SMALL = 3.2
 
 
 def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:
@@ -24,7 +28,7 @@ def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:
     Parameters
     ----------
     study : Study
-        From `run_study`.
+        From `bayescale.study`.
     numbers : dict
         `collect_numbers` of it.
 
@@ -32,281 +36,215 @@ def draw_figures(study: Study, numbers: Numbers) -> list[Plate]:
     -------
     list of Plate
     """
-    return list(_plates(study, numbers))
+    return list(_draw_plates(study, numbers, make_drawer(study, numbers)))
 
 
-def _plates(study: Study, n: Numbers) -> Iterator[Plate]:
-    at = scientific(n["question"]["compute_flop"])
-    drawer = Drawer(study.families)
+def make_drawer(study: Study, n: Numbers) -> Drawer:
+    """Return what draws the study's figures, with what is filled into their captions."""
+    return Drawer(
+        study.families,
+        at=scientific(n["question"]["compute_flop"]),
+        by=" and by ".join(study.fits),
+        model=study.model,
+        against=study.against,
+        Model=study.model.capitalize(),
+        Against=study.against.capitalize(),
+        leading=study.stack.leading if study.stack else "",
+    )
+
+
+def _draw_plates(study: Study, n: Numbers, draw: Drawer) -> Iterator[Plate]:
     if study.stack is not None:
-        yield from stack_plates(study, study.stack, drawer, at)
+        yield from draw_stack(study, study.stack, draw)
     else:
-        yield _plain_loss(study, drawer, at)
+        model = study.model
+        path = (study.path[model], study.runs)
+        told = {"held": study.held[model], "floor": study.floor[model]}
+        yield draw.by_family("loss", "loss_against_compute", _plot_plain_loss, study, *path, **told)
     if study.fits:
-        yield from _plain_plates(study, n, drawer, at)
-    yield from _check_plates(study, n, drawer)
+        yield from _draw_plain(study, n, draw)
+    if study.stack is not None:
+        yield from _draw_stack_checks(study.stack, draw)
+    if n["identifiability"]:
+        yield draw_identified(study, n, draw)
+    if study.fits:
+        yield draw.plate("learned", _draw_learned(study, draw), draw.left_out)
+    yield draw.plate("diagnostics", _draw_diagnostics(study, draw))
 
 
-def _plain_plates(study: Study, n: Numbers, drawer: Drawer, at: str) -> Iterator[Plate]:
+def _plot_plain_loss(study: Study, *args: xr.Dataset, family: str | None, **options: object) -> object:
+    return plots.plot_loss_against_compute(*args, truth=study.truth_of(family), family=family, **options)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------------ the forms together
+
+
+def draw_stack(study: Study, stack: Stack, draw: Drawer) -> Iterator[Plate]:
+    """Yield the figures that the first answer leads with."""
+    path = stack.path
+    panels: tuple[Panel, ...] = ()
+    drawn = [] if path is None else [str(name) for name in path["form"].values]
+    missing = [str(name) for name in stack.far["form"].values if name not in drawn]
+    left_out = draw.left_out
+    if missing:
+        left_out = f"Not drawn: {', '.join(missing)}. Chains agree about the answer, but not about all smaller compute."
+    if path is not None:
+        panels = draw.each("forecast_path", draw.alt("loss_stacked"), plots.plot_forecast_path, path, study.runs)
+    yield draw.plate("loss", panels, left_out, caption="loss_stacked")
+    yield draw.by_family("forecast", "forecast", plots.plot_forecast, stack.far)
+    yield draw.plate("backtest_forecast", _draw_backtest(study, stack, draw), _join_skipped(stack.held))
+
+
+def _draw_backtest(study: Study, stack: Stack, draw: Drawer) -> Iterator[Panel]:
+    factors = _factors_of(stack.held)
+    for factor in factors:
+        file, alt = f"backtest-{FORECAST}-{factor:g}x", draw.alt("backtest_forecast", factor=factor)
+        yield draw_panel(file, f"{factor:g}x out", alt, plots.plot_backtest, stack.held, factor=factor)
+    if factors:
+        # At the cut-offs that the forecast and the plain forms share.
+        both = {
+            name: held.isel(held_out=np.isin(held["factor"].values, PLAIN_FACTORS))
+            for name, held in ((name, study.held[name]) for name in (FORECAST, *study.fits))
+        }
+        alt = "share of the left-out runs inside of the 90% band by distance, both factors together"
+        yield draw_panel("backtest-coverage", "", alt, plots.plot_backtest_coverage, both)
+        alt = "interval score of the 90% band by distance, both factors together"
+        yield draw_panel("backtest-winkler", "", alt, plots.plot_backtest_scores, both, "winkler")
+
+
+def _factors_of(held: xr.Dataset) -> list[float]:
+    return sorted(set(held["factor"].values.tolist()), reverse=True)
+
+
+def _join_skipped(held: xr.Dataset) -> str:
+    return " ".join(map(str, unpack_skipped(held)))
+
+
+def _draw_stack_checks(stack: Stack, draw: Drawer) -> Iterator[Plate]:
+    """Yield the figures of what the first answer hangs on: priors, single runs, and a model that makes such runs."""
+    leans, moved, checked = stack.sensitivity, stack.moved, stack.checked
+    if leans is not None:
+        options = {"height": 4.4, "pad": 36.0}
+        panels = draw.each("prior_sensitivity", draw.alt("priors"), plots.plot_prior_sensitivity, leans, **options)
+        yield draw.plate("priors", (*panels, *_draw_moved_by_priors(leans, draw)), draw.left_out)
+    if moved is not None:
+        panels = draw.each("influence", draw.alt("single_runs"), plots.plot_influence, moved)
+        alt = "Pareto k of each run over its compute"
+        panels += (draw_panel("pareto_k", "", alt, plots.plot_pareto_k, moved),)
+        yield draw.plate("single_runs", panels, draw.left_out)
+    if checked is not None:
+        yield draw.plate("predicted_without", _draw_checked(checked, draw), checked.attrs["warning"])
+
+
+def _draw_moved_by_priors(leans: xr.Dataset, draw: Drawer) -> Iterator[Panel]:
+    expected = leans["answer"].values[[str(name).startswith("expected_") for name in leans["quantity"].values]]
+    for i, answer in enumerate(map(str, expected[: len(draw.families)]), 1):
+        alt = f"the {answer} with each prior in turn made wider and narrower"
+        yield draw_panel(f"moved_by_priors-{i}", "", alt, plots.plot_moved_by_priors, leans, answer, height=4.4)
+
+
+def _draw_checked(checked: xr.Dataset, draw: Drawer) -> Iterator[Panel]:
+    for i, group in enumerate(map(str, checked["group"].values[: len(draw.families) + 2]), 1):
+        if int(checked["runs"].sel(group=group)) > 1:
+            alt = draw.alt("predicted_without", group=group)
+            yield draw_panel(f"loo_pit-{i}-{group}", group, alt, plots.plot_loo_pit, checked, group=group)
+    yield draw_panel("loo_coverage", "", "share of the runs inside of each band", plots.plot_coverage, checked)
+
+
+# --------------------------------------------------------------------------------------------- the plain forms
+
+
+def _draw_plain(study: Study, n: Numbers, draw: Drawer) -> Iterator[Plate]:
     """Yield the figures of the second and the third answer: of the plain forms that may be quoted."""
-    each, families, left_out = drawer.each, drawer.families, drawer.left_out
-    by = " and by ".join(study.fits)
-    yield Plate(
-        "backtest",
-        f"The largest runs, predicted by {by} from the smaller ones",
-        "The same kind of prediction by one form alone, where the outcome is known. Nine points in ten should lie "
-        "within their 90% band. Where they do not, that form is too sure of itself. Zero is the predicted loss; below "
-        "it, the run did better. The shaded runs lie about as far out as the test is named for; the others are nearer.",
-        tuple(
-            panel(
-                f"backtest-{name}-{factor:g}x",
-                f"{name}, {factor:g}x out",
-                f"left-out runs against the 90% bands that {name} predicted from runs {factor:g}x smaller",
-                lambda ax, name=name, factor=factor: plots.plot_backtest(study.held[name], factor=factor, ax=ax),  # type: ignore[misc]
-            )
-            for name in study.fits
-            for factor in sorted(set(study.held[name]["factor"].values.tolist()), reverse=True)
-        ),
-        " ".join(
-            f"{name}: {study.held[name].attrs['skipped']}" for name in study.fits if study.held[name].attrs["skipped"]
-        ),
-    )
-    yield Plate(
-        "isoflop",
-        "IsoFLOP view",
-        "Each curve spends one budget on models of different size. The diamond is the best size, with its 95% "
-        "interval; dots are runs within a factor of 1.5 of the budget. A flat curve means that a wrong size costs "
-        "little.",
-        each(
-            "isoflop",
-            f"loss against parameters at a few budgets up to {at} FLOP",
-            lambda ax, f: plots.plot_isoflop(study.isoflop[study.model], study.runs, family=f, ax=ax),
-        ),
-        left_out,
-    )
-    for quantity, heading, look in (
-        ("params", "Recommended size", "Where the two bands part, the choice of form decides the size of the model."),
-        ("tokens", "Recommended tokens", "The same choice, seen in tokens."),
-    ):
-        yield Plate(
-            f"frontier_{quantity}",
-            heading,
-            f"Compute-optimal {'N' if quantity == 'params' else 'D'} by each form, with 50, 80 and 95% bands; grey "
-            f"dots are the runs. {look}",
-            each(
-                f"frontier_{quantity}",
-                f"compute-optimal {quantity} against compute by {by}",
-                lambda ax, f, quantity=quantity: plots.plot_frontier(  # type: ignore[misc]
-                    study.split, study.runs, quantity=quantity, family=f, ax=ax
-                ),
-            ),
-            left_out,
-        )
-    with_floor = [m for m in study.fits if n["irreducible_loss"][m]["a_parameter"]]
+    skipped = {name: _join_skipped(study.held[name]) for name in study.fits}
+    left_out = " ".join(f"{name}: {lines}" for name, lines in skipped.items() if lines)
+    yield draw.plate("backtest", _draw_plain_backtests(study, draw), left_out)
+    yield draw.by_family("isoflop", "isoflop", plots.plot_isoflop, study.isoflop[study.model], study.runs)
+    for quantity in ("params", "tokens"):
+        key = f"frontier_{quantity}"
+        yield draw.by_family(key, key, plots.plot_frontier, study.split, study.runs, quantity=quantity)
+    with_floor = next((m for m in study.fits if n["irreducible_loss"][m]["a_parameter"]), None)
     if with_floor:
-        yield Plate(
-            "irreducible",
-            "Irreducible loss, before and after the runs",
-            "If the two curves look alike, the runs have said little and the band is the prior's. The floor cannot "
-            "lie above the lowest loss seen by more than noise.",
-            each(
-                "irreducible_loss",
-                f"prior and posterior density of the irreducible loss by {with_floor[0]}",
-                lambda ax, f: plots.plot_irreducible(
-                    study.floor[with_floor[0]], truth=study.truth_of(f), family=f, ax=ax
-                ),
-            ),
-            left_out,
-        )
+        alt = draw.alt("irreducible", name=with_floor)
+        panels = draw.each("irreducible_loss", alt, _plot_floor, study, study.floor[with_floor])
+        yield draw.plate("irreducible", panels, draw.left_out)
     if study.loo is not None:
-        yield from _held_plates(study, study.loo, drawer)
-    yield Plate(
-        "residuals",
-        "What the form leaves over",
-        "Points should scatter about zero without a pattern. A bend at the largest compute, or colours that "
-        "separate, means that the form is wrong in a way that grows beyond the data.",
-        tuple(
-            one
-            for name in study.fits
-            for one in (
-                panel(
-                    f"residuals-{name}-{family}",
-                    f"{name}" if named is None else f"{name}, {family}",
-                    f"residuals of {name} against compute",
-                    lambda ax, name=name, named=named: plots.plot_residuals(study.fits[name], family=named, ax=ax),  # type: ignore[misc]
-                )
-                for family, named in families
-            )
-        ),
-        left_out,
-    )
-    if plate := outlier_plate(study):
+        yield draw.by_family("forms", "forms", plots.plot_forms, study.path, study.runs)
+        options = {"models": (study.model, study.against)}
+        yield draw.by_family("loo", "loo_by_run", plots.plot_loo_by_run, study.loo, study.runs, **options)
+    yield draw.plate("residuals", _draw_residuals(study, draw), draw.left_out)
+    if plate := draw_outliers(study, draw):
         yield plate
 
 
-def _held_plates(study: Study, loo: xr.Dataset, drawer: Drawer) -> Iterator[Plate]:
-    """Yield the figures of one plain form held against the other."""
-    model, against, each, left_out = study.model, study.against, drawer.each, drawer.left_out
-    yield Plate(
-        "forms",
-        f"{against.capitalize()} against {model.capitalize()}: where they lead",
-        "Each form at its own recommended split. They agree where there are runs, or should; look at how far they "
-        "are apart at the right edge.",
-        each(
-            "forms",
-            f"predicted loss by {model} and by {against} against compute",
-            lambda ax, f: plots.plot_forms(study.path, study.runs, family=f, ax=ax),
-        ),
-        left_out,
-    )
-    yield Plate(
-        "loo",
-        f"{against.capitalize()} against {model.capitalize()}: run by run",
-        "Each point is a run that was left out and predicted by both forms. A lead that rests on two or three runs "
-        "is weak; a lead that changes sign at the right edge speaks about larger runs.",
-        each(
-            "loo_by_run",
-            f"difference in log density of each left-out run between {model} and {against}",
-            lambda ax, f: plots.plot_loo_by_run(loo, study.runs, models=(model, against), family=f, ax=ax),
-        ),
-        left_out,
-    )
+def _plot_floor(study: Study, floor: xr.Dataset, *, family: str | None, **options: object) -> object:
+    return plots.plot_irreducible(floor, truth=study.truth_of(family), family=family, **options)  # type: ignore[arg-type]
 
 
-def _check_plates(study: Study, n: Numbers, drawer: Drawer) -> Iterator[Plate]:
-    """Yield the figures of what all of it hangs on."""
-    if study.stack is not None:
-        yield from stack_check_plates(study.stack, drawer)
-    if n["identifiability"]:
-        yield identified_plate(study, n, drawer)
-    if study.fits:
-        yield _learned_plate(study, drawer)
-    yield Plate(
-        "diagnostics",
-        "Did the sampler do its work?",
-        "Every check must end left of the limit. Of the plain forms besides, the ranks of the worst parameter by "
-        "chain: chains that agree are level.",
-        (
-            *(one for name, fit in study.fits.items() for one in (_checks(name, fit), _ranks(name, fit))),
-            *(_checks(name, fit) for name, fit in study.every_fit.items() if name not in study.fits),
-        ),
-    )
+def _draw_plain_backtests(study: Study, draw: Drawer) -> Iterator[Panel]:
+    for name in study.fits:
+        for factor in _factors_of(study.held[name]):
+            file, alt = f"backtest-{name}-{factor:g}x", draw.alt("backtest", name=name, factor=factor)
+            title = f"{name}, {factor:g}x out"
+            yield draw_panel(file, title, alt, plots.plot_backtest, study.held[name], factor=factor)
 
 
-def _learned_plate(study: Study, drawer: Drawer) -> Plate:
-    return Plate(
-        "learned",
-        "What the runs taught",
-        "Each parameter's prior and posterior, relative to the prior's median, with the posterior median on the right. "
-        "Magenta: less than half of the prior's spread is gone, so the number is mostly what was put in.",
-        tuple(_learned(study, name, family, named) for name in study.fits for family, named in drawer.families),
-        drawer.left_out,
-    )
+def _draw_residuals(study: Study, draw: Drawer) -> Iterator[Panel]:
+    for name, fit in study.fits.items():
+        for family in draw.families:
+            yield draw.panel_of("residuals", name, family, draw.alt("residuals", name=name), plots.plot_residuals, fit)
 
 
-def outlier_plate(study: Study) -> Plate | None:
+def draw_outliers(study: Study, draw: Drawer) -> Plate | None:
     """Return the runs that lie off the law, by the plain forms whose noise knows outliers; none where none does."""
-    fits = {name: Posterior(fit) for name, fit in study.fits.items()}
-    found = {name: outlier_runs(view.fit) for name, view in fits.items() if view.card.noise.family in KNOWS_OUTLIERS}
-    if not found:
+    outliers_of = {
+        name: outlier_runs(fit)
+        for name, fit in study.fits.items()
+        if Posterior(fit).card.noise.family in KNOWS_OUTLIERS
+    }
+    if not outliers_of:
         return None
-    return Plate(
-        "outliers",
-        "Runs off the law",
-        "Each point is a run. Under Student-t noise, how much it counts against one that lies on the law; under noise "
-        "with undertuned runs, how likely it is one of them. "
-        + " ".join(f"{name.capitalize()}: {say_answer(one)}" for name, one in found.items()),
-        tuple(
-            panel(
-                f"outliers-{name}",
-                name,
-                f"residual of each run about {name}, and whether it is an outlier",
-                lambda ax, one=one: plots.plot_outliers(one, ax=ax),  # type: ignore[misc]
-            )
-            for name, one in found.items()
-        ),
-    )
-
-
-def identified_plate(study: Study, n: Numbers, drawer: Drawer) -> Plate:
-    """Return what the design can tell of the plain forms, with the ridge of each that it cannot."""
-    found = n["identifiability"]
-    weak = [
-        (name, family, named)
-        for name, one in found.items()
-        for family, named in drawer.families
-        if name in study.fits and one["least_learned"][family] < LEARNED and family in one["ridge"]
+    said = " ".join(f"{name.capitalize()}: {say_answer(outliers)}" for name, outliers in outliers_of.items())
+    panels = [
+        draw_panel(f"outliers-{name}", name, draw.alt("outliers", name=name), plots.plot_outliers, outliers)
+        for name, outliers in outliers_of.items()
     ]
-    look = (
-        " Below, the two parameters that most make up each such line, together: along the ridge that the blue contours "
-        "follow, the runs fit nearly alike."
-    )
-    return Plate(
-        "identified",
-        "What the design can tell"
-        if all(one["identified"] for one in found.values())
-        else "What the design cannot tell",
-        "Worked out from the design before anything was sampled. "
-        + " ".join(f"{name.capitalize()}: {text}" for name, one in found.items() for text in one["sentences"])
-        + look * bool(weak),
-        tuple(
-            panel(
-                f"ridge-{name}-{family}",
-                name if named is None else f"{name}, {family}",
-                "joint posterior of {} and {} by {}, with the prior".format(*found[name]["ridge"][family], name),
-                lambda ax, name=name, family=family, named=named: plots.plot_ridge(  # type: ignore[misc]
-                    study.fits[name], *found[name]["ridge"][family], family=named, ax=ax
-                ),
-            )
-            for name, family, named in weak
-        ),
-        drawer.left_out if weak else "",
-    )
+    return draw.plate("outliers", panels, said=said)
 
 
-def _checks(name: str, fit: xr.DataTree) -> Panel:
-    alt = f"convergence checks of {name} against their limits"
-    return panel(f"diagnostics-{name}", f"{name}: checks", alt, lambda ax: plots.plot_diagnostics(fit, ax=ax), 3.2)
+def draw_identified(study: Study, n: Numbers, draw: Drawer) -> Plate:
+    """Return what the design can tell of the plain forms, with the ridge of each that it cannot."""
+    designs = n["identifiability"]
+    weak = [
+        (name, family)
+        for name, design in designs.items()
+        for family in draw.families
+        if name in study.fits and family[0] in design["ridge"] and design["least_learned"][family[0]] < LEARNED
+    ]
+    panels = []
+    for name, family in weak:
+        x, y = designs[name]["ridge"][family[0]]
+        alt = draw.alt("identified", x=x, y=y, name=name)
+        panels.append(draw.panel_of("ridge", name, family, alt, plots.plot_ridge, study.fits[name], x, y))
+    said = " ".join(f"{name.capitalize()}: {text}" for name, design in designs.items() for text in design["sentences"])
+    can = "can" if all(design["identified"] for design in designs.values()) else "cannot"
+    return draw.plate("identified", panels, draw.left_out * bool(weak), can=can, said=said + RIDGES * bool(weak))
 
 
-def _ranks(name: str, fit: xr.DataTree) -> Panel:
-    alt = f"rank histogram of the worst parameter of {name} by chain"
-    return panel(f"ranks-{name}", f"{name}: chains", alt, lambda ax: plots.plot_ranks(fit, ax=ax), 3.2)
+def _draw_learned(study: Study, draw: Drawer) -> Iterator[Panel]:
+    for name, fit in study.fits.items():
+        learned = prior_to_posterior(fit)
+        known = [str(p) for p in learned["parameter"].values]
+        names = [p for prior in Posterior(fit).card.all_priors for p in known if p.partition("[")[0] == prior]
+        for family in draw.families:
+            args = (draw.alt("learned", name=name), plots.plot_prior_posterior, learned.sel(parameter=names))
+            yield draw.panel_of("prior_posterior", name, family, *args)
 
 
-def _plain_loss(study: Study, drawer: Drawer, at: str) -> Plate:
-    model = study.model
-    return Plate(
-        "loss",
-        "Loss against compute",
-        f"The band is the predicted loss of one run at the split that {model} recommends. Look at how it opens to the "
-        "right of the dashed line, where there are no runs. Runs above the band had another split of N and D. Ringed "
-        "runs were left out and predicted in the backtest.",
-        drawer.each(
-            "loss_against_compute",
-            f"predicted loss with bands against compute, up to {at} FLOP, with the runs",
-            lambda ax, f: plots.plot_loss_against_compute(
-                study.path[model],
-                study.runs,
-                held=study.held[model],
-                floor=study.floor[model],
-                truth=study.truth_of(f),
-                family=f,
-                ax=ax,
-            ),
-        ),
-        drawer.left_out,
-    )
-
-
-def _learned(study: Study, model: str, family: str, named: str | None) -> Panel:
-    fit = study.fits[model]
-    learned = prior_to_posterior(fit)
-    known = [str(p) for p in learned["parameter"].values]
-    names = [p for name in Posterior(fit).card.all_priors for p in known if parameter_of(p)[0] == name]
-    return panel(
-        f"prior_posterior-{model}-{family}",
-        model if named is None else f"{model}, {family}",
-        f"prior and posterior of each parameter of {model}",
-        lambda ax: plots.plot_prior_posterior(learned.sel(parameter=names), family=named, ax=ax),
-    )
+def _draw_diagnostics(study: Study, draw: Drawer) -> Iterator[Panel]:
+    for name, fit in study.every_fit.items():
+        alt = draw.alt("diagnostics", name=name)
+        yield draw_panel(f"diagnostics-{name}", f"{name}: checks", alt, plots.plot_diagnostics, fit, height=SMALL)
+        if name in study.fits:
+            alt = f"rank histogram of the worst parameter of {name} by chain"
+            yield draw_panel(f"ranks-{name}", f"{name}: chains", alt, plots.plot_ranks, fit, height=SMALL)

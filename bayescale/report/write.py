@@ -10,7 +10,6 @@ from typing import Any
 
 from bayescale.errors import OutputError
 from bayescale.inference import save_fit
-from bayescale.report.figures import draw_figures
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.page import render_page
 from bayescale.report.words import three_answers
@@ -25,7 +24,7 @@ def write_report(study: Study, out: str | Path = "report") -> Path:
     Parameters
     ----------
     study : Study
-        From `run_study`.
+        From `bayescale.study`.
     out : str or Path
         The folder. An earlier report there is replaced; anything else is left alone and refused.
 
@@ -39,6 +38,8 @@ def write_report(study: Study, out: str | Path = "report") -> Path:
     OutputError
         If the folder holds other things, or cannot be written.
     """
+    from bayescale.report.figures import draw_figures  # matplotlib is loaded when a page is drawn
+
     out = Path(out).resolve()
     check_writable(out)
     numbers = collect_numbers(study)
@@ -59,7 +60,7 @@ def write_report(study: Study, out: str | Path = "report") -> Path:
         (made / ANSWERS).write_text(text + "\n", encoding="utf-8")
         (made / PAGE).write_text(render_page(numbers, answers, plates), encoding="utf-8")
         made.chmod(0o755)
-        _swap(made, out)
+        _swap_folders(made, out)
     except OSError as error:
         raise OutputError(f"cannot write {out}: {error.strerror or error}.") from None
     finally:
@@ -72,7 +73,7 @@ def answers_dict(numbers: Numbers, answers: "list[Any]") -> Mapping[str, Any]:
     return {"answers": {answer.key: answer.to_dict() for answer in answers}, **numbers}
 
 
-def _swap(made: Path, out: Path) -> None:
+def _swap_folders(made: Path, out: Path) -> None:
     """Put the finished folder in its place; what was there comes back if that fails."""
     if not out.exists():
         made.rename(out)

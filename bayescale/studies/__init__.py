@@ -1,8 +1,13 @@
-"""The whole job: from a run log to three answers."""
+"""The whole job: from a run log to three answers, and the first of them alone."""
 
-from bayescale.studies.study import Study, run_study
+from bayescale.studies.forecast import forecast
+from bayescale.studies.stack import Stack, stack_forms
+from bayescale.studies.study import Study, study
 
 __all__ = [
+    "Stack",
     "Study",
-    "run_study",
+    "forecast",
+    "stack_forms",
+    "study",
 ]

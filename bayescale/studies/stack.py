@@ -1,4 +1,4 @@
-"""The first answer: several forms stacked, tested on the user's own runs, checked and graded."""
+"""Several forms stacked: fitted, tested on the user's own runs, checked and graded."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -13,15 +13,19 @@ from bayescale.cards import Card
 from bayescale.errors import BayescaleError, UnconvergedError
 from bayescale.forms import (
     FACTORS,
+    Skipped,
     check_question,
-    forecast,
-    forecast_fits,
+    fit_forms,
     forms_for,
     held_out,
+    keep_quotable,
+    mix_forms,
+    pack_skipped,
     rehearse,
     rungs,
+    unpack_skipped,
 )
-from bayescale.inference import verdict
+from bayescale.forms.forms_for import Forms, keep_forms
 from bayescale.posterior import Posterior
 from bayescale.trust import Grade, check_predictive, grade, influence, prior_sensitivity
 from bayescale.trust.headline import headline
@@ -31,7 +35,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Stack:
-    """What several forms say together, and how far that can be believed.
+    """What several forms predict together, and how far that can be believed.
 
     Attributes
     ----------
@@ -40,17 +44,18 @@ class Stack:
     fits : dict of str to xarray.DataTree
         Posteriors by form, those whose prediction may be quoted.
     far : xarray.Dataset
-        `forecast` at the question; of several points, the farthest is the one that is checked and graded.
+        `mix_forms` at the question.
     path : xarray.Dataset or None
-        `forecast` at rising compute, for the picture.
+        `mix_forms` at rising compute, for the picture.
     held : xarray.Dataset
         The same way to predict, tested on the largest of these runs: what `backtest` returns.
     grades : dict of str to Grade
-        By family.
+        By family, at the farthest point of the question.
     sensitivity, moved, checked : xarray.Dataset or None
-        `prior_sensitivity`, `influence` and `check_predictive` of the form with the largest weight.
+        `prior_sensitivity`, `influence` and `check_predictive` of the form with the largest weight, the first two at
+        the farthest point of the question.
     not_checked : tuple of str
-        Which of these could not be had, and why.
+        Which of the three could not be had, and why.
     """
 
     asked: tuple[str, ...]
@@ -76,9 +81,11 @@ def stack_forms(
     *,
     at: str | None = None,
     grid: "Sequence[float] | np.ndarray | None" = None,
-    forms: "Iterable[str | Path | Card] | None" = None,
+    forms: "Forms | Iterable[str | Path | Card] | str | Path | Card | None" = None,
     seed: int,
     say: Say,
+    fits: dict[str, xr.DataTree] | None = None,
+    rehearsed: xr.Dataset | None = None,
 ) -> Stack:
     """Fit every form once to all runs and once below each cut-off, and answer, test, check and grade from that.
 
@@ -87,17 +94,19 @@ def stack_forms(
     runs : xarray.Dataset
         Validated runs.
     asked : mapping of str
-        The question as `forecast` takes it; of several points, the farthest is the one that is checked and graded.
+        The question as `mix_forms` takes it; of several points, the farthest is the one that is checked.
     at : str, optional
         The one point of a report, as the user asked it.
     grid : sequence of float, optional
         Computes to draw the forecast along.
-    forms : iterable of str, path or Card, optional
-        The forms; by default those of `forecast`.
+    forms : mapping, iterable of str, path or Card, or one of them, optional
+        The forms as `mix_forms` takes them; by default the shipped ones.
     seed : int
         Seed of everything that draws.
     say : callable
         Called with a line at each step.
+    fits, rehearsed : optional
+        From `fit_forms` and `rehearse`, to ask again without sampling again.
 
     Returns
     -------
@@ -108,20 +117,19 @@ def stack_forms(
     BayescaleError
         If no form gave a posterior that may be quoted, or the question is not understood.
     """
-    forms = None if forms is None else list(forms)
+    forms = keep_forms(forms)
     cards, prior = forms_for(runs, forms)
     check_question(runs, cards.values(), **asked)
-    failed: list[str] = []
-    every = forecast_fits(runs, cards, asked, seed=seed, skipped=failed, progress=say)
-    fits = {name: fit for name, fit in every.items() if verdict(fit).passed}
-    failed += [f"{name}: {verdict(fit).sentence}" for name, fit in every.items() if name not in fits]
-    if not fits:
-        raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + "\n  ".join(failed))
-    rehearsed = rehearse(runs, [cards[name] for name in fits], rungs(cards.values()), seed=seed, progress=say)
+    skipped: list[Skipped] = []
+    if fits is None:
+        fits = fit_forms(runs, cards, asked, seed=seed, skipped=skipped, progress=say)
+    fits = keep_quotable(fits, skipped)
+    if rehearsed is None:
+        rehearsed = rehearse(runs, [cards[name] for name in fits], rungs(cards.values()), seed=seed, progress=say)
     say("stacking the forms, testing and checking the answer")
-    far = forecast(runs, **asked, models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
-    far.attrs["skipped"] = "\n".join(filter(None, [*failed, far.attrs["skipped"]]))
-    # Of a form whose posterior may be quoted, the prediction this far out may still not.
+    far = mix_forms(runs, **asked, models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
+    far.attrs |= pack_skipped([*skipped, *unpack_skipped(far)])
+    # A form's prediction this far out may not be quotable although its posterior is.
     names = [str(name) for name in far["form"].values]
     fits, rehearsed = {name: fits[name] for name in names}, rehearsed.sel(form=names)
     prior = {name: prior[name] for name in names}
@@ -129,18 +137,18 @@ def stack_forms(
     path = None
     if grid is not None:
         with suppress(UnconvergedError):  # a number that may be quoted is not kept back for want of a picture
-            path = forecast(runs, list(grid), models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
-    return _checked(Stack(tuple(cards), fits, far, path, held, {}), at, seed)
+            path = mix_forms(runs, list(grid), models=forms, seed=seed, fits=fits, rehearsed=rehearsed)
+    return check_stack(Stack(tuple(cards), fits, far, path, held, {}), at, seed)
 
 
-def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
+def check_stack(stack: Stack, at: str | None, seed: int) -> Stack:
     """Return the stack with its grades and the checks of the form that weighs most, at the farthest point asked."""
     fit, name, response = stack.fits[stack.leading], stack.leading, Posterior(stack.fits[stack.leading]).response
     far = stack.far.isel(point=[farthest(stack.far)])
     place = at or f"{10 ** float(far['decades_beyond'].max()):.4g}x"
-    # Of the run that was asked about, at its own N and D: not at the split that this form would recommend.
+    # The checks are of the run in question at its own N and D, and not at the split that this form recommends.
     asked = far.sel(form=name).isel(point=0).reset_coords(drop=True)
-    said = asked[f"form_{response}"].assign_attrs(
+    predicted = asked[f"form_{response}"].assign_attrs(
         long_name=f"{response} at {place} by {name}", units=stack.far.attrs["loss_unit"]
     )
     expected = asked[f"form_expected_{response}"].assign_attrs(long_name=f"expected {response} at {place}")
@@ -153,8 +161,8 @@ def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
             missing.append(f"{what}: {error}")
             return None
 
-    sensitivity = attempt("prior sensitivity", lambda: prior_sensitivity(fit, _numbers(fit, expected, at)))
-    moved = attempt("single runs", lambda: influence(fit, answer=said))
+    sensitivity = attempt("prior sensitivity", lambda: prior_sensitivity(fit, _leading_numbers(fit, expected, at)))
+    moved = attempt("single runs", lambda: influence(fit, answer=predicted))
     checked = attempt("check of the runs", lambda: check_predictive(fit, seed=seed))
     grades = {
         family: grade(far, stack.held, sensitivity, family=family if "family" in far.dims else None)
@@ -165,17 +173,17 @@ def _checked(stack: Stack, at: str | None, seed: int) -> Stack:
     )
 
 
-def _numbers(fit: xr.DataTree, expected: xr.DataArray, at: str | None) -> dict[str, xr.DataArray]:
+def _leading_numbers(fit: xr.DataTree, expected: xr.DataArray, at: str | None) -> dict[str, xr.DataArray]:
     """Return what is expected where it was asked and, in a report, the other numbers that one leads with."""
     response = Posterior(fit).response
     if at is None:
         return {f"expected_{response}": expected}
     known = headline(fit, at).drop_vars(response)
-    mine = expected.assign_attrs(known[f"expected_{response}"].attrs)
-    return {**{str(name): values for name, values in known.items()}, f"expected_{response}": mine}
+    expected = expected.assign_attrs(known[f"expected_{response}"].attrs)
+    return {**{str(name): values for name, values in known.items()}, f"expected_{response}": expected}
 
 
 def farthest(far: xr.Dataset) -> int:
-    """Return which point of a forecast lies farthest beyond the runs, the last of those alike."""
+    """Return which point of a forecast lies farthest beyond the runs; the last one where several are as far."""
     beyond = far["decades_beyond"].values
     return int(np.flatnonzero(beyond == beyond.max())[-1])

@@ -1,4 +1,4 @@
-"""The main job: everything that the report shows, computed once and kept together."""
+"""The whole job: all that the report shows, computed once and kept together."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -13,6 +13,7 @@ from bayescale.cards import Card, load_card
 from bayescale.design import identifiability, unidentified
 from bayescale.errors import BayescaleError, QuestionError, UnconvergedError
 from bayescale.forms import FORECAST, backtest, check_question, compare, forms_for
+from bayescale.forms.forms_for import Forms, keep_forms
 from bayescale.inference import fit, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.numbers import parse_compute
@@ -21,7 +22,7 @@ from bayescale.studies.stack import Stack, stack_forms
 from bayescale.trust import prior_sensitivity
 
 FRONTIER_POINTS = 25
-# Two cut-offs tell which of the two plain forms predicts larger runs; the forecast is tested at more.
+# The plain forms are tested at two cut-offs, which tell which one predicts larger runs. The forecast is tested at more.
 PLAIN_FACTORS = (10.0, 100.0)
 # The IsoFLOP view: budgets as multiples of the largest run, and how far N goes either way from its optimum.
 BUDGETS = (0.01, 0.1, 1.0)
@@ -30,7 +31,7 @@ SIZES_EACH_WAY, REACH = 10, 25.0
 
 @dataclass(frozen=True)
 class Study:
-    """The results of one report; mappings are by plain model, of those that may be quoted the first first.
+    """The results of the whole job. Mappings are by plain model and hold those that may be quoted.
 
     Attributes
     ----------
@@ -88,12 +89,12 @@ class Study:
 
     @property
     def model(self) -> str:
-        """The first of the two plain models: one that may be quoted, where either may."""
+        """The first of the two plain models; one that may be quoted comes before one that may not."""
         return [*self.fits, *self.not_quoted][0]
 
     @property
     def against(self) -> str:
-        """The plain model that it is held against."""
+        """The other plain model, against which ``model`` is held."""
         return [*self.fits, *self.not_quoted][1]
 
     @property
@@ -107,31 +108,55 @@ class Study:
         return Posterior(next(iter(self.every_fit.values()))).families
 
     def truth_of(self, family: str | None) -> float | None:
-        """Return the known entropy rate of a family, of the only one for None, where there is one."""
+        """Return the known entropy rate of a family, where there is one; None stands for the only family."""
         return self.truth.get(family or self.families[0])
 
+    def save(self, out: str | Path = "report") -> Path:
+        """Write the page with its figures, the posteriors and ``answers.json`` into a folder.
 
-def run_study(
+        Parameters
+        ----------
+        out : str or Path
+            The folder. An earlier report there is replaced; anything else is left alone and refused.
+
+        Returns
+        -------
+        Path
+            The page, ``index.html``.
+
+        Raises
+        ------
+        OutputError
+            If the folder holds other things, or cannot be written.
+        """
+        from bayescale.report.write import write_report  # the page stands to the right of a study
+
+        return write_report(self, out)
+
+
+def study(
     runs: xr.Dataset,
+    at: str = "100x",
     *,
     model: "str | Path | Card" = "chinchilla",
     against: "str | Path | Card" = "kaplan",
-    at: str = "100x",
-    forms: "Iterable[str | Path | Card] | None" = None,
+    forms: "Forms | Iterable[str | Path | Card] | str | Path | Card | None" = None,
     seed: int = SEED,
     progress: Callable[[str], None] | None = None,
 ) -> Study:
-    """Stack the forms for the first question, fit both plain models for the other two, and answer all three.
+    """Do the whole job: how low at larger compute, which form and split, and how low it can go at all.
+
+    The first answer is that of several forms stacked, as `forecast` gives it. The other two are by two plain models.
 
     Parameters
     ----------
     runs : xarray.Dataset
         Validated runs.
-    model, against : str, path or Card
-        The two plain models that are held against each other.
     at : str
         Compute to extrapolate to: a multiple of the largest run, or FLOP.
-    forms : iterable of str, path or Card, optional
+    model, against : str, path or Card
+        The two plain models that are held against each other.
+    forms : mapping of str to float, or iterable of str, path or Card, or one of them, optional
         The forms that the first answer stacks; by default those of `forecast`.
     seed : int
         Seed of everything that draws.
@@ -141,7 +166,7 @@ def run_study(
     Returns
     -------
     Study
-        Without what hangs on a plain model whose chains do not agree.
+        Without what hangs on a plain model whose chains do not agree. ``study.save("report")`` writes it as a page.
 
     Raises
     ------
@@ -149,6 +174,12 @@ def run_study(
         If the models or the forms cannot answer a report's questions.
     UnconvergedError
         If nothing may be quoted: neither plain model nor any form.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> study = bs.study(bs.load_shipped("tinylm"), at="100x")               # doctest: +SKIP
+    >>> page = study.save("report")                                          # doctest: +SKIP
     """
     say = progress or (lambda line: None)
     target = parse_compute(at, float(runs["compute"].max()))
@@ -162,8 +193,8 @@ def run_study(
                 f"the report splits a budget between N and D; the model {name!r} takes {', '.join(law.inputs)}. "
                 f"Use `bayescale fit` and ask it what it can tell."
             )
-    forms = None if forms is None else list(forms)
-    # A form that is not understood, or that cannot answer, is refused here, not after minutes.
+    forms = keep_forms(forms)
+    # Forms are checked here, before minutes of sampling.
     stacked, _ = forms_for(runs, forms)
     if forms is not None:
         check_question(runs, stacked.values(), compute=at)
@@ -174,8 +205,8 @@ def run_study(
                     f"Ask it by `bayescale forecast`."
                 )
     design = {name: identifiability(runs, card) for name, card in cards.items()}
-    for name, found in design.items():
-        for sentence in unidentified(found):
+    for name, learned in design.items():
+        for sentence in unidentified(learned):
             say(f"warning: {name}: {sentence}")
     fits, not_quoted = {}, {}
     for name, card in cards.items():

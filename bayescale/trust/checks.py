@@ -2,8 +2,6 @@
 
 import numpy as np
 import xarray as xr
-from arviz_stats.ecdf_utils import ecdf_pit
-from scipy import stats
 
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
@@ -21,15 +19,15 @@ HEADLINE = 0.9
 LAST = 10.0
 EVERY, LARGEST = "all runs", "the largest runs"
 FINE, TOO_FEW, UNEVEN = "fine", "too few runs", "uneven"
-# Of fewer runs than this nothing is said by themselves.
+# A group of fewer runs than this is not judged by itself.
 FEWEST = 8
 # The simultaneous band that a calibrated model's ECDF leaves once in twenty times, and how many samples place it.
 BAND, NULL = 0.95, 1000
 NONE = (np.array([0.0, 1.0]),) * 4
 # A mean of n uniform numbers has this standard deviation, divided by the root of n.
 _UNIFORM_SD = np.sqrt(1 / 12)
-# Where the ECDF leaves its band: a shift by so many standard errors, or a number of runs inside a band that is as
-# improbable as this, is named as what is wrong.
+# Where the ECDF leaves its band, the fault is named: a shift by this many standard errors, or a count of runs inside a
+# band with a probability below the second number.
 CLEAR, CHANCE = 2.0, 0.025
 
 
@@ -92,24 +90,24 @@ def check_predictive(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: b
     loo = leave_one_out(fit, allow_unconverged)
     log_weights = loo.log_weights.sel(run=runs["run"])
     drawn, observed = replicated, seen
-    if noise.of_shares:  # compared as the counts that they may be, so that ties are ties
+    if noise.of_shares:  # counts are compared as counts, as ties matter
         drawn, observed = (noise.observe(values, known).astype(float) for values in (replicated, seen))
-    quantiles = reweighted_quantiles(replicated, log_weights, _limits())
+    quantiles = reweighted_quantiles(replicated, log_weights, _list_limits())
     by_run = {
         "replicated": replicated,
         law.response: seen,
-        "pit": _pit(drawn, observed, xr.zeros_like(log_weights), seed),
-        "loo_pit": _pit(drawn, observed, log_weights, seed),
+        "pit": _compute_pit(drawn, observed, xr.zeros_like(log_weights), seed),
+        "loo_pit": _compute_pit(drawn, observed, log_weights, seed),
         "median": quantiles.sel(quantile=0.5, drop=True),
-        "lower": _ends(quantiles, -1),
-        "upper": _ends(quantiles, 1),
+        "lower": _take_ends(quantiles, -1),
+        "upper": _take_ends(quantiles, 1),
         "pareto_k": loo.pareto_k.sel(run=runs["run"]),
         "reliable": loo.pareto_k.sel(run=runs["run"]) <= loo.good_k,
     }
     out = xr.Dataset({name: value.drop_attrs().reset_coords(drop=True) for name, value in by_run.items()})
     out = out.assign_coords(about_runs(runs, law.inputs))
-    groups = _groups(out, view.families)
-    parts = [_judged(out["loo_pit"].values[which], name, seed) for name, which in groups.items()]
+    groups = _groups(out, Posterior(fit).families)
+    parts = [_judge_group(out["loo_pit"].values[which], name, seed) for name, which in groups.items()]
     judged = xr.concat(parts, dim="group", join="outer").assign_coords(group=list(groups))
     attrs = {"model": fit.attrs["model"], "verdict": quotable, "response": law.response, "good_k": float(loo.good_k)}
     return xr.merge([out, judged]).assign_attrs(
@@ -142,7 +140,9 @@ def replicate(fit: xr.DataTree, seed: int = SEED) -> xr.DataArray:
     return xr.concat(parts, dim="run").sel(run=runs["run"].values)
 
 
-def _pit(drawn: xr.DataArray, observed: xr.DataArray, log_weights: xr.DataArray, seed: int) -> xr.DataArray:
+def _compute_pit(drawn: xr.DataArray, observed: xr.DataArray, log_weights: xr.DataArray, seed: int) -> xr.DataArray:
+    import arviz_stats  # noqa: F401 (registers the accessor azstats)
+
     together = xr.broadcast(drawn.reset_coords(drop=True), observed.reset_coords(drop=True), log_weights)
     values, _ = together[0].azstats.loo_pit(
         y_obs=observed.reset_coords(drop=True), log_weights=together[2], pareto_k=xr.DataArray(0.0), random_state=seed
@@ -150,42 +150,46 @@ def _pit(drawn: xr.DataArray, observed: xr.DataArray, log_weights: xr.DataArray,
     return values.clip(0, 1)
 
 
-def _limits() -> list[float]:
+def _list_limits() -> list[float]:
     return sorted({0.5, *(0.5 + sign * p / 2 for p in PROBS for sign in (-1, 1))})
 
 
-def _ends(quantiles: xr.DataArray, sign: int) -> xr.DataArray:
+def _take_ends(quantiles: xr.DataArray, sign: int) -> xr.DataArray:
     ends = quantiles.sel(quantile=[0.5 + sign * p / 2 for p in PROBS], method="nearest")
     return ends.rename(quantile="prob").assign_coords(prob=list(PROBS))
 
 
 def _groups(checked: xr.Dataset, families: list[str]) -> dict[str, np.ndarray]:
     count = checked.sizes["run"]
-    found = {EVERY: np.ones(count, dtype=bool)}
+    groups = {EVERY: np.ones(count, dtype=bool)}
     if len(families) > 1:
         labels = checked["run_family"].values
-        found |= {name: labels == name for name in families if name in labels}
+        groups |= {name: labels == name for name in families if name in labels}
     if "compute" in checked.coords:
         size = checked["compute"].values
         largest = size >= min(size.max() / LAST, np.sort(size)[-FEWEST])
-        found |= {} if largest.all() else {LARGEST: largest}
-    return found
+        groups |= {} if largest.all() else {LARGEST: largest}
+    return groups
 
 
-def _judged(pit: np.ndarray, name: str, seed: int) -> xr.Dataset:
+def _judge_group(pit: np.ndarray, name: str, seed: int) -> xr.Dataset:
     """Return how evenly the LOO-PIT values of some runs lie between 0 and 1, and what that means in words."""
+    from arviz_stats.ecdf_utils import ecdf_pit
+    from scipy import stats
+
     count = len(pit)
     held = np.array([(np.abs(2 * pit - 1) <= p).sum() for p in PROBS])
     shift = (pit.mean() - 0.5) / _UNIFORM_SD * np.sqrt(count)
     place, ecdf, lower, upper = ecdf_pit(pit, BAND, NULL, rng=np.random.default_rng([seed, 32])) if count > 1 else NONE
     uneven = bool(((ecdf < lower) | (ecdf > upper)).any())
-    found = TOO_FEW if count < FEWEST else _faults(held, count, shift) if uneven else FINE
+    found = TOO_FEW if count < FEWEST else _name_faults(held, count, shift) if uneven else FINE
     inside = f"{held[PROBS.index(HEADLINE)]} of {count} runs lie within their {100 * HEADLINE:g}% bands"
+    fault = _describe_fault(found, float((pit > 0.5).mean()))
     columns = {
         "runs": count,
         "shift": shift,
         "found": found,
-        "sentence": f"{name}: each predicted from the others, {inside}, {_said(found, float((pit > 0.5).mean()))}.",
+        "sentence": f"{name}: each predicted from the others, {inside}, {fault}.",
         "coverage": ("prob", held / count),
         "coverage_lower": ("prob", stats.beta.ppf(0.025, held + 0.5, count - held + 0.5)),
         "coverage_upper": ("prob", stats.beta.ppf(0.975, held + 0.5, count - held + 0.5)),
@@ -197,8 +201,10 @@ def _judged(pit: np.ndarray, name: str, seed: int) -> xr.Dataset:
     return xr.Dataset(columns, coords={"prob": list(PROBS), "step": np.arange(len(place))})
 
 
-def _faults(held: np.ndarray, count: int, shift: float) -> str:
+def _name_faults(held: np.ndarray, count: int, shift: float) -> str:
     """Return what is wrong with bands in which the runs lie unevenly."""
+    from scipy import stats
+
     few = [p for p, k in zip(PROBS, held, strict=True) if stats.binom.cdf(k, count, p) < CHANCE]
     many = [p for p, k in zip(PROBS, held, strict=True) if stats.binom.sf(k - 1, count, p) < CHANCE]
     width = {(True, False): "too narrow", (False, True): "too wide", (True, True): "too wide but for a few"}
@@ -207,12 +213,12 @@ def _faults(held: np.ndarray, count: int, shift: float) -> str:
     return " and ".join(text for text in (fault, side) if text) or UNEVEN
 
 
-def _said(found: str, above: float) -> str:
-    if found == TOO_FEW:
+def _describe_fault(fault: str, above: float) -> str:
+    if fault == TOO_FEW:
         return "too few to say more"
-    if found == FINE:
+    if fault == FINE:
         return "and they fall evenly over the predictions"
-    if found == UNEVEN:
+    if fault == UNEVEN:
         return "but they fall unevenly over the predictions"
-    off_centre = "too low" in found or "too high" in found
-    return f"and the bands are {found}" + (f": {above:.0%} of the runs came out above the middle" if off_centre else "")
+    off_centre = "too low" in fault or "too high" in fault
+    return f"and the bands are {fault}" + (f": {above:.0%} of the runs came out above the middle" if off_centre else "")

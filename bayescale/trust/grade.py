@@ -9,23 +9,27 @@ import xarray as xr
 
 from bayescale.answers import response_names
 from bayescale.errors import BayescaleError, QuestionError
-from bayescale.forms.rehearse import OF_CUT
+from bayescale.forms import unpack_skipped
 from bayescale.trust.record import Level, record_of, worst_of
 from bayescale.trust.sensitivity import prior_sensitivity
 
-# Decades of compute beyond the largest run: one is a step that people take, two is what the backtests were made for.
-NEAR, FAR = 1.0, 2.05
+# Decades of compute beyond the largest run. One is a step that people take. Two, 100x, is how far the benchmark on
+# public runs reaches. Three is a step beyond it, and beyond four there is no record that a grade could rest on. A
+# twentieth of a decade is left for rounding.
+NEAR, FAR, VERY_FAR, NO_RECORD = 1.0, 2.05, 3.05, 4.05
+# What a grade is called that is no letter; it sorts after all letters.
+NO_LETTER = "none"
 FLOOR = "irreducible_loss"
-# A family whose runs end so many decades below the largest of all is told how far its own end.
+# A family whose runs end this many decades below the largest run of all is told its own distance.
 FARTHER = 0.05
-# Share of the variance of all that the forms say, each as it is, that lies between them.
+# The share of the variance of the forms' predictions that lies between the forms.
 AGREE, DISAGREE = 0.25, 0.5
-# A form with more of the weight than this speaks alone.
+# A form with a larger weight than this speaks alone.
 COLLAPSED = 0.95
 
 
 class Part(NamedTuple):
-    """One thing that was asked: its name, how it came out, and why in one sentence."""
+    """One of the five questions: its name, the level of the answer, and the reason in one sentence."""
 
     name: str
     level: Level
@@ -36,7 +40,8 @@ class Grade(NamedTuple):
     """A letter from A (believe it) to D (do not stake money on it), and the parts that it is made of.
 
     A: all good. B: nothing poor, at most two fair. C: at most one poor. D: more, or chains that do not agree, or bands
-    that failed on these very runs.
+    that failed on these very runs, or a number more than three decades beyond the runs. More than four decades beyond
+    them there is no letter, and ``letter`` is ``"none"``.
     """
 
     letter: str
@@ -44,7 +49,7 @@ class Grade(NamedTuple):
 
     @property
     def sentence(self) -> str:
-        """What keeps the grade from being better, worst first; or that nothing does."""
+        """The reasons against a better grade, the worst first."""
         worst = [part.sentence for level in ("poor", "fair") for part in self.parts if part.level == level]
         return f"{self.letter}: {'; '.join(worst)}" if worst else f"{self.letter}: nothing speaks against it"
 
@@ -59,7 +64,13 @@ def grade(
 ) -> Grade:
     """Grade an extrapolated number: convergence, distance, backtest on these runs, agreement of forms, priors.
 
+    A grade falls with distance and ends. The distance is good up to one decade of compute beyond the largest run, fair
+    up to two, which the benchmark on public runs covers, and poor beyond. More than three decades beyond the runs the
+    letter is D at best. More than four decades beyond them there is none: no public record says whether such numbers
+    come true. The limits are the same for a law in another quantity than compute, in decades of that quantity.
+
     An irreducible loss lies farther than any compute: its distance is poor, and the farthest test is the nearest to it.
+    It keeps a letter, as it is no prediction of a run.
 
     Parameters
     ----------
@@ -78,7 +89,8 @@ def grade(
     Returns
     -------
     Grade
-        ``letter``, ``parts`` (each with ``name``, ``level`` good, fair or poor, and ``sentence``) and ``sentence``.
+        ``letter`` from A to D, or ``"none"`` where the number lies beyond any record; ``parts`` (each with ``name``,
+        ``level`` good, fair or poor, and ``sentence``) and ``sentence``.
 
     Raises
     ------
@@ -93,7 +105,7 @@ def grade(
     >>> grade(far).letter
     'C'
     """
-    name = _graded(answer)
+    name = _name_number(answer)
     if not name or (name != FLOOR and "decades_beyond" not in answer.coords):
         raise QuestionError(
             "a grade is of an extrapolated number: give what forecast, extrapolate, optimal_split or irreducible_loss "
@@ -101,38 +113,44 @@ def grade(
         )
     if was_put_in(answer):
         raise QuestionError(f"this irreducible loss was not learned, so it has no grade: {answer.attrs['warning']}")
-    one = answer.isel(point=point, missing_dims="ignore")
-    if "family" in one.dims:
+    number = answer.isel(point=point, missing_dims="ignore")
+    if "family" in number.dims:
         if family is None:
-            raise QuestionError(f"say which family: {', '.join(map(str, one['family'].values))}.")
-        one = one.sel(family=family)
+            raise QuestionError(f"say which family: {', '.join(map(str, number['family'].values))}.")
+        number = number.sel(family=family)
     # A family's own runs may end long before the largest of all.
-    own = "family_decades_beyond" in one.coords
-    beyond = np.inf if name == FLOOR else one["family_decades_beyond" if own else "decades_beyond"].values.max()
-    parts = tuple(_parts(one, beyond, held, sensitivity, family))
-    levels = [part.level for part in parts]
+    own = "family_decades_beyond" in number.coords
+    beyond = np.inf if name == FLOOR else number["family_decades_beyond" if own else "decades_beyond"].values.max()
+    parts = tuple(_list_parts(number, beyond, held, sensitivity, family))
+    return Grade(_letter_of([part.level for part in parts], beyond), parts)
+
+
+def _letter_of(levels: list[Level], beyond: float) -> str:
+    if np.isfinite(beyond) and beyond > NO_RECORD:
+        return NO_LETTER
     poor, fair = levels.count("poor"), levels.count("fair")
-    if poor > 1 or "poor" in (parts[0].level, parts[2].level):
-        return Grade("D", parts)
+    too_far = np.isfinite(beyond) and beyond > VERY_FAR
+    if poor > 1 or "poor" in (levels[0], levels[2]) or too_far:
+        return "D"
     if poor or fair > 2:
-        return Grade("C", parts)
-    return Grade("B" if fair else "A", parts)
+        return "C"
+    return "B" if fair else "A"
 
 
-def _parts(
-    one: xr.Dataset, beyond: float, held: xr.Dataset | None, sensitivity: xr.Dataset | None, family: str | None
+def _list_parts(
+    number: xr.Dataset, beyond: float, held: xr.Dataset | None, sensitivity: xr.Dataset | None, family: str | None
 ) -> Iterator[Part]:
-    yield _convergence(one)
-    yield _distance(one, beyond)
-    yield _backtest(beyond, held, family)
-    yield _agreement(one)
-    if "identified" in one and not bool(one["identified"]):
+    yield _judge_convergence(number)
+    yield _judge_distance(number, beyond)
+    yield _judge_backtest(beyond, held, family)
+    yield _judge_agreement(number)
+    if "identified" in number and not bool(number["identified"]):
         yield Part("priors", "poor", "the runs do not identify it: most of its band is the prior's")
     else:
-        yield _priors(sensitivity, family, _graded(one))
+        yield _judge_priors(sensitivity, family, _name_number(number))
 
 
-def _graded(answer: xr.Dataset) -> str:
+def _name_number(answer: xr.Dataset) -> str:
     """Return the name of the number that a grade is of: what is expected, the best N, the floor; empty for others."""
     expected = [name for name in response_names(answer)[:1] if name in answer]
     if expected:
@@ -142,7 +160,7 @@ def _graded(answer: xr.Dataset) -> str:
 
 def was_put_in(answer: xr.Dataset) -> bool:
     """Return whether an answer is an irreducible loss that the law or the card holds, whatever the runs say."""
-    return _graded(answer) == FLOOR and bool((answer[FLOOR] == answer[FLOOR][{"chain": 0, "draw": 0}]).all())
+    return _name_number(answer) == FLOOR and bool((answer[FLOOR] == answer[FLOOR][{"chain": 0, "draw": 0}]).all())
 
 
 def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grade:
@@ -174,72 +192,74 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
     >>> grade_alone(fit, bs.optimal_split(fit, "100x", family="english")).parts[-1].sentence
     'it leans on the prior of E'
     """
-    name, sensitivity = _graded(answer), None
+    name, sensitivity = _name_number(answer), None
     # The posterior of a family that was not seen has no runs to hold against the priors.
     if name and "log_likelihood" in fit:
         here = answer[name].isel(point=point, missing_dims="ignore")
-        # A number is graded although nobody can say how far it leans: the grade then says that.
+        # Where the check fails, the grade says that the leaning is not known.
         with contextlib.suppress(BayescaleError):
             sensitivity = prior_sensitivity(fit, {name: here}, allow_unconverged=True)
     return grade(answer, sensitivity=sensitivity, point=point)
 
 
-def _convergence(one: xr.Dataset) -> Part:
-    if one.attrs["verdict"] != "converged":
+def _judge_convergence(number: xr.Dataset) -> Part:
+    if number.attrs["verdict"] != "converged":
         return Part("convergence", "poor", "the chains did not agree")
-    if "forms" not in one.attrs:
+    forms = number.sizes.get("form", 0)
+    if not forms:
         return Part("convergence", "good", "the fit converged")
-    forms = one.attrs["forms"].count(",") + 1
-    # A rehearsal that could not be had is no form that failed.
-    if any(line and not OF_CUT.match(line) for line in one.attrs["skipped"].split("\n")):
+    # A form that was skipped at one cut-off only was fitted to all runs.
+    if any(record.factor is None for record in unpack_skipped(number)):
         return Part("convergence", "fair", f"some forms could not be fitted and were left out, {forms} remain")
     return Part("convergence", "good", f"all {forms} forms converged")
 
 
-def _distance(one: xr.Dataset, beyond: float) -> Part:
+def _judge_distance(number: xr.Dataset, beyond: float) -> Part:
     if np.isinf(beyond):
         return Part("distance", "poor", "no compute reaches it")
-    what = f"it lies {beyond:.1f} decades of {one.attrs.get('distance_in', 'compute')} beyond the largest run"
-    what += " of its family" if beyond > float(np.max(one["decades_beyond"].values)) + FARTHER else ""
+    what = f"it lies {beyond:.1f} decades of {number.attrs.get('distance_in', 'compute')} beyond the largest run"
+    what += " of its family" if beyond > float(np.max(number["decades_beyond"].values)) + FARTHER else ""
+    if beyond > NO_RECORD:
+        what += f", farther than any public record of such predictions (at most {NO_RECORD:.0f} decades are graded)"
     if beyond <= NEAR:
         return Part("distance", "good", what if beyond > 0 else "it lies within the runs")
     return Part("distance", "fair" if beyond <= FAR else "poor", what)
 
 
-def _backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Part:
-    """Judge the family that is asked about, or each of them and let the worst decide."""
+def _judge_backtest(beyond: float, held: xr.Dataset | None, family: str | None) -> Part:
+    """Judge the bands of the family in question or, without one, of every family; the worst decides."""
     if held is None:
         return Part("backtest", "fair", "such bands were not tested on these runs")
     names = [family] if family or "family" not in held.coords else [None, *np.unique(held["family"].values)]
-    found = worst_of(record_of(held, beyond, name) for name in names)
-    return Part("backtest", found.level, found.sentence)
+    record = worst_of(record_of(held, beyond, name) for name in names)
+    return Part("backtest", record.level, record.sentence)
 
 
-def _agreement(one: xr.Dataset) -> Part:
-    if "disagreement" not in one:
+def _judge_agreement(number: xr.Dataset) -> Part:
+    if "disagreement" not in number:
         return Part("agreement", "fair", "one form was asked: whether others agree is not known")
-    if one.attrs.get("forms", ",").count(",") == 0:
+    if number.sizes.get("form") == 1:
         return Part("agreement", "fair", "one form remains: whether others agree is not known")
-    if "weight" in one and float(one["weight"].max()) > COLLAPSED:
-        name = str(one["weight"].idxmax().item())
-        text = f"{name} has {float(one['weight'].max()):.0%} of the weight: that others agree counts for little"
+    if "weight" in number and float(number["weight"].max()) > COLLAPSED:
+        name = str(number["weight"].idxmax().item())
+        text = f"{name} has {float(number['weight'].max()):.0%} of the weight: that others agree counts for little"
         return Part("agreement", "fair", text)
-    share = float(np.max(one["disagreement"].values))
+    share = float(np.max(number["disagreement"].values))
     text = f"{share:.0%} of the variance of what the forms say is between them"
     return Part("agreement", "good" if share < AGREE else "fair" if share < DISAGREE else "poor", text)
 
 
-def _priors(sensitivity: xr.Dataset | None, family: str | None, name: str) -> Part:
+def _judge_priors(sensitivity: xr.Dataset | None, family: str | None, name: str) -> Part:
     if sensitivity is None:
         return Part("priors", "fair", "how far it leans on the priors was not asked")
-    mine = sensitivity["quantity"].values == name
+    asked = sensitivity["quantity"].values == name
     if family is not None and "family" in sensitivity.coords:
-        mine &= np.isin(sensitivity["family"].values, [family, ""])
-    if not mine.any():
+        asked &= np.isin(sensitivity["family"].values, [family, ""])
+    if not asked.any():
         return Part("priors", "fair", "how far it leans on the priors was not asked")
-    found = sensitivity.isel(answer=int(np.flatnonzero(mine)[0]))
-    if not bool(found["leans"]):
+    leaning = sensitivity.isel(answer=int(np.flatnonzero(asked)[0]))
+    if not bool(leaning["leans"]):
         return Part("priors", "good", "the runs outweigh the priors")
-    text = f"it leans on the prior of {found['leans_on'].item()}"
-    weak = str(found["diagnosis"].item()) == "the prior outweighs the runs"
+    text = f"it leans on the prior of {leaning['leans_on'].item()}"
+    weak = str(leaning["diagnosis"].item()) == "the prior outweighs the runs"
     return Part("priors", "poor" if weak else "fair", text)

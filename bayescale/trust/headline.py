@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import arviz as az
 import numpy as np
 import xarray as xr
 
@@ -17,7 +16,7 @@ from bayescale.laws.inputs import POINT
 from bayescale.numbers import is_multiple
 from bayescale.posterior import Posterior
 
-# A budget decides these; all else that a law takes is held at the largest that the runs had.
+# These follow from a budget. All other inputs of a law are held at the largest values of the runs.
 _OF_THE_BUDGET = ("params", "tokens", "compute", "step")
 LARGEST = "1x"
 
@@ -60,29 +59,29 @@ def headline(
     """
     law = Posterior(fit).law
     asked: dict[str, Any] = {"family": family, "allow_unconverged": allow_unconverged}
-    at = _far(fit, compute)
+    at = _point_of(fit, compute)
     far = extrapolate(fit, at=at, seed=seed, **asked)
-    where = _where(law, compute, far)
+    where = _name_place(law, compute, far)
     response = law.response
-    found = {
+    numbers = {
         f"expected_{response}": far[f"expected_{response}"].assign_attrs(long_name=f"expected {response} {where}"),
         response: far[response].assign_attrs(long_name=f"{response} {where}"),
     }
     if law.has_split:
         others = {name: value for name, value in at.items() if name != "compute"}
         split = optimal_split(fit, compute, at=others, **asked)
-        found["params"] = split["params"].assign_attrs(long_name=f"compute-optimal N {where}")
-        found["a"] = split["a"].assign_attrs(long_name="exponent a")
+        numbers["params"] = split["params"].assign_attrs(long_name=f"compute-optimal N {where}")
+        numbers["a"] = split["a"].assign_attrs(long_name="exponent a")
     if law.has_floor:
-        found["irreducible_loss"] = irreducible_loss(fit, **asked)["irreducible_loss"]
-    single = {name: values.isel({POINT: 0}) if POINT in values.dims else values for name, values in found.items()}
+        numbers["irreducible_loss"] = irreducible_loss(fit, **asked)["irreducible_loss"]
+    single = {name: values.isel({POINT: 0}) if POINT in values.dims else values for name, values in numbers.items()}
     out = xr.Dataset({name: values.reset_coords(drop=True) for name, values in single.items()})
     beyond = float(far["decades_beyond"].values.ravel()[0])
     return out.transpose("chain", "draw", ...).assign_attrs(far.attrs | {"where": where, "decades_beyond": beyond})
 
 
-def _far(fit: xr.DataTree, compute: Any) -> dict[str, Any]:
-    """Return all that the law has to be told, by column."""
+def _point_of(fit: xr.DataTree, compute: Any) -> dict[str, Any]:
+    """Return the value of each input of the law, by column."""
     law = Posterior(fit).law
     if law.has_split:
         return {"compute": compute} | {name: LARGEST for name in law.inputs if name not in _OF_THE_BUDGET}
@@ -99,7 +98,7 @@ def _far(fit: xr.DataTree, compute: Any) -> dict[str, Any]:
     return {name: compute}
 
 
-def _where(law: Law, compute: Any, far: xr.Dataset) -> str:
+def _name_place(law: Law, compute: Any, far: xr.Dataset) -> str:
     if law.inputs == ("loss",):
         return "at the lowest loss in the runs"
     if not law.has_split and len(law.inputs) > 1:
@@ -117,6 +116,8 @@ def leave_one_out(fit: xr.DataTree, allow_unconverged: bool = False) -> Any:
     UnconvergedError
         If the posterior may not be quoted.
     """
+    import arviz_stats as az
+
     require_quotable(fit, allow_unconverged)
     with warnings.catch_warnings():
         # Every check says itself which runs have a Pareto k that is too high.
@@ -126,16 +127,18 @@ def leave_one_out(fit: xr.DataTree, allow_unconverged: bool = False) -> Any:
 
 def reweighted_quantiles(draws: xr.DataArray, log_weights: xr.DataArray, probs: Sequence[float]) -> xr.DataArray:
     """Return the quantiles of draws under importance weights, on the dimension ``quantile``."""
-    # An infinite draw of a heavy-tailed noise stays the largest, but can be multiplied by a weight of zero.
+    import arviz_stats  # noqa: F401 (registers the accessor azstats)
+
+    # Infinite draws become the largest finite one, as infinity times a weight of zero is not a number.
     finite = draws.where(xr.ufuncs.isfinite(draws), draws.where(xr.ufuncs.isfinite(draws)).max())
     values, weights = xr.broadcast(finite, log_weights)
-    # ArviZ wants a Pareto k beside weights that are smoothed already; each check judges its own.
-    found, _ = values.azstats.loo_quantile(log_weights=weights, pareto_k=xr.DataArray(0.0), probs=list(probs))
-    return found
+    # ArviZ asks for a Pareto k, although the weights are smoothed already; each check judges Pareto k itself.
+    quantiles, _ = values.azstats.loo_quantile(log_weights=weights, pareto_k=xr.DataArray(0.0), probs=list(probs))
+    return quantiles
 
 
 def about_runs(runs: xr.Dataset, inputs: tuple[str, ...]) -> dict[str, Any]:
-    """Return what says which run it is: its row, its family and what was put into it."""
+    """Return the coordinates that identify the runs: row, family and inputs."""
     wanted = dict.fromkeys(("row", "params", "tokens", "compute", *inputs))
     labels = runs["family"].values if "family" in runs.coords else np.full(runs.sizes["run"], "")
     return {name: ("run", runs[name].values) for name in wanted if name in runs} | {"run_family": ("run", labels)}

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
@@ -17,10 +16,11 @@ from bayescale.trust.headline import about_runs, headline, leave_one_out, reweig
 
 BAND = {"lower": 0.05, "median": 0.5, "upper": 0.95}
 TOP = 5
-# A shift of half the way from the middle to the end of the 90% band is one that a reader would notice.
+# A shift of half the way from the median to the end of the 90% band is large.
 LARGE = 0.5
-# For normal draws: the error of a median over that of a mean, and a standard deviation over half a 90% band.
-_MEDIAN_OF_HALF_BAND = np.sqrt(np.pi / 2) / stats.norm.ppf(0.95)
+# For normal draws: the error of a median over that of a mean, and a standard deviation over half a 90% band, which is
+# 1.64 of them.
+_MEDIAN_OF_HALF_BAND = np.sqrt(np.pi / 2) / 1.6448536269514722
 
 
 def influence(
@@ -85,7 +85,7 @@ def influence(
     if answer is None:
         known = headline(fit, compute, family=family, seed=seed, allow_unconverged=allow_unconverged)
         answer = known[law.response].assign_attrs(units=Posterior(fit).loss_unit)
-    draws, loo = _one_number(answer, fit), leave_one_out(fit, allow_unconverged)
+    draws, loo = _check_answer(answer, fit), leave_one_out(fit, allow_unconverged)
     log_weights, pareto_k = loo.log_weights.sel(run=runs["run"]), loo.pareto_k.sel(run=runs["run"])
     now = reweighted_quantiles(draws, xr.zeros_like(draws), list(BAND.values()))
     without = reweighted_quantiles(draws, log_weights, list(BAND.values()))
@@ -94,7 +94,7 @@ def influence(
     half = (upper - lower) / 2
     # How far weights that differ from equal ones move the median of independent draws by chance.
     uneven = np.sqrt(((np.exp(log_weights) - 1 / (draws.sizes["chain"] * draws.sizes["draw"])) ** 2).sum(DRAW_DIMS))
-    found = {
+    columns = {
         "shift": shift.sel(quantile=0.5, drop=True),
         "shift_lower": shift.sel(quantile=BAND["lower"], drop=True),
         "shift_upper": shift.sel(quantile=BAND["upper"], drop=True),
@@ -103,16 +103,16 @@ def influence(
         "pareto_k": pareto_k,
         "reliable": pareto_k <= loo.good_k,
     } | {name: now.sel(quantile=q, drop=True) for name, q in BAND.items()}
-    out = xr.Dataset({name: values.reset_coords(drop=True).drop_attrs() for name, values in found.items()})
+    out = xr.Dataset({name: values.reset_coords(drop=True).drop_attrs() for name, values in columns.items()})
     out = out.assign_coords(about_runs(runs, law.inputs)).transpose("run", ...)
     out = out.assign_attrs(model=fit.attrs["model"], verdict=quotable, good_k=float(loo.good_k))
     out = out.assign_attrs(
         answer=draws.attrs.get("long_name", str(draws.name)), units=draws.attrs.get("units", ""), measure=law.inputs[0]
     )
-    return out.assign_attrs(sentence=_sentence(out))
+    return out.assign_attrs(sentence=_describe_influence(out))
 
 
-def _one_number(answer: xr.DataArray, fit: xr.DataTree) -> xr.DataArray:
+def _check_answer(answer: xr.DataArray, fit: xr.DataTree) -> xr.DataArray:
     posterior, kept = fit["posterior"].sizes, (*DRAW_DIMS, "family")
     single = answer.squeeze([dim for dim in answer.dims if answer.sizes[dim] == 1 and dim not in kept])
     drawn = all(single.sizes.get(dim) == posterior[dim] for dim in DRAW_DIMS)
@@ -157,29 +157,29 @@ def most_influential(moved: xr.Dataset, top: int = TOP) -> pd.DataFrame:
     return table.sort_values(["reliable", "size"], ascending=[True, False]).drop(columns="size").head(top)
 
 
-def _sentence(moved: xr.Dataset) -> str:
+def _describe_influence(moved: xr.Dataset) -> str:
     what = f"the {moved.attrs['answer']}"
     table = most_influential(moved, moved.sizes["run"])
     known, lost = table[table["reliable"]], table[~table["reliable"]]
-    said = [_largest(known.iloc[0], what)] if len(known) else []
+    sentences = [_describe_largest(known.iloc[0], what)] if len(known) else []
     if len(lost):
         it, runs = ("it", "run") if len(lost) == 1 else ("them", "runs")
-        named = ", ".join(_name(row) for _, row in lost.head(TOP).iterrows()) + (" ..." if len(lost) > TOP else "")
+        named = ", ".join(_name_run(row) for _, row in lost.head(TOP).iterrows()) + (" ..." if len(lost) > TOP else "")
         high = f"{len(lost)} {runs} with a Pareto k above {moved.attrs['good_k']:.2f}"
-        said.append(f"{high} ({named}): only a fit without {it} says how far {what} would move.")
-    return " ".join(said)
+        sentences.append(f"{high} ({named}): only a fit without {it} says how far {what} would move.")
+    return " ".join(sentences)
 
 
-def _largest(row: pd.Series, what: str) -> str:
+def _describe_largest(row: pd.Series, what: str) -> str:
     whose = f" for {row['answer_family']}" if "answer_family" in row else ""
     way = f"{abs(row['of_band']):.0%} of the way to the edge of its 90% band"
     moves = f"{abs(row['shift']):.2g}% {'higher' if row['shift'] > 0 else 'lower'}{whose}, {way}"
     carried = "Single runs carry" if abs(row["of_band"]) >= LARGE else "No single run carries"
-    return f"{carried} {what}: it would be {moves}, without {_name(row)}, the run that moves it most."
+    return f"{carried} {what}: it would be {moves}, without {_name_run(row)}, the run that moves it most."
 
 
-def _name(row: pd.Series) -> str:
-    """Return which run it is: its name, its family, and what was put into it."""
+def _name_run(row: pd.Series) -> str:
+    """Name a run, with its family and its inputs."""
     parts = [str(row["run_family"])] if row["run_family"] else []
     parts += [
         f"{symbol} {human_number(row[name])}" for name, symbol in (("params", "N"), ("tokens", "D")) if name in row

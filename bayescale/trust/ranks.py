@@ -5,8 +5,6 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats.ecdf_utils import ecdf_pit
-from scipy import stats
 
 from bayescale.trust.sbc import MAX_RHAT
 
@@ -49,11 +47,13 @@ def rank_ecdf(ranks: xr.Dataset, prob: float = BAND, seed: int = 1) -> xr.Datase
     >>> found["outside"].dims, found["covered"].dims
     (('parameter',), ('parameter', 'mass'))
     """
+    from scipy import stats
+
     counts = ranks["rank"].dropna("simulation").transpose("parameter", "simulation")
     jitter = np.random.default_rng([seed, 4]).random(counts.shape)
     place = np.sort((counts.values + jitter) / (ranks.attrs["kept"] + 1), axis=1)
     share, lower, upper = band(place.shape[1], prob)
-    ecdf = np.array([np.searchsorted(one, share, side="right") for one in place]) / place.shape[1]
+    ecdf = np.array([np.searchsorted(places, share, side="right") for places in place]) / place.shape[1]
     columns = {
         "difference": (("parameter", "share"), ecdf - share),
         "lower": ("share", lower - share),
@@ -83,6 +83,8 @@ def band(count: int, prob: float = BAND) -> tuple[np.ndarray, np.ndarray, np.nda
     >>> bool(((lower <= share) & (share <= upper)).all())
     True
     """
+    from arviz_stats.ecdf_utils import ecdf_pit
+
     uniform = (np.arange(count) + 0.5) / count
     share, _, lower, upper = ecdf_pit(uniform, prob, NULL, rng=np.random.default_rng(count))
     return share, lower, upper
@@ -112,14 +114,14 @@ def calibration_table(ranks: xr.Dataset, prob: float = BAND) -> pd.DataFrame:
     >>> calibration_table(calibrate("power", simulations=20))["parameter"].tolist()
     ['loss_x', 'alpha', 'sigma', 'nu', 'log_likelihood']
     """
-    found = rank_ecdf(ranks, prob)
-    covered = {f"covered_{100 * mass:g}": found["covered"].sel(mass=mass).values for mass in found["mass"].values}
+    judged = rank_ecdf(ranks, prob)
+    covered = {f"covered_{100 * mass:g}": judged["covered"].sel(mass=mass).values for mass in judged["mass"].values}
     return pd.DataFrame(
         {
             "card": ranks.attrs["model"],
-            "parameter": found["parameter"].values,
-            "simulations": found["simulations"].item(),
-            **{name: found[name].values for name in ("outside", "distance", "p")},
+            "parameter": judged["parameter"].values,
+            "simulations": judged["simulations"].item(),
+            **{name: judged[name].values for name in ("outside", "distance", "p")},
             **covered,
             "rejected": ranks.attrs["rejected"],
             "retried": int((ranks["tries"] > 1).sum()),

@@ -5,14 +5,11 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import arviz as az
 import numpy as np
 import pandas as pd
-import pymc as pm
 import xarray as xr
-from pymc.pytensorf import find_rng_nodes, reseed_rngs
 
 from bayescale.cards import Card, load_card
 from bayescale.design.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
@@ -28,18 +25,21 @@ from bayescale.modeling.build import ModelData
 from bayescale.runs import read_runs
 from bayescale.runs.checks.sharing import BUDGET, DESIGN
 
+if TYPE_CHECKING:
+    import pymc as pm
+
 SIMULATIONS, RUNS = 200, 40
 CHAINS, TUNE, KEPT = 2, 400, 100
-# A light fit that fails its checks is done again with more care: (target_accept, times the warm-up, draws for each one
+# A light fit that fails its checks is repeated with more care: (target_accept, times the warm-up, draws for each one
 # that is kept).
 CARE = ((0.95, 1, 10), (0.99, 2, 30), (0.998, 4, 60))
 MAX_RHAT = 1.05
 # How far the simulated runs lie from the typical one, in decades either way.
 DECADES = dict.fromkeys(TYPICAL_RUN, 1.5) | {"width": 0.6, "depth": 0.6}
 QUESTIONS = 2000
-# Budgets and runs of one design, of a card whose errors runs share.
+# For cards with shared errors: how many budgets, and how many runs of each design.
 BUDGETS, REPLICATES = 5, 2
-# Draws in a row without a data set that could be fitted, from which on the design is not the card's.
+# After this many draws in a row without a data set that could be fitted, the design does not suit the card.
 MAX_REJECTED = 1000
 FIT = "log_likelihood"
 
@@ -89,18 +89,18 @@ def designed_runs(card: Card, count: int = RUNS, seed: int = 1) -> xr.Dataset:
 
 def _in_groups(card: Card, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the columns of a card with errors that runs share where there are runs that do: budgets, replicates."""
-    found = {name: columns[name] for name in card.get_law().inputs}
-    if BUDGET in card.errors and {"params", "tokens"} <= set(found):
-        logs = np.log10(found["params"] * found["tokens"])
+    grouped = {name: columns[name] for name in card.get_law().inputs}
+    if BUDGET in card.errors and {"params", "tokens"} <= set(grouped):
+        logs = np.log10(grouped["params"] * grouped["tokens"])
         low, high = np.quantile(logs, (0.05, 0.95))
         nearest = low + (high - low) * np.round((BUDGETS - 1) * np.clip((logs - low) / (high - low), 0, 1)) / (
             BUDGETS - 1
         )
-        found["tokens"] = 10.0**nearest / found["params"]
+        grouped["tokens"] = 10.0**nearest / grouped["params"]
     if DESIGN in card.errors:
         first = np.arange(len(next(iter(columns.values())))) // REPLICATES * REPLICATES
-        found = {name: values[first] for name, values in found.items()}
-    return found
+        grouped = {name: values[first] for name, values in grouped.items()}
+    return grouped
 
 
 def calibrate(
@@ -177,7 +177,7 @@ def calibrate(
     runs = label_groups(card, runs)
     compiled, data = compile_for(card, runs)
     draw = _joint(compiled, card, data)
-    # Of its own for each card: what chance puts outside the band would else be outside for all cards alike.
+    # Each card has its own random numbers. With the same ones, chance would put all cards outside the band together.
     key = [seed, zlib.crc32(card.name.encode())]
     rows, rejected = [], 0
     for k in range(start, start + simulations):
@@ -193,7 +193,7 @@ def calibrate(
 
 
 def written(card: Card) -> str:
-    """Return all that a card believes in one line, by which ranks are known to be of this card still."""
+    """Return the card as one line of JSON. A change of it shows that stored ranks are of an older card."""
     content = card.model_dump(mode="json", exclude_none=True)
     if not content["errors"]:
         del content["errors"]
@@ -204,6 +204,9 @@ def _joint(
     compiled: Compiled, card: Card, data: ModelData
 ) -> Callable[[list[int]], tuple[xr.Dataset, np.ndarray, int]]:
     """Return how to draw parameters and data together from the very model that is fitted."""
+    import pymc as pm
+    from pymc.pytensorf import find_rng_nodes, reseed_rngs
+
     model = compiled.model
     pm.set_data(data.arrays, model=model)
     names = [str(variable.name) for variable in model.unobserved_RVs]
@@ -218,7 +221,7 @@ def _joint(
             except ValueError:  # what the law expects has no distribution about it
                 continue
             if _can_be_seen(card, observed):
-                values = {name: _named(model, name, value) for name, value in zip(names, theta, strict=True)}
+                values = {name: _as_posterior(model, name, value) for name, value in zip(names, theta, strict=True)}
                 return xr.Dataset(values), observed, rejected
         raise BayescaleError(
             f"{MAX_REJECTED} draws from the priors of the card {card.name!r} gave no data that runs could have. Look "
@@ -228,7 +231,7 @@ def _joint(
     return draw
 
 
-def _named(model: pm.Model, name: str, value: Any) -> xr.DataArray:
+def _as_posterior(model: "pm.Model", name: str, value: Any) -> xr.DataArray:
     """Return a drawn value as a posterior of one draw."""
     value = np.asarray(value)[None, None]
     dims = model.named_vars_to_dims.get(name) or tuple(f"{name}_dim_{k}" for k in range(value.ndim - 2))
@@ -277,7 +280,7 @@ def _ranked(
     return xr.Dataset(columns).assign(found | {"seconds": time.perf_counter() - start})
 
 
-def _ranked_names(model: pm.Model) -> list[str]:
+def _ranked_names(model: "pm.Model") -> list[str]:
     """Return the names of all that is sampled; of a matrix with constants in it, those of the correlations."""
     names = [str(variable.name) for variable in model.free_RVs]
     return [name.removesuffix(CHOLESKY) + "_correlation" * name.endswith(CHOLESKY) for name in names]
@@ -287,9 +290,9 @@ def _fit_lightly(
     compiled: Compiled, arrays: Mapping[str, np.ndarray], names: list[str], key: list[int]
 ) -> tuple[xr.Dataset | None, dict[str, float]]:
     """Sample until chains agree, move and do not diverge, or the care is at an end; thin what came of it."""
-    posterior, found = None, {"divergences": np.nan, "rhat": np.nan, "ess": np.nan}
+    posterior, diagnostics = None, {"divergences": np.nan, "rhat": np.nan, "ess": np.nan}
     for tries, (target_accept, longer, thin) in enumerate(CARE, start=1):
-        found["tries"] = tries
+        diagnostics["tries"] = tries
         try:
             drawn, stats = sample(
                 compiled,
@@ -304,13 +307,15 @@ def _fit_lightly(
         except SamplingError:
             continue
         posterior = drawn.isel(draw=slice(thin - 1, None, thin))
-        found |= _checks(drawn[names], stats)
-        if found["divergences"] == 0 and found["rhat"] <= MAX_RHAT and found["ess"] >= KEPT:
+        diagnostics |= _measure_chains(drawn[names], stats)
+        if diagnostics["divergences"] == 0 and diagnostics["rhat"] <= MAX_RHAT and diagnostics["ess"] >= KEPT:
             break
-    return posterior, found
+    return posterior, diagnostics
 
 
-def _checks(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:
+def _measure_chains(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:
+    import arviz_stats as az
+
     # A parameter that never moved has no within-chain variance: its R-hat is nan, which fails.
     with np.errstate(divide="ignore", invalid="ignore"):
         rhat, ess = az.rhat(drawn), az.ess(drawn)

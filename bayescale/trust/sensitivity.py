@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import arviz as az
 import numpy as np
 import xarray as xr
 
@@ -92,17 +91,17 @@ def prior_sensitivity(
         # The scatter of one new run is nearly the data's alone, and its tails would hide how far the law's loss moves.
         known = headline(fit, compute, allow_unconverged=allow_unconverged)
         answers = known.drop_vars(Posterior(fit).response)
-    each = _one_by_one(answers, fit)
+    each = _split_answers(answers, fit)
     draws = xr.concat([values.reset_coords(drop=True) for values in each.values()], "answer").drop_attrs()
     draws = draws.transpose("answer", *DRAW_DIMS).assign_coords(answer=list(each))
-    out = xr.merge([_sensitivities(fit, draws, log_prior), _moves(draws, log_prior)])
+    out = xr.merge([_scale_priors(fit, draws, log_prior), _move_priors(draws, log_prior)])
     out = out.assign_coords(
         quantity=("answer", [str(values.name) for values in each.values()]),
         family=("answer", [str(values.attrs["family"]) for values in each.values()]),
         units=("answer", [str(values.attrs.get("units", "")) for values in each.values()]),
         prior_text=("prior", [str(stated[str(name)]) for name in log_prior]),
     )
-    rows = [_judged(out.sel(answer=name)) for name in each]
+    rows = [_judge_answer(out.sel(answer=name)) for name in each]
     for i, name in enumerate(("leans", "leans_on", "diagnosis", "sentence")):
         out[name] = ("answer", [row[i] for row in rows])
     unscaled = ", ".join(name for name in card.all_priors if name not in log_prior)
@@ -114,26 +113,25 @@ def log_priors(fit: xr.DataTree) -> xr.Dataset:
 
     Each on the scale where widening the prior leaves its centre: of the log, the logit or the parameter itself.
     """
-    view = Posterior(fit)
-    card, posterior = view.card, view.draws
-    multiples = model_data(card, view.runs).arrays
-    found = {}
+    card, posterior = Posterior(fit).card, fit["posterior"].to_dataset()
+    multiples = model_data(card, Posterior(fit).runs).arrays
+    densities = {}
     for name, prior in card.all_priors.items():
         if prior.dist not in _CANNOT_BE_SCALED:
             value = posterior[f"{name}_level" if f"{name}_level" in posterior else name]
-            found[name] = _log_density(prior, value / float(multiples[of_name(prior)]) if prior.of else value)
-    spreads = [_log_density(card.spread, posterior[name]) for name in posterior if str(name).endswith("_spread")]
+            densities[name] = _prior_density(prior, value / float(multiples[of_name(prior)]) if prior.of else value)
+    spreads = [_prior_density(card.spread, posterior[name]) for name in posterior if str(name).endswith("_spread")]
     if spreads:
-        found[SPREAD] = xr.concat(spreads, "parameter").sum("parameter")
-    for name, density in found.items():
+        densities[SPREAD] = xr.concat(spreads, "parameter").sum("parameter")
+    for name, density in densities.items():
         if not bool(np.isfinite(density).all()):
             raise QuestionError(
                 f"this posterior has draws of {name} that its prior does not allow; it is of another card."
             )
-    return xr.Dataset(found).drop_attrs()
+    return xr.Dataset(densities).drop_attrs()
 
 
-def _log_density(prior: Prior, value: xr.DataArray) -> xr.DataArray:
+def _prior_density(prior: Prior, value: xr.DataArray) -> xr.DataArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         density = xr.apply_ufunc(prior.scipy.logpdf, value)
         if prior.dist in ("LogNormal", "Gamma", "Beta"):
@@ -143,7 +141,7 @@ def _log_density(prior: Prior, value: xr.DataArray) -> xr.DataArray:
     return density.sum([dim for dim in density.dims if dim not in DRAW_DIMS])
 
 
-def _one_by_one(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.DataTree) -> dict[str, xr.DataArray]:
+def _split_answers(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.DataTree) -> dict[str, xr.DataArray]:
     """Return each number of each family by itself, dims ``(chain, draw)``; what does not vary leans on nothing."""
     out = {}
     sizes = {str(dim): size for dim, size in fit["posterior"].sizes.items() if dim in DRAW_DIMS}
@@ -157,47 +155,53 @@ def _one_by_one(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.Data
             )
         others = [dim for dim in values.dims if dim not in DRAW_DIMS]
         for at in np.ndindex(*(values.sizes[dim] for dim in others)):
-            one = values.isel(dict(zip(others, at, strict=True)))
-            if not float(one.min()) < float(one.max()):
+            number = values.isel(dict(zip(others, at, strict=True)))
+            if not float(number.min()) < float(number.max()):
                 continue
-            where = [str(one[d].item()) if d in one.coords else f"{d} {i}" for d, i in zip(others, at, strict=True)]
+            where = [
+                str(number[d].item()) if d in number.coords else f"{d} {i}" for d, i in zip(others, at, strict=True)
+            ]
             several = [text for dim, text in zip(others, where, strict=True) if values.sizes[dim] > 1]
             label = str(values.attrs.get("long_name", name)) + (f" ({', '.join(several)})" if several else "")
-            family = one["family"].item() if "family" in one.coords else ""
-            out[label] = one.rename(name).assign_attrs(family=family)
+            family = number["family"].item() if "family" in number.coords else ""
+            out[label] = number.rename(name).assign_attrs(family=family)
     if not out:
         raise QuestionError(f"none of {', '.join(map(str, answers))} varies over the draws of this posterior.")
     return out
 
 
-def _sensitivities(fit: xr.DataTree, draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
+def _scale_priors(fit: xr.DataTree, draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
+    import arviz_stats as az
+
     tree = xr.DataTree.from_dict(
         {
-            "posterior": _comparable(draws).to_dataset(name="drawn"),
+            "posterior": _put_on_scale(draws).to_dataset(name="drawn"),
             "log_prior": log_prior,
             "log_likelihood": fit["log_likelihood"].to_dataset(),
         }
     )
-    one = [az.psense(tree, group="prior", group_var_names=[name])["drawn"] for name in log_prior]
+    each_prior = [az.psense(tree, group="prior", group_var_names=[name])["drawn"] for name in log_prior]
     return xr.Dataset(
         {
             "prior_sensitivity": az.psense(tree, group="prior")["drawn"],
             "likelihood_sensitivity": az.psense(tree, group="likelihood")["drawn"],
-            "sensitivity": xr.concat(one, "prior").assign_coords(prior=list(log_prior)),
+            "sensitivity": xr.concat(each_prior, "prior").assign_coords(prior=list(log_prior)),
         }
     )
 
 
-def _comparable(draws: xr.DataArray) -> xr.DataArray:
-    """Return draws on a scale on which they are not all tail."""
+def _put_on_scale(draws: xr.DataArray) -> xr.DataArray:
+    """Return the draws, on the log where they span several decades."""
     draws = draws.where(xr.ufuncs.isfinite(draws), draws.where(xr.ufuncs.isfinite(draws)).max(DRAW_DIMS))
     low, high = (draws.quantile(q, DRAW_DIMS).drop_vars("quantile") for q in (0.05, 0.95))
     wide = (draws.min(DRAW_DIMS) > 0) & (high > ON_THE_LOG * low)
     return xr.where(wide, xr.ufuncs.log(draws.where(wide, 1.0)), draws).transpose(*draws.dims)
 
 
-def _moves(draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
+def _move_priors(draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
     """Return the answers as they are, and with one prior at a time counted half and twice."""
+    import arviz_stats  # noqa: F401 (registers the accessor azstats)
+
     counted = xr.DataArray(list(COUNTED), dims="counted", coords={"counted": list(COUNTED)})
     log_ratio = (counted - 1) * log_prior.to_dataarray("prior")
     log_weights, pareto_k = (-log_ratio).azstats.psislw(dim=list(DRAW_DIMS))
@@ -210,7 +214,7 @@ def _moves(draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(out | {"pareto_k": pareto_k, "reliable": pareto_k <= good})
 
 
-def _judged(row: xr.Dataset) -> tuple[bool, str, str, str]:
+def _judge_answer(row: xr.Dataset) -> tuple[bool, str, str, str]:
     """Return whether one answer leans on the priors, on which most, the diagnosis and the sentence."""
     top = row.isel(prior=int(np.argmax(row["sensitivity"].values)))
     together, alone = float(row["prior_sensitivity"]), float(top["sensitivity"])
@@ -221,18 +225,18 @@ def _judged(row: xr.Dataset) -> tuple[bool, str, str, str]:
         return False, "", FINE, f"The {answer} does not lean on the priors ({strongest} at most)."
     width = float(top["upper"] - top["lower"])
     who = of if alone >= THRESHOLD else f"the priors together, most on {of}"
-    said = f"The {answer} leans on {who} ({strongest}): it is {_band(top, '', width)}"
+    sentence = f"The {answer} leans on {who} ({strongest}): it is {_band_text(top, '', width)}"
     if bool(top["reliable"].all()):
-        wider, narrower = (_band(top.sel(counted=c), "moved_", width) for c in COUNTED)
-        said += f"; with that prior 1.4 times wider {wider}, narrower {narrower}."
+        wider, narrower = (_band_text(top.sel(counted=c), "moved_", width) for c in COUNTED)
+        sentence += f"; with that prior 1.4 times wider {wider}, narrower {narrower}."
     else:
-        said += "; where another prior would take it, only a fit with that prior can say."
+        sentence += "; where another prior would take it, only a fit with that prior can say."
     if float(row["likelihood_sensitivity"]) >= THRESHOLD:
-        return True, name, APART, said
-    return True, name, OUTWEIGHS, said + " The runs hardly move it."
+        return True, name, APART, sentence
+    return True, name, OUTWEIGHS, sentence + " The runs hardly move it."
 
 
-def _band(row: xr.Dataset, which: str, width: float) -> str:
+def _band_text(row: xr.Dataset, which: str, width: float) -> str:
     """Return median and band, with the digits that a band of that width supports."""
     digits = int(np.clip(1 - np.floor(np.log10(max(width, 1e-9))), 0, 6))
     values = [float(row[which + name]) for name in ("median", "lower", "upper")]

@@ -109,7 +109,7 @@ def said(monkeypatch):
         "log_density": (("form", "held_out"), density),
     }
     made = xr.Dataset(values | {"loss": ("held_out", [0.2, 0.3, 0.4, 0.4])}, coords)
-    made = made.assign_attrs(measure="examples", response="loss", largest=1600.0, skipped="")
+    made = made.assign_attrs(measure="examples", response="loss", largest=1600.0)
     monkeypatch.setattr(our_curves, "predictions", lambda curve: made)
     return curve, density
 
@@ -143,7 +143,7 @@ def test_what_a_form_could_not_say_is_missing_and_kept_draws_are_read_again(tmp_
         coords = {"form": [cards[0].name], "factor": ("held_out", [f for f, _ in beyond])}
         said = {"predicted": (("form", "chain", "draw", "held_out"), values)}
         said |= {"log_density": (("form", "held_out"), values[:, 0, 0])}
-        return xr.Dataset(said, coords | {"run": ("held_out", [run for _, run in beyond])}, {"skipped": ""})
+        return xr.Dataset(said, coords | {"run": ("held_out", [run for _, run in beyond])})
 
     monkeypatch.setattr(our_curves, "rehearse", rehearse)
     monkeypatch.setattr(our_curves, "KEPT", tmp_path)

@@ -10,7 +10,7 @@ import bayescale as bs
 from bayescale.cards import load_card
 from bayescale.errors import QuestionError
 from bayescale.forms import compare as loo
-from bayescale.forms import shipped_forms
+from bayescale.forms import shipped_forms, unpack_skipped
 from bayescale.forms.backtest import PROBS
 from bayescale.inference import log_likelihood
 from bayescale.modeling import model_data
@@ -110,10 +110,9 @@ def test_bands_are_nested_about_the_median(held):
 def test_a_factor_that_leaves_too_few_runs_is_skipped_with_its_reason(held):
     _, out, _ = held
     assert set(out["factor"].values) == {10.0, 100.0}
-    skipped = out.attrs["skipped"].splitlines()
-    assert len(skipped) == 1
-    assert skipped[0].startswith("1e+06x: ")
-    assert skipped[0].endswith("runs are that small; it takes 8.")
+    (skipped,) = unpack_skipped(out)
+    assert (skipped.form, skipped.factor) == (None, 1e6)
+    assert skipped.reason.endswith("runs are that small; it takes 8.")
 
 
 def test_bands_hold_about_as_often_as_they_say(held):
@@ -143,7 +142,7 @@ def test_the_crps_lies_between_none_and_the_error(held):
 def test_runs_too_few_for_any_factor_give_an_empty_table():
     out = bs.backtest(simulated_runs(sizes=3, ratios=2), "chinchilla", factor=1000)
     assert out.sizes["held_out"] == 0
-    assert "1000x: " in out.attrs["skipped"]
+    assert [record.factor for record in unpack_skipped(out)] == [1000.0]
     assert len(bs.score(out)) == 0
 
 
@@ -154,7 +153,7 @@ def test_a_backtest_is_of_the_forecast_unless_told():
     assert out["form"].values.tolist() == list(shipped_forms())
     assert out["weight"].sizes == {"held_out": 0, "form": 5}
     # What nine runs cannot identify is left out and said so; the rest is asked.
-    assert "farseer" in out.attrs["skipped"]
+    assert "farseer+drift" in [record.form for record in unpack_skipped(out)]
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.5, [10, -1], np.nan])

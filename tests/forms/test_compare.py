@@ -6,7 +6,7 @@ from pinned import BESIROGLU, FAILED, KAPLAN, pinned_fit
 
 import bayescale as bs
 from bayescale.errors import QuestionError, UnconvergedError
-from bayescale.forms.compare import _Refit
+from bayescale.forms.compare import _make_refitter
 
 
 def pair(sha="s"):
@@ -79,7 +79,7 @@ def test_of_learning_curves_whole_runs_are_left_out():
     fits = {str(seed): pinned_curves(simulated_curves(), seed=seed) for seed in (1, 2)}
     table = bs.compare(fits, refit=False)
     assert table.attrs["runs"] == table.sizes["run"] == 14
-    refit = _Refit(fits["1"], seed=1)
+    refit = _make_refitter(fits["1"], seed=1)
     kept, left_out = refit.sel_observations(np.array([3]))
     assert set(left_out["of_run"].values) == {"r03"}
     assert left_out.sizes["run"] > 3

@@ -11,7 +11,18 @@ from pinned import BESIROGLU, FAILED, KAPLAN, ROUNDED, pinned_fit, simulated_run
 import bayescale as bs
 from bayescale.cards import load_card
 from bayescale.errors import CardError, QuestionError, SamplingError, UnconvergedError
-from bayescale.forms import forecast_fits, forms_for, held_out, rehearse, shipped_forms
+from bayescale.forms import (
+    Skipped,
+    fit_forms,
+    forms_for,
+    held_out,
+    mix_forms,
+    pack_skipped,
+    rehearse,
+    shipped_forms,
+    unpack_skipped,
+)
+from bayescale.forms.forms_for import keep_forms
 from bayescale.forms.weights import TOGETHER, drawn_together, form_weights
 
 CHEAP = ["power-floor:compute+drift", "power:compute+drift"]
@@ -32,18 +43,18 @@ def fits(runs):
     }
 
 
-def rehearsal(runs, densities, names=PAIR, skipped=""):
+def rehearsal(runs, densities, names=PAIR, skipped=()):
     """What forms said at one cut-off, ten times down, of the two largest runs: their log densities."""
     top = runs.sortby("compute").isel(run=[-2, -1])
     values = {"log_density": (("form", "held_out"), np.repeat(np.array(densities, float)[:, None], 2, axis=1))}
     coords = {"form": names, "factor": ("held_out", [10.0, 10.0]), "compute": ("held_out", top["compute"].values)}
     largest = float(runs["compute"].max())
-    return xr.Dataset(values, coords).assign_attrs(measure="compute", largest=largest, skipped=skipped)
+    return xr.Dataset(values, coords).assign_attrs(pack_skipped(skipped), measure="compute", largest=largest)
 
 
 def ask(runs, fits, densities=(0.0, 0.0), compute="10x", **options):
     known = options.pop("rehearsed", rehearsal(runs, densities))
-    return bs.forecast(runs, compute, models=options.pop("models", PAIR), fits=fits, rehearsed=known, **options)
+    return mix_forms(runs, compute, models=options.pop("models", PAIR), fits=fits, rehearsed=known, **options)
 
 
 # The forms
@@ -63,6 +74,12 @@ def test_forms_given_without_weights_are_worth_the_same(runs):
     assert forms_for(runs, {"chinchilla": 3, "kaplan": 1})[1] == {"chinchilla": 0.75, "kaplan": 0.25}
     for one in ("kaplan", load_card("kaplan")):
         assert forms_for(runs, one)[1] == {"kaplan": 1.0}
+
+
+def test_forms_can_be_asked_more_than_once():
+    assert keep_forms(name for name in PAIR) == PAIR
+    for models in (None, "chinchilla", {"chinchilla": 2.0}):
+        assert keep_forms(models) is models
 
 
 def test_forms_are_known_by_the_names_of_their_cards(runs, tmp_path):
@@ -111,7 +128,7 @@ def test_each_draw_is_that_of_one_form_and_forms_have_their_shares(runs, fits):
         near = drawn_together(far["form_loss"], far["weight"]).isel(form=place)
         np.testing.assert_allclose(far["loss"].values[mine], near.values[mine])
     assert far.attrs["model"] == "forecast"
-    assert far.attrs["forms"] == "chinchilla, kaplan"
+    assert far["form"].values.tolist() == PAIR
     assert float(far["decades_beyond"].item()) == pytest.approx(1)
 
 
@@ -164,7 +181,7 @@ def test_what_runs_share_is_a_part_of_the_width_where_a_form_knows_of_it(runs, f
 
 def test_one_form_alone_says_what_its_own_extrapolation_does(runs, fits):
     for where in ({"compute": ["2x", "100x"]}, {"params": ["1B", "3B"], "tokens": "100B"}):
-        one = bs.forecast(
+        one = mix_forms(
             runs, **where, models="chinchilla", fits=fits, rehearsed=rehearsal(runs, (0.0,), PAIR[:1]), seed=4
         )
         alone = bs.extrapolate(fits["chinchilla"], **where, seed=4)
@@ -182,8 +199,9 @@ def test_the_seed_chooses_the_draws(runs, fits):
 
 def test_cut_offs_beyond_100x_are_for_backtests_alone(runs, fits):
     known = rehearsal(runs, (1.0, 0.0))
+    too_far = Skipped(None, 1000.0, "3 runs are that small.")
     longer = known.assign_coords(factor=("held_out", [300.0, 300.0])).assign(log_density=-known["log_density"])
-    both = xr.concat([known, longer], "held_out").assign_attrs(known.attrs, skipped="1000x: 3 runs are that small.")
+    both = xr.concat([known, longer], "held_out").assign_attrs(known.attrs | pack_skipped([too_far]))
     far = ask(runs, fits, rehearsed=both)
     xr.testing.assert_identical(far, ask(runs, fits, (1.0, 0.0)))
 
@@ -239,14 +257,14 @@ def test_a_question_that_is_not_understood_is_refused_before_anything_is_fitted(
     def fit(*args, **options):
         raise AssertionError("minutes are lost")
 
-    monkeypatch.setattr(importlib.import_module("bayescale.forms.forecast"), "fit", fit)
+    monkeypatch.setattr(importlib.import_module("bayescale.forms.mix_forms"), "fit_card", fit)
     with pytest.raises(QuestionError, match=said):
-        bs.forecast(runs, **where, models=PAIR)
+        mix_forms(runs, **where, models=PAIR)
 
 
 def test_an_unknown_form_is_refused(runs):
     with pytest.raises(CardError, match=r"no model 'kaplann'.*mean 'kaplan'"):
-        bs.forecast(runs, "10x", models=["kaplann"])
+        mix_forms(runs, "10x", models=["kaplann"])
 
 
 def test_a_form_that_did_not_converge_is_reported_and_left_out(runs, fits):
@@ -254,8 +272,9 @@ def test_a_form_that_did_not_converge_is_reported_and_left_out(runs, fits):
     far = ask(runs, bad)
     assert far["form"].values.tolist() == ["chinchilla"]
     assert far["weight"].values.tolist() == [1.0]
-    assert far.attrs["skipped"].startswith("kaplan: ")
-    assert "diverged" in far.attrs["skipped"]
+    (left_out,) = unpack_skipped(far)
+    assert (left_out.form, left_out.factor) == ("kaplan", None)
+    assert "diverged" in left_out.reason
 
 
 def test_a_form_whose_chains_predict_differently_is_reported_and_left_out(runs, fits):
@@ -265,8 +284,8 @@ def test_a_form_whose_chains_predict_differently_is_reported_and_left_out(runs, 
     apart["posterior"] = posterior
     far = ask(runs, fits | {"kaplan": apart})
     assert far["form"].values.tolist() == ["chinchilla"]
-    assert far.attrs["forms"] == "chinchilla"
-    assert far.attrs["skipped"].startswith("kaplan: its predictions do not agree between chains (R-hat ")
+    (left_out,) = unpack_skipped(far)
+    assert str(left_out).startswith("kaplan: its predictions do not agree between chains (R-hat ")
     with pytest.raises(UnconvergedError, match=r"(?s)no form gave a prediction.*kaplan: its predictions"):
         ask(runs, {"kaplan": apart}, models="kaplan", rehearsed=rehearsal(runs, (0.0,), ["kaplan"]))
 
@@ -275,33 +294,33 @@ def test_what_counts_is_whether_chains_agree_beyond_the_runs_or_at_the_farthest_
     draws = np.random.default_rng(1).standard_normal((4, 500, 3))
     draws[3, :, 0] += 3
     values = {"expected_loss": (("chain", "draw", "point"), draws)}
-    module = importlib.import_module("bayescale.forms.forecast")
+    module = importlib.import_module("bayescale.forms.mix_forms")
     for beyond, kept in (([-1.0, 0.5, 2.0], True), ([0.5, -1.0, 2.0], False), ([-2.0, -1.0, -0.5], True)):
         said = {"one": xr.Dataset(values, {"decades_beyond": ("point", beyond)})}
         said |= {"other": said["one"].isel(point=[1, 2])}
-        assert ("one" in module._sound(said, [])) == kept
+        assert ("one" in module._keep_agreeing(said, [])) == kept
 
 
 def test_a_form_that_cannot_be_sampled_is_reported_and_left_out(runs, fits, monkeypatch):
-    module = importlib.import_module("bayescale.forms.forecast")
+    module = importlib.import_module("bayescale.forms.mix_forms")
 
     def fit(runs, card, **options):
         if card.name == "kaplan":
             raise SamplingError("the sampler could not start: no density.")
         return fits[card.name]
 
-    monkeypatch.setattr(module, "fit", fit)
+    monkeypatch.setattr(module, "fit_card", fit)
     lines = []
-    known = rehearsal(runs, (0.0,), PAIR[:1], skipped="100x: 3 runs are that small; it takes 8.")
-    far = bs.forecast(runs, "10x", models=PAIR, rehearsed=known, progress=lines.append)
+    known = rehearsal(runs, (0.0,), PAIR[:1], skipped=[Skipped(None, 100.0, "3 runs are that small; it takes 8.")])
+    far = mix_forms(runs, "10x", models=PAIR, rehearsed=known, progress=lines.append)
     assert lines == ["chinchilla: compiling and sampling", "kaplan: compiling and sampling"]
     assert far["form"].values.tolist() == ["chinchilla"]
-    assert far.attrs["skipped"].splitlines() == [
+    assert list(map(str, unpack_skipped(far))) == [
         "kaplan: the sampler could not start: no density.",
         "100x: 3 runs are that small; it takes 8.",
     ]
     with pytest.raises(SamplingError, match="no density"):
-        forecast_fits(runs, {"kaplan": load_card("kaplan")})
+        fit_forms(runs, {"kaplan": load_card("kaplan")})
 
 
 def test_where_no_form_may_be_quoted_none_is(runs):
@@ -315,7 +334,7 @@ def test_without_any_rehearsal_the_weights_are_those_before(runs, fits):
     nothing = rehearse(simulated_runs(sizes=3, ratios=2), PAIR, [100])
     far = ask(runs, fits, rehearsed=nothing, models={"chinchilla": 3.0, "kaplan": 1.0})
     assert far["weight"].values == pytest.approx([0.75, 0.25])
-    assert "100x: " in far.attrs["skipped"]
+    assert [record.factor for record in unpack_skipped(far)] == [100.0]
 
 
 # Sampled
@@ -335,7 +354,7 @@ def few():
 def sampled(few):
     """Two cheap forms, fitted to all runs and rehearsed at two cut-offs."""
     cards, _ = forms_for(few, CHEAP)
-    return forecast_fits(few, cards, {"compute": "10x"}), rehearse(few, CHEAP, [3, 10])
+    return fit_forms(few, cards, {"compute": "10x"}), rehearse(few, CHEAP, [3, 10])
 
 
 def fitted_at(rehearsed, factor):
@@ -347,14 +366,14 @@ def fitted_at(rehearsed, factor):
 @pytest.mark.sampling
 def test_two_sampled_forms_answer_together(few, sampled):
     fits, rehearsed = sampled
-    far = bs.forecast(few, "10x", models=CHEAP, fits=fits, rehearsed=rehearsed)
+    far = mix_forms(few, "10x", models=CHEAP, fits=fits, rehearsed=rehearsed)
     # Whether a small cut converges is luck; that what did not is told is none.
-    asked, skipped = far["form"].values.tolist(), far.attrs["skipped"].splitlines()
+    asked, skipped = far["form"].values.tolist(), {(record.form, record.factor) for record in unpack_skipped(far)}
     assert asked
-    assert all(any(line.startswith(f"{name}: ") for line in skipped) for name in CHEAP if name not in asked)
+    assert all((name, None) in skipped for name in CHEAP if name not in asked)
     for factor in (3, 10):
         failed = set(CHEAP) - set(fitted_at(rehearsed, factor))
-        assert failed == {name for name in CHEAP if any(line.startswith(f"{factor}x, {name}: ") for line in skipped)}
+        assert failed == {name for name in CHEAP if (name, factor) in skipped}
     shares = [float(far[f"share_{part}"].item()) for part in ("form", "parameters", "drift", "noise")]
     assert sum(shares) == pytest.approx(1)
     assert shares[2] > 0.01

@@ -9,7 +9,7 @@ from pinned import pinned_fit, simulated_runs
 import bayescale as bs
 from bayescale.cards import load_card
 from bayescale.errors import DesignError
-from bayescale.forms import forms_for, shipped_forms
+from bayescale.forms import forms_for, mix_forms, shipped_forms
 
 PAIR = ["power:compute", "power-floor:compute"]
 
@@ -43,7 +43,7 @@ def rehearsal(runs, factor, densities):
     top = runs.sortby("compute").isel(run=[-2, -1])
     values = {"log_density": (("form", "held_out"), np.repeat(np.array(densities)[:, None], 2, axis=1))}
     coords = {"form": PAIR, "factor": ("held_out", [factor] * 2), "compute": ("held_out", top["compute"].values)}
-    about = {"measure": "compute", "largest": float(runs["compute"].max()), "skipped": ""}
+    about = {"measure": "compute", "largest": float(runs["compute"].max())}
     return xr.Dataset(values, coords).assign_attrs(about)
 
 
@@ -57,7 +57,7 @@ def test_only_rehearsals_no_longer_than_the_question_count(runs):
     both = xr.concat(parts, dim="held_out", combine_attrs="override")
 
     def weights(compute):
-        return bs.forecast(runs, compute, models=PAIR, fits=fits, rehearsed=both)["weight"].values
+        return mix_forms(runs, compute, models=PAIR, fits=fits, rehearsed=both)["weight"].values
 
     assert weights("2x") == pytest.approx([0.75, 0.25])
     # The shortest counts for what lies nearer; the long one does where the question is as far.
@@ -72,7 +72,7 @@ def test_a_curve_in_one_quantity_is_forecast_along_it():
     scatter = 0.005 * np.random.default_rng(3).standard_normal(14)
     loss = (0.5 + (examples / 50) ** -0.4) * np.exp(scatter)
     runs = bs.read_runs(pd.DataFrame({"examples": examples, "loss": loss}), suspicious="keep")
-    far = bs.forecast(runs, at={"examples": ["2x", "20000"]})
+    far = mix_forms(runs, at={"examples": ["2x", "20000"]})
     assert set(far["form"].values) <= set(shipped_forms("examples"))
     np.testing.assert_allclose(far["examples"], [12000, 20000])
     np.testing.assert_allclose(far["decades_beyond"], np.log10([2, 10 / 3]))

@@ -12,7 +12,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale.cards import load_card
 from bayescale.errors import DesignError, SamplingError
-from bayescale.forms import LADDER, rehearse
+from bayescale.forms import LADDER, Skipped, rehearse, unpack_skipped
 from bayescale.forms.rehearse import cut
 
 PAPERS = {"chinchilla": BESIROGLU, "kaplan": KAPLAN}
@@ -110,7 +110,7 @@ def test_every_larger_run_is_predicted_by_every_form(runs, fitted):
         np.testing.assert_allclose(part["decades_beyond"], np.log10(part["compute"] / compute[small].max()))
         np.testing.assert_array_equal(part["loss"], runs["loss"].sel(run=part["run"].values))
         assert [(name, small.sum()) for name in ("chinchilla", "kaplan")] == [f for f in fitted if f[1] == small.sum()]
-    assert (held.attrs["measure"], held.attrs["response"], held.attrs["skipped"]) == ("compute", "loss", "")
+    assert (held.attrs["measure"], held.attrs["response"], unpack_skipped(held)) == ("compute", "loss", [])
     assert held.attrs["largest"] == largest
     assert len(lines) == 4
     assert lines[0] == "chinchilla: predicting the largest runs from those 10x smaller"
@@ -147,7 +147,8 @@ def test_a_form_that_cannot_be_fitted_at_a_cut_is_reported_and_left_out(runs, mo
 
     monkeypatch.setattr(importlib.import_module("bayescale.forms.rehearse"), "fit", fit)
     held = rehearse(runs, ["kaplan", "chinchilla"], [10])
-    assert held.attrs["skipped"] == "10x, kaplan: the sampler could not start: no density."
+    assert unpack_skipped(held) == [Skipped("kaplan", 10.0, "the sampler could not start: no density.")]
+    assert str(unpack_skipped(held)[0]) == "10x, kaplan: the sampler could not start: no density."
     assert np.isnan(held["predicted"].sel(form="kaplan")).all()
     assert np.isnan(held["log_density"].sel(form="kaplan")).all()
     assert np.isfinite(held["log_density"].sel(form="chinchilla")).all()
@@ -160,33 +161,33 @@ def test_a_posterior_that_may_not_be_quoted_predicts_nothing(runs, monkeypatch):
     monkeypatch.setattr(importlib.import_module("bayescale.forms.rehearse"), "fit", fit)
     held = rehearse(runs, ["chinchilla"], [10, 100])
     assert held.sizes["held_out"] == 0
-    said = [line.partition(": ")[0] for line in held.attrs["skipped"].splitlines()]
-    assert said == ["10x, chinchilla", "100x, chinchilla"]
-    assert "diverged" in held.attrs["skipped"]
+    left_out = unpack_skipped(held)
+    assert [(record.form, record.factor) for record in left_out] == [("chinchilla", 10.0), ("chinchilla", 100.0)]
+    assert "diverged" in left_out[0].reason
 
 
 def test_cuts_that_cannot_be_made_are_reported_each_with_its_reason(runs, fitted):
     held = rehearse(runs, ["chinchilla"], [10, 1e6, 1e9])
     assert set(held["factor"].values) == {10.0}
-    first, second = held.attrs["skipped"].splitlines()
-    assert first.startswith("1e+06x: ")
-    assert second.startswith("1e+09x: ")
-    assert "runs are that small; it takes 8" in second
+    first, second = unpack_skipped(held)
+    assert (first.factor, second.factor) == (1e6, 1e9)
+    assert "runs are that small; it takes 8" in second.reason
 
 
 def test_runs_too_few_for_any_cut_give_an_empty_answer(fitted):
     held = rehearse(simulated_runs(sizes=3, ratios=2), ["chinchilla"], LADDER)
     assert held.sizes["held_out"] == 0
     assert held["log_density"].sizes == {"form": 1, "held_out": 0}
-    assert len(held.attrs["skipped"].splitlines()) == len(LADDER)
+    assert len(unpack_skipped(held)) == len(LADDER)
     assert not fitted
 
 
 def test_a_form_that_all_runs_cannot_identify_is_left_out_and_refused_alone(runs, fitted):
     held = rehearse(runs, ["repeats", "chinchilla"], [10])
     assert held["form"].values.tolist() == ["chinchilla"]
-    assert held.attrs["skipped"].startswith("repeats: ")
-    assert "unique_tokens" in held.attrs["skipped"]
+    (left_out,) = unpack_skipped(held)
+    assert (left_out.form, left_out.factor) == ("repeats", None)
+    assert "unique_tokens" in left_out.reason
     with pytest.raises(DesignError, match="unique_tokens"):
         rehearse(runs, ["repeats"], [10])
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.errors import QuestionError
-from bayescale.forms import held_out
+from bayescale.forms import Skipped, held_out, pack_skipped, unpack_skipped
 from bayescale.forms.backtest import PROBS
 from bayescale.forms.weights import TOGETHER
 
@@ -93,7 +93,7 @@ def rehearsed(draws, y, density=None, forms=("a",), factor=10.0):
         "loss": ("held_out", np.asarray(y, dtype=float)),
     }
     out = xr.Dataset(values, coords=places | {"form": list(forms), "family": ("held_out", ["all"] * len(y))})
-    return out.assign_attrs(response="loss", measure="compute", skipped="", largest=1e22)
+    return out.assign_attrs(response="loss", measure="compute", largest=1e22)
 
 
 @pytest.mark.parametrize("z", [-2.5, -1.0, 0.0, 0.3, 4.0])
@@ -175,10 +175,11 @@ def test_a_backtest_rehearses_each_cut_off_once(monkeypatch):
 
 
 def test_only_cut_offs_that_were_asked_for_are_said_to_be_skipped():
-    lines = ["a: no such column.", "10x, a: too slow.", "30x: 3 runs.", "300x: 2 runs.", "1e+06x, a: too slow."]
-    given = rehearsed(np.ones((1, 10, 1)), [2.0]).assign_attrs(skipped="\n".join(lines))
-    assert held_out(given, None, [10.0, 30.0]).attrs["skipped"].splitlines() == lines[:3]
-    assert held_out(given, None, [1e6]).attrs["skipped"].splitlines() == [lines[0], lines[4]]
+    cuts = [("a", None), ("a", 10.0), (None, 30.0), (None, 300.0), ("a", 1e6)]
+    records = [Skipped(form, factor, "too slow.") for form, factor in cuts]
+    given = rehearsed(np.ones((1, 10, 1)), [2.0]).assign_attrs(pack_skipped(records))
+    assert unpack_skipped(held_out(given, None, [10.0, 30.0])) == records[:3]
+    assert unpack_skipped(held_out(given, None, [1e6])) == [records[0], records[4]]
 
 
 @pytest.mark.parametrize("weights", [None, {"a": 1.0, "b": 1.0}])

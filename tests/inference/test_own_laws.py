@@ -5,7 +5,6 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import DesignError
-from bayescale.studies import run_study
 
 PRIORS = {
     "E": {"dist": "Beta", "a": 4, "b": 2, "of": "min(loss)"},
@@ -56,7 +55,7 @@ def test_a_saved_posterior_answers_without_the_card(own_fit, tmp_path):
 
 @pytest.mark.sampling
 def test_it_takes_part_in_the_report(known_runs, own_card):
-    study = run_study(known_runs, model=own_card, against="chinchilla", forms=["chinchilla"], seed=1)
+    study = bs.study(known_runs, model=own_card, against="chinchilla", forms=["chinchilla"], seed=1)
     assert study.model == "one-exponent"
     assert study.held["one-exponent"].sizes["held_out"] > 0
     assert np.isfinite(study.far["one-exponent"]["loss"].median())

@@ -74,4 +74,4 @@ def held_by_hand(share, *, bias=0.0, model="forecast", count=60, families=("all"
         "factor": ("held_out", np.where(beyond < 1, 10.0, 100.0)),
         "family": ("held_out", np.resize(families, count)),
     }
-    return xr.Dataset(values, coords).assign_attrs(model=model, response="loss", skipped="", loss_unit="nats/token")
+    return xr.Dataset(values, coords).assign_attrs(model=model, response="loss", loss_unit="nats/token")

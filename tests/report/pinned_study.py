@@ -8,9 +8,10 @@ import xarray as xr
 from pinned import BESIROGLU, KAPLAN, pinned_fit
 
 import bayescale as bs
+from bayescale.forms import Skipped, mix_forms, pack_skipped
 from bayescale.forms.backtest import PROBS
 from bayescale.studies import Study
-from bayescale.studies.stack import Stack, _checked
+from bayescale.studies.stack import Stack, check_stack
 from bayescale.studies.study import isoflop_curves
 from bayescale.trust import grade, prior_sensitivity
 
@@ -19,7 +20,7 @@ FLAT = {"english": BESIROGLU, "source": BESIROGLU | {"E": 1.5}}
 STEEP = {"english": KAPLAN, "source": KAPLAN | {"alpha_N": 0.08}}
 
 
-def pinned_held(model, runs, *, inside, of, factors=(10.0, 100.0), skipped="", elpd=0.0):
+def pinned_held(model, runs, *, inside, of, factors=(10.0, 100.0), skipped=(), elpd=0.0):
     """A backtest in which the bands held `inside` of `of` times for each factor, all of them that far out."""
     if not factors:
         some = pinned_held(model, runs, inside=inside, of=of, skipped=skipped)
@@ -48,7 +49,7 @@ def pinned_held(model, runs, *, inside, of, factors=(10.0, 100.0), skipped="", e
         "crps": ("held_out", np.full(size, 0.04)),
         "elpd": ("held_out", np.full(size, 3.0 + elpd) + 0.01 * np.arange(size)),
     }
-    return xr.Dataset(values, coords=coords).assign_attrs(model=model, skipped=skipped, loss_unit="nats/token")
+    return xr.Dataset(values, coords=coords).assign_attrs(pack_skipped(skipped), model=model, loss_unit="nats/token")
 
 
 def pinned_loo(runs, *, kaplan_by):
@@ -74,7 +75,7 @@ def pinned_rehearsal(runs, *, by):
     coords = {name: ("held_out", runs[name].values[which]) for name in ("run", "compute")}
     coords |= {"factor": ("held_out", np.full(which.size, 10.0)), "form": ["chinchilla", "kaplan"]}
     density = np.array([[2.0 + by], [2.0]]) * np.ones(which.size)
-    attrs = {"skipped": "", "response": "loss", "measure": "compute", "loss_unit": "nats/token"}
+    attrs = {"response": "loss", "measure": "compute", "loss_unit": "nats/token"}
     return xr.Dataset({"log_density": (("form", "held_out"), density)}, coords, attrs)
 
 
@@ -82,11 +83,11 @@ def pinned_stack(runs, fits, grid, at, held, *, checks, left_out):
     """The two pinned forms stacked, under the names of cards with a drift: 2 to 1 after they were worth the same."""
     asked = {"models": ["chinchilla", "kaplan"], "fits": fits, "rehearsed": pinned_rehearsal(runs, by=2 * np.log(2))}
     names = {name: f"{name}+drift" for name in fits}
-    far, path = (bs.forecast(runs, where, **asked).assign_coords(form=list(names.values())) for where in (at, grid))
-    far.attrs |= {"forms": ", ".join(names.values()), "skipped": "\n".join(f"{name}: too slow." for name in left_out)}
+    far, path = (mix_forms(runs, where, **asked).assign_coords(form=list(names.values())) for where in (at, grid))
+    far.attrs |= pack_skipped(Skipped(name, None, "too slow.") for name in left_out)
     stack = Stack((*names.values(), *left_out), {names[name]: fit for name, fit in fits.items()}, far, path, held, {})
     if checks:
-        return _checked(stack, at, seed=1)
+        return check_stack(stack, at, seed=1)
     families = path["family"].values if "family" in path.dims else ["all"]
     named = {f: f if "family" in path.dims else None for f in families}
     return dataclasses.replace(stack, grades={f: grade(stack.far, held, family=name) for f, name in named.items()})
@@ -99,7 +100,7 @@ def pinned_study(
     inside=19,
     of=20,
     factors=(10.0, 100.0),
-    skipped="",
+    skipped=(),
     kaplan_by=-20.0,
     kaplan_ahead=-1.0,
     truth=None,

@@ -13,7 +13,6 @@ from report.pinned_study import pinned_study, study_that_held, study_that_missed
 import bayescale as bs
 from bayescale.errors import BayescaleError, UnconvergedError
 from bayescale.report import collect_numbers, terminal_summary, three_answers, write_report
-from bayescale.studies import run_study
 
 SENTENCE = "Not converged: R-hat of alpha_N is 1.528 (limit 1.01): the chains do not agree."
 BY_MODEL = ("fits", "far", "path", "split", "isoflop", "floor", "held", "leans")
@@ -95,7 +94,7 @@ def ladder():
 def test_a_ladder_of_one_ratio_gets_its_report():
     """Kaplan's law has two ways to bend along it: the steeper exponent is that of N or that of D."""
     said = []
-    study = run_study(ladder(), at="10x", forms=["chinchilla+drift"], progress=said.append)
+    study = bs.study(ladder(), at="10x", forms=["chinchilla+drift"], progress=said.append)
     assert list(study.not_quoted) == ["kaplan"]
     assert any(line.startswith("warning: kaplan may not be quoted: Not converged") for line in said)
     first, second, third = three_answers(study)
@@ -114,4 +113,4 @@ def test_nothing_that_may_be_quoted_is_an_error_that_names_all(monkeypatch):
     monkeypatch.setattr(module, "fit", lambda *args, **options: failed)
     monkeypatch.setattr(module, "stack_forms", refuse)
     with pytest.raises(UnconvergedError, match=r"(?s)chinchilla: .*7 of 4000.*kaplan: .*7 of 4000.*no form gave"):
-        run_study(ladder(), at="30x")
+        bs.study(ladder(), at="30x")

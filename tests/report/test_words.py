@@ -1,12 +1,15 @@
 import dataclasses
 
 import pytest
+import xarray as xr
 from pinned import with_errors
-from report.pinned_study import pinned_study, study_that_held, study_that_missed
+from report.pinned_study import pinned_held, pinned_study, study_that_held, study_that_missed
 
 import bayescale as bs
+from bayescale.forms import Skipped
 from bayescale.report import collect_numbers, terminal_summary, three_answers
-from bayescale.report.page import _tables
+from bayescale.report.tables import list_tables
+from bayescale.trust import grade
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +66,21 @@ def test_bands_that_did_not_hold_are_called_too_narrow_at_the_first_answer(famil
     assert "TOO NARROW" in terminal_summary(family_study)
 
 
+def test_bands_that_failed_at_the_shortest_test_are_told_of_everywhere(study):
+    parts = [pinned_held("forecast", study.runs, inside=i, of=15, factors=f) for i, f in ((1, [3.0]), (15, [10.0]))]
+    held = xr.concat(parts, "held_out", data_vars="minimal")
+    stack = dataclasses.replace(study.stack, held=held, grades={"all": grade(study.stack.far, held)})
+    failed = dataclasses.replace(study, stack=stack, held=study.held | {"forecast": held})
+    assert "TOO NARROW: on your runs 90% bands held 1 of 15 at 3x, 15 of 15 at 10x." in terminal_summary(failed)
+    answer = words(failed)["extrapolation"]
+    assert answer.headline[0].endswith("Grade D.")
+    assert "predicted from runs 3x smaller, 90% bands held 1 of 15 times about 3x out" in answer.warnings[0]
+    assert "The longest test on your runs reaches 10x" in answer.warnings[1]
+    assert "15 of 15 times about 10x out and 1 of 15 times about 3x out" in dict(answer.sureness)["Record"]
+
+
 def test_a_backtest_that_was_skipped_is_said():
-    study = pinned_study(factors=(), skipped="100x: only 3 runs are left")
+    study = pinned_study(factors=(), skipped=[Skipped(None, 100.0, "only 3 runs are left")])
     answer = words(study)["extrapolation"]
     assert "untested" in answer.warnings[0]
     assert "only 3 runs are left" in answer.warnings[0]
@@ -73,7 +89,7 @@ def test_a_backtest_that_was_skipped_is_said():
 
 
 def test_one_factor_that_was_skipped_is_said_beside_the_other():
-    study = pinned_study(factors=(3.0, 10.0, 30.0), skipped="100x: only 3 runs are left")
+    study = pinned_study(factors=(3.0, 10.0, 30.0), skipped=[Skipped(None, 100.0, "only 3 runs are left")])
     record = dict(words(study)["extrapolation"].sureness)["Record"]
     times = "19 of 20 times about"
     assert f"90% bands held {times} 30x out, {times} 10x out and {times} 3x out." in record
@@ -138,10 +154,10 @@ def test_what_makes_the_width_of_a_plain_form_is_told_in_full(plain):
         f"{100 * shares['errors']:.0f}% errors that runs share"
         in dict(words(shared)["extrapolation"].points)["What makes the width"]
     )
-    found = next(one for one in _tables(n) if one["title"].startswith("By the plain forms"))
+    found = next(one for one in list_tables(n) if one["title"].startswith("By the plain forms"))
     place = found["head"].index("shared errors")
     assert [row[place] for row in found["rows"]] == [f"{100 * shares['errors']:.0f}%", "0%"]
-    assert "shared errors" not in next(iter(_tables(collect_numbers(plain))))["head"]
+    assert "shared errors" not in next(iter(list_tables(collect_numbers(plain))))["head"]
 
 
 def test_a_plain_form_that_predicts_larger_runs_better_is_named_at_the_first_answer(plain):
@@ -182,8 +198,9 @@ def test_the_grade_stands_beside_the_number_with_all_that_it_is_made_of(study, f
     assert sureness["Distance"].startswith("Fair. 2.0 decades")
     assert sureness["Record"].startswith("Good. On your runs, 90% bands held")
     # Of the 20 runs about 100x out, the 12 that held are all of one family, and none of the other's.
+    # About 10x out the other has too few of its own, and of all together 12 of 20 held.
     said = dict(words(family_study)["extrapolation"].sureness)["Record"]
-    assert said.startswith("English poor; source good. On your runs")
+    assert said.startswith("English poor; source fair. On your runs")
     # The forms are 0.4 nats apart, and the pinned posteriors are of no prior.
     assert "The grade is held back by agreement and priors (poor), distance (fair)." in terminal_summary(study)
 
@@ -240,14 +257,13 @@ def test_a_floor_carries_its_letter_and_what_it_is_made_of(family_study):
     answer = words(study)["irreducible_loss"]
     assert answer.headline[0].endswith("with 95% credibility. Grade C.")
     assert "no compute reaches it" in dict(answer.points)["Grade"]
-    assert (
-        "about 100x out on these runs 90% bands held 19 of 20; farther out is untested" in dict(answer.points)["Grade"]
-    )
+    record = "about 100x out on these runs 90% bands held 19 of 20, about 10x out 19 of 20; farther out is untested"
+    assert record in dict(answer.points)["Grade"]
     failed = words(family_study)["irreducible_loss"]
     assert all(line.endswith("Grade D.") for line in failed.headline)
     assert any("its bands did not hold" in warning for warning in failed.warnings)
     assert "; grade D" in terminal_summary(family_study).split("3. Irreducible")[1]
-    (table,) = [one for one in _tables(collect_numbers(study)) if one["title"].startswith("Irreducible loss")]
+    (table,) = [one for one in list_tables(collect_numbers(study)) if one["title"].startswith("Irreducible loss")]
     assert dict(zip(table["head"], table["rows"][0], strict=True))["grade"] == "C"
 
 
@@ -280,6 +296,15 @@ def test_a_compute_in_flop_is_asked_and_answered_as_such():
     answer = words(study)["extrapolation"]
     assert answer.question == "How uncertain is a 1e24 FLOP extrapolation?"
     assert "1e24 FLOP" in text(answer)
+
+
+def test_a_question_beyond_any_record_has_no_grade():
+    study = pinned_study(at="1e40")
+    answer = words(study)["extrapolation"]
+    assert answer.headline[0].endswith("Grade none.")
+    said = "none, of A to D; made of the five below. No public record covers more than 4 decades."
+    assert dict(answer.sureness)["Grade"] == said
+    assert "; grade none" in terminal_summary(study)
 
 
 def test_a_question_within_the_data_says_so():

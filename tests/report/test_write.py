@@ -10,8 +10,7 @@ from report.pinned_study import study_that_held, study_that_missed
 import bayescale as bs
 from bayescale.errors import OutputError
 from bayescale.report import check_writable, collect_numbers, three_answers, write_report
-from bayescale.report.figures import identified_plate
-from bayescale.report.figures_stack import stack_plates
+from bayescale.report.figures import draw_identified, draw_stack
 from bayescale.report.panels import Drawer
 
 
@@ -71,6 +70,14 @@ def test_the_folder_holds_the_page_the_figures_the_posteriors_and_the_answers(wr
     assert len(figures) > 15
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in figures)
     assert not list(written.parent.glob(".report*"))
+
+
+def test_a_study_writes_its_page_itself(study, tmp_path):
+    page = study.save(tmp_path / "report")
+    assert page == tmp_path / "report" / "index.html"
+    assert page.is_file()
+    with pytest.raises(OutputError, match="holds other things"):
+        study.save(tmp_path)
 
 
 def test_the_saved_posterior_answers_again(written, family_study):
@@ -138,14 +145,14 @@ def test_text_from_the_runs_is_not_html(family_study, tmp_path):
 
 def test_an_answer_is_not_kept_back_for_want_of_a_picture(study):
     stack = dataclasses.replace(study.stack, path=None)
-    (plate,) = (p for p in stack_plates(study, stack, Drawer(study.families), "1e24") if p.key == "loss")
+    (plate,) = (p for p in draw_stack(study, stack, Drawer(study.families, at="1e24")) if p.key == "loss")
     assert not plate.panels
     assert plate.left_out.startswith("Not drawn: chinchilla+drift, kaplan+drift.")
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr("bayescale.report.write.draw_figures", lambda study, numbers: [])
+    monkeypatch.setattr("bayescale.report.figures.draw_figures", lambda study, numbers: [])
 
 
 @pytest.mark.usefixtures("quick")
@@ -230,7 +237,7 @@ def test_what_a_design_cannot_tell_is_said_and_its_ridge_drawn(family_study):
     study = dataclasses.replace(family_study, design=design)
     numbers = collect_numbers(study)
     assert not numbers["identifiability"]["chinchilla"]["identified"]
-    plate = identified_plate(study, numbers, Drawer(study.families))
+    plate = draw_identified(study, numbers, Drawer(study.families))
     assert plate.heading == "What the design cannot tell"
     assert "Chinchilla: family 'source': these runs cannot tell " in plate.caption
     assert "Kaplan: These runs tell its parameters apart" in plate.caption

@@ -7,8 +7,8 @@ from pinned import BESIROGLU, KAPLAN, pinned_fit
 from report.pinned_study import pinned_rehearsal
 
 import bayescale as bs
-from bayescale.forms import held_out, rehearse
-from bayescale.studies.stack import Stack, _checked
+from bayescale.forms import held_out, mix_forms, rehearse
+from bayescale.studies.stack import Stack, check_stack
 
 PAPERS = {"chinchilla": BESIROGLU, "kaplan": KAPLAN}
 LOGISTIC = {"chance": 0.25, "ceiling": 0.9, "slope": 1.5, "x_mid": 3e20}
@@ -22,13 +22,13 @@ def of_a_share():
     runs = bs.read_runs(pd.DataFrame({"compute": compute, "accuracy": share}))
     fit = pinned_fit("accuracy", LOGISTIC, runs=runs, spread=0.02)
     nothing = rehearse(runs, ["accuracy"], [1e6])
-    far = bs.forecast(runs, "10x", models=["accuracy"], fits={"accuracy": fit}, rehearsed=nothing)
+    far = mix_forms(runs, "10x", models=["accuracy"], fits={"accuracy": fit}, rehearsed=nothing)
     held = held_out(nothing, {"accuracy": 1.0})
     return Stack(("accuracy",), {"accuracy": fit}, far, None, held, {})
 
 
 def test_a_forecast_of_a_share_is_checked_like_one_of_a_loss(of_a_share):
-    found = _checked(of_a_share, None, seed=1)
+    found = check_stack(of_a_share, None, seed=1)
     assert "accuracy at 10x by accuracy" in found.moved.attrs["sentence"]
     assert found.grades["all"].letter in "ABCD"
 
@@ -36,9 +36,9 @@ def test_a_forecast_of_a_share_is_checked_like_one_of_a_loss(of_a_share):
 def checked(runs, fits, at=None, **asked):
     """A stack of two pinned forms of a loss, the first ahead, checked where it was asked."""
     told = {"models": list(fits), "fits": fits, "rehearsed": pinned_rehearsal(runs, by=1.0)}
-    far = bs.forecast(runs, **asked, **told)
+    far = mix_forms(runs, **asked, **told)
     held = held_out(rehearse(runs, ["chinchilla"], [1e9]), {"chinchilla": 1.0})
-    return _checked(Stack(tuple(fits), fits, far, None, held, {}), at, seed=1)
+    return check_stack(Stack(tuple(fits), fits, far, None, held, {}), at, seed=1)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale.cards.files import with_added
 from bayescale.runs.checks.sharing import shared_labels
-from bayescale.trust.dependence import _told, dependence, dependence_warnings, intraclass
+from bayescale.trust.dependence import _list_known, dependence, dependence_warnings, intraclass
 
 
 def test_the_intraclass_correlation_is_that_of_the_variances():
@@ -81,7 +81,7 @@ def test_hoffmanns_budgets_err_alike_and_a_model_of_it_says_so(hoffmann_runs, ho
 
 
 @pytest.mark.sampling
-def test_the_scatter_of_seeds_is_told_from_lack_of_fit(shared_data):
+def test_the_scatter_of_seeds_is_list_known_from_lack_of_fit(shared_data):
     frame = pd.read_csv(shared_data / "datablations" / "derived_runs_all.csv")
     frame = frame.query("not dedup and D <= 1.01 * U and D > 1e9").rename(columns={"N": "params", "D": "tokens"})
     frame["seed"] = frame.groupby(["params", "tokens"]).cumcount()
@@ -98,5 +98,5 @@ def test_the_scatter_of_seeds_is_told_from_lack_of_fit(shared_data):
 
 def test_groups_that_the_card_tells_apart_are_not_called_unknown():
     card = bs.make_card({"extends": "chinchilla", "pooling": {"default": "complete", "E": "partial(corpus)"}})
-    assert _told(with_added(card, "+design")) == {"design", "corpus"}
-    assert _told(bs.make_card({"extends": "chinchilla", "pooling": {"default": "complete"}})) == set()
+    assert _list_known(with_added(card, "+design")) == {"design", "corpus"}
+    assert _list_known(bs.make_card({"extends": "chinchilla", "pooling": {"default": "complete"}})) == set()

@@ -3,16 +3,21 @@ import pytest
 import xarray as xr
 
 from bayescale.errors import QuestionError
+from bayescale.forms import Skipped, pack_skipped
 from bayescale.trust import grade
 
 
-def far(beyond=0.8, share=0.1, verdict="converged", skipped="", families=None, forms="a, b"):
+def far(beyond=0.8, share=0.1, verdict="converged", skipped=(), families=None, forms=("a", "b")):
     """A forecast of one point, as far as a grade looks at it."""
     out = xr.Dataset(
         {"expected_loss": ("point", [2.0])}, coords={"decades_beyond": ("point", [beyond])}, attrs={"verdict": verdict}
     )
     if share is not None:
-        out = out.assign(disagreement=("point", [share])).assign_attrs(forms=forms, skipped=skipped)
+        out = (
+            out.assign(disagreement=("point", [share]))
+            .assign_coords(form=list(forms))
+            .assign_attrs(pack_skipped(skipped))
+        )
     return out.expand_dims(family=families) if families else out
 
 
@@ -66,6 +71,36 @@ def test_distance_costs(beyond, level):
     assert levels(grade(far(beyond=beyond)))["distance"] == level
 
 
+@pytest.mark.parametrize(
+    ("beyond", "letter"),
+    [
+        (0.5, "A"),
+        (1.0, "A"),
+        (2.0, "B"),
+        (2.05, "B"),
+        (2.5, "C"),
+        (3.0, "C"),
+        (3.1, "D"),
+        (4.0, "D"),
+        (4.1, "none"),
+        (17, "none"),
+    ],
+)
+def test_a_grade_falls_with_distance_and_ends(beyond, letter):
+    # Bands that held as far out as is asked, and nothing else against it.
+    found = grade(far(beyond=beyond), backtested(20, 20, 10.0**beyond), leaning(False))
+    assert found.letter == letter
+
+
+def test_a_number_beyond_any_record_has_no_letter_and_says_why():
+    found = grade(far(beyond=17.0), backtested(20, 20), leaning(False))
+    said = "none: it lies 17.0 decades of compute beyond the largest run, farther than any public record"
+    assert found.sentence.startswith(said)
+    assert levels(found)["distance"] == "poor"
+    worst = grade(far(beyond=1.0), backtested(0, 20))
+    assert max([worst, found], key=lambda one: one.letter) is found
+
+
 @pytest.mark.parametrize(("inside", "level"), [(16, "good"), (15, "fair"), (12, "fair"), (11, "poor")])
 def test_the_record_of_the_bands_counts(inside, level):
     assert levels(grade(far(), backtested(inside, 20)))["backtest"] == level
@@ -108,11 +143,14 @@ def test_leaning_on_a_prior_costs_and_names_it():
 
 
 def test_a_form_left_out_is_said_and_a_rehearsal_left_out_is_not_a_form():
-    without = grade(far(skipped="farseer: Not converged."))
+    without = grade(far(skipped=[Skipped("farseer", None, "Not converged.")]))
     assert levels(without)["convergence"] == "fair"
-    assert levels(grade(far(skipped="mix: could not be fitted.")))["convergence"] == "fair"
-    assert levels(grade(far(skipped="mix, 2x, other: could not be fitted.")))["convergence"] == "fair"
-    rehearsal = grade(far(skipped="100x: 3 runs are that small; it takes 8.\n30x, farseer: Not converged."))
+    assert levels(grade(far(skipped=[Skipped("mix", None, "could not be fitted.")])))["convergence"] == "fair"
+    assert (
+        levels(grade(far(skipped=[Skipped("mix, 2x, other", None, "could not be fitted.")])))["convergence"] == "fair"
+    )
+    cuts = [Skipped(None, 100.0, "3 runs are that small; it takes 8."), Skipped("farseer", 30.0, "Not converged.")]
+    rehearsal = grade(far(skipped=cuts))
     assert levels(rehearsal)["convergence"] == "good"
 
 
@@ -123,11 +161,14 @@ def test_chains_that_did_not_agree_are_a_d():
 
 def test_forms_of_which_one_has_all_the_weight_do_not_agree():
     weights = xr.DataArray([0.97, 0.03], {"form": ["coupled", "kaplan"]}, name="weight")
-    found = grade(far(share=0.01).assign(weight=weights))
+    forms = ("coupled", "kaplan")
+    found = grade(far(share=0.01, forms=forms).assign(weight=weights))
     assert levels(found)["agreement"] == "fair"
     assert found.parts[3].sentence == "coupled has 97% of the weight: that others agree counts for little"
-    assert levels(grade(far(share=0.01).assign(weight=weights.copy(data=[0.6, 0.4]))))["agreement"] == "good"
-    assert grade(far(share=0.0, forms="coupled")).parts[3].sentence.startswith("one form remains")
+    assert (
+        levels(grade(far(share=0.01, forms=forms).assign(weight=weights.copy(data=[0.6, 0.4]))))["agreement"] == "good"
+    )
+    assert grade(far(share=0.0, forms=["coupled"])).parts[3].sentence.startswith("one form remains")
 
 
 def test_a_family_is_graded_by_its_own_sensitivity_and_must_be_named():
@@ -144,9 +185,12 @@ def test_a_family_is_graded_by_how_far_its_own_runs_end():
     near, long = (grade(answer, family=name).parts[1] for name in ("x", "y"))
     assert near[1:] == ("fair", "it lies 2.0 decades of compute beyond the largest run")
     assert long[1:] == ("poor", "it lies 4.0 decades of compute beyond the largest run of its family")
-    # What tests it is what reached as far.
+    # Each is judged by every cut-off, and told first of the one that reached as far.
     held = xr.concat([backtested(20, 20, 100.0), backtested(2, 20, 1e4)], "held_out", data_vars="minimal")
-    assert [grade(answer, held, family=name).parts[2].level for name in ("x", "y")] == ["good", "poor"]
+    tests = [grade(answer, held, family=name).parts[2] for name in ("x", "y")]
+    assert [part.level for part in tests] == ["poor", "poor"]
+    assert tests[0].sentence == "about 100x out on these runs 90% bands held 20 of 20, about 1e+04x out 2 of 20"
+    assert tests[1].sentence == "about 1e+04x out on these runs 90% bands held 2 of 20, about 100x out 20 of 20"
 
 
 @pytest.mark.parametrize(("family", "level"), [("x", "good"), ("y", "poor"), ("z", "fair"), (None, "poor")])
@@ -183,8 +227,8 @@ def floor(identified=True, families=None, spread=0.1):
     return out.expand_dims(family=families) if families else out
 
 
-def test_a_floor_lies_beyond_any_compute_and_is_judged_by_the_farthest_test():
-    held = xr.concat([backtested(2, 20), backtested(19, 20, factor=100.0)], "held_out", data_vars="minimal")
+def test_a_floor_lies_beyond_any_compute_and_is_judged_by_every_test_the_farthest_first():
+    held = xr.concat([backtested(20, 20), backtested(19, 20, factor=100.0)], "held_out", data_vars="minimal")
     of_floor = leaning(False).assign_coords(quantity=("answer", ["irreducible_loss"]))
     found = grade(floor(), held, of_floor)
     assert levels(found) == {
@@ -192,8 +236,10 @@ def test_a_floor_lies_beyond_any_compute_and_is_judged_by_the_farthest_test():
     }  # fmt: skip
     assert found.letter == "C"
     assert "no compute reaches it" in found.sentence
-    assert "19 of 20; farther out is untested" in found.sentence
+    assert "19 of 20, about 10x out 20 of 20; farther out is untested" in found.sentence
     assert grade(floor(), backtested(2, 20), of_floor).letter == "D"
+    one = xr.concat([backtested(2, 20), backtested(19, 20, factor=100.0)], "held_out", data_vars="minimal")
+    assert grade(floor(), one, of_floor).letter == "D"
 
 
 def test_a_floor_that_is_mostly_the_priors_is_a_d():

@@ -5,8 +5,9 @@ import pytest
 import xarray as xr
 from trust.test_grade import backtested
 
-from bayescale.report.numbers import _backtest
-from bayescale.report.words import held_text, judgement, nearest_test
+from bayescale.report.numbers import backtest_numbers
+from bayescale.report.words.extrapolation import record_text
+from bayescale.report.words.phrases import deciding_test, held_text, judgement
 from bayescale.trust import grade
 from bayescale.trust.record import VERDICTS, record_of, worst_of
 
@@ -28,7 +29,11 @@ def letter_and_words(held, beyond=2.0, families=None):
         {"expected_loss": ("point", [2.0])}, {"decades_beyond": ("point", [beyond])}, {"verdict": "converged"}
     )
     levels = [grade(answer, held, family=name if families else None).parts[2].level for name in of]
-    n = {"backtest": {"forecast": _backtest("forecast", held, {"decades_beyond": beyond, "family_decades_beyond": of})}}
+    n = {
+        "backtest": {
+            "forecast": backtest_numbers("forecast", held, {"decades_beyond": beyond, "family_decades_beyond": of})
+        }
+    }
     return levels if families else levels[0], judgement(n, "forecast"), n
 
 
@@ -65,8 +70,41 @@ def test_a_family_that_failed_alone_is_told_of_where_all_together_held():
     levels, verdict, n = letter_and_words(held, families=["x", "y"])
     assert (levels, verdict) == (["good", "poor"], "failed")
     assert n["backtest"]["forecast"]["record"] == {"verdict": "failed", "factor": "100", "family": "y"}
-    assert held_text(*nearest_test(n, "forecast")) == "2 of 6 times about 100x out for y"
+    assert held_text(*deciding_test(n, "forecast")) == "2 of 6 times about 100x out for y"
     assert record_of(held, 2.0).verdict == "held"
+
+
+def at_each(counts):
+    """A backtest whose bands held (inside, of) at each cut-off, all of the runs as far out as it says."""
+    parts = [backtested(*count, factor) for factor, count in counts.items()]
+    return xr.concat(parts, "held_out", data_vars="minimal")
+
+
+@pytest.mark.parametrize("beyond", [1.0, 2.0, np.inf])
+def test_bands_that_failed_at_any_cut_off_count_and_every_cut_off_is_told(beyond):
+    found = record_of(at_each({3.0: (1, 15), 10.0: (15, 15)}), beyond)
+    assert (found.verdict, found.level, found.factor) == ("failed", "poor", 3.0)
+    assert found.sentence == "about 10x out on these runs 90% bands held 15 of 15, about 3x out 1 of 15"
+    # Farther than the question is a test of the same way to predict.
+    assert record_of(at_each({10.0: (15, 15), 100.0: (1, 15)}), 1.0).level == "poor"
+
+
+def test_what_chance_explains_at_another_cut_off_does_not_count():
+    # 4 of 6 alone is seen in 11% of bands that hold 90%, 15 of 20 in 4%, which of two cut-offs is 9%.
+    for count in ((1, 2), (4, 6), (15, 20)):
+        assert record_of(at_each({3.0: count, 10.0: (15, 15)}), 1.0).level == "good"
+    assert record_of(at_each({3.0: (14, 20), 10.0: (15, 15)}), 1.0).level == "fair"
+    # At the question's own cut-off no such allowance is made.
+    assert record_of(at_each({3.0: (15, 15), 10.0: (15, 20)}), 1.0).level == "fair"
+
+
+def test_the_words_are_of_the_cut_off_that_decided():
+    held = at_each({3.0: (1, 15), 10.0: (15, 15)})
+    level, verdict, n = letter_and_words(held, beyond=1.0)
+    assert (level, verdict) == ("poor", "failed")
+    assert n["backtest"]["forecast"]["record"]["factor"] == "3"
+    assert held_text(*deciding_test(n, "forecast")) == "1 of 15 times about 3x out"
+    assert record_text(n, "forecast") == "1 of 15 at 3x, 15 of 15 at 10x"
 
 
 def test_the_worst_is_by_verdict_and_then_by_level_and_the_first_of_those_alike():

@@ -3,27 +3,13 @@
 from dataclasses import replace
 
 from bayescale.report.numbers import Numbers, collect_numbers
-from bayescale.report.words.far import far_answer
-from bayescale.report.words.floor import floor_answer, forecast_below
+from bayescale.report.words.extrapolation import plain_answer, stacked_answer
+from bayescale.report.words.floor import floor_answer
 from bayescale.report.words.form import form_answer
-from bayescale.report.words.phrases import (
-    Answer,
-    Point,
-    band_text,
-    between_text,
-    by_weight,
-    coverage_text,
-    farthest_test,
-    held_text,
-    judgement,
-    nearest_test,
-    place_text,
-    series,
-    short_names,
-    verdict_on_form,
-)
-from bayescale.report.words.stacked import alone_text, grade_text, left_out, record_text, stacked_answer
+from bayescale.report.words.phrases import Answer, Remark
 from bayescale.studies.study import Study
+
+__all__ = ["Answer", "Remark", "three_answers"]
 
 
 def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
@@ -32,7 +18,7 @@ def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
     Parameters
     ----------
     study : Study
-        From `run_study`.
+        From `bayescale.study`.
     numbers : dict, optional
         `collect_numbers` of it, where it is at hand.
 
@@ -41,31 +27,9 @@ def three_answers(study: Study, numbers: Numbers | None = None) -> list[Answer]:
     list of Answer
     """
     n = numbers or collect_numbers(study)
-    first = stacked_answer(n) if n["forecast"]["possible"] else far_answer(n)
+    first = stacked_answer(n) if n["forecast"]["possible"] else plain_answer(n)
     alike = tuple(f"{line[0].upper()}{line[1:]}" for name in n["dependence"] for line in n["dependence"][name])
-    return [first, *(replace(one, warnings=(*one.warnings, *alike)) for one in (form_answer(n), floor_answer(n)))]
-
-
-__all__ = [
-    "Answer",
-    "Point",
-    "alone_text",
-    "band_text",
-    "between_text",
-    "by_weight",
-    "coverage_text",
-    "farthest_test",
-    "forecast_below",
-    "grade_text",
-    "held_text",
-    "judgement",
-    "left_out",
-    "nearest_test",
-    "place_text",
-    "record_text",
-    "series",
-    "short_names",
-    "stacked_answer",
-    "three_answers",
-    "verdict_on_form",
-]
+    return [
+        first,
+        *(replace(answer, warnings=(*answer.warnings, *alike)) for answer in (form_answer(n), floor_answer(n))),
+    ]

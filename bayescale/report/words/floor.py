@@ -3,7 +3,7 @@
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.phrases import (
     Answer,
-    Point,
+    Remark,
     band_text,
     between_text,
     leaning,
@@ -34,11 +34,11 @@ def floor_answer(n: Numbers) -> Answer:
                 else "Not answered: both forms put the floor at zero by assumption.",
             ),
             tuple(not_quoted_text(n)),
-            (Point("Why", " ".join(none)),) if none else (),
+            (Remark("Why", " ".join(none)),) if none else (),
             sureness_of(n, *forms),
         )
-    found = n["irreducible_loss"][shown]
-    families = found["families"]
+    floor = n["irreducible_loss"][shown]
+    families = floor["families"]
     headline = [
         f"{named(n, name)}{'The' if len(families) == 1 else 'the'} loss can go as low as {between_text(f, unit)}"
         f"{'; mostly the prior says so, not the runs' if f['identified'] is False else ''}."
@@ -47,12 +47,12 @@ def floor_answer(n: Numbers) -> Answer:
     ]
     graded = {name: f["grade"]["sentence"] for name, f in families.items() if "grade" in f}
     points = [
-        *([Point("Grade", listed(n, graded, ":") + ".")] if graded else []),
-        Point(
+        *([Remark("Grade", listed(n, graded, ":") + ".")] if graded else []),
+        Remark(
             "What it is",
             f"the loss with unlimited parameters and tokens by {shown}'s form: the median and the 95% band.",
         ),
-        Point(
+        Remark(
             "Lowest loss seen",
             listed(
                 n,
@@ -64,19 +64,19 @@ def floor_answer(n: Numbers) -> Answer:
     if all(x["learned"] is not None for x in families.values()):
         learned = {f: f"{100 * max(x['learned'], 0):.0f}%" for f, x in families.items()}
         points.append(
-            Point("Prior's spread that the runs removed", listed(n, learned) + ". The rest is what was put in.")
+            Remark("Prior's spread that the runs removed", listed(n, learned) + ". The rest is what was put in.")
         )
     points += [
-        Point(f"The truth{'' if len(families) == 1 else ', ' + f}", _truth_text(n, x, shown))
+        Remark(f"The truth{'' if len(families) == 1 else ', ' + f}", _truth_text(n, x, shown))
         for f, x in families.items()
         if "truth" in x
     ]
-    if "new_family" in found:
-        text = f"{band_text(found['new_family'], unit)} for a family of this kind that was not seen."
-        points.append(Point("Another family", text))
+    if "new_family" in floor:
+        text = f"{band_text(floor['new_family'], unit)} for a family of this kind that was not seen."
+        points.append(Remark("Another family", text))
     points += leaning(n["prior_sensitivity"].get(shown, []), "irreducible_loss")
-    points += [Point("The other form", text) for text in none]
-    warnings = [found["warning"]] if found["warning"] else []
+    points += [Remark("The other form", text) for text in none]
+    warnings = [floor["warning"]] if floor["warning"] else []
     if below := forecast_below(n, shown):
         warnings.append(
             "The first answer goes below this floor: its forms together expect "
@@ -96,7 +96,7 @@ def floor_answer(n: Numbers) -> Answer:
         tuple(points),
         (
             sureness_of(n, shown)[0],
-            Point("Distance", "The floor lies beyond any compute: no run can test this band directly."),
+            Remark("Distance", "The floor lies beyond any compute: no run can test this band directly."),
             sureness_of(n, shown)[2],
         ),
     )

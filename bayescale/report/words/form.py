@@ -4,9 +4,10 @@ from bayescale.numbers import human_number
 from bayescale.report.numbers import Numbers
 from bayescale.report.words.phrases import (
     Answer,
-    Point,
+    Remark,
     farthest_test,
     judgement,
+    lead_text,
     leaning,
     not_quoted_text,
     sureness_of,
@@ -31,14 +32,14 @@ def form_answer(n: Numbers) -> Answer:
         if failed
         else tuple(not_quoted_text(n)),
         (
-            *_tests(n),
+            *_list_tests(n),
             *(
-                Point(f"The split{'' if len(n['families']) == 1 else ', ' + f}", _split_text(n, f))
+                Remark(f"The split{'' if len(n['families']) == 1 else ', ' + f}", _split_text(n, f))
                 for f in n["families"]
                 if shown
             ),
             *(
-                Point(f"{point.about}, {name}", point.text)
+                Remark(f"{point.about}, {name}", point.text)
                 for name in shown
                 for point in leaning(n["prior_sensitivity"].get(name, []), "params")
             ),
@@ -47,26 +48,25 @@ def form_answer(n: Numbers) -> Answer:
     )
 
 
-def _tests(n: Numbers) -> tuple[Point, ...]:
+def _list_tests(n: Numbers) -> tuple[Remark, ...]:
     if n["not_quoted"]:
-        return (Point("What could be held instead", "another pair of forms, by --model and --against."),)
+        return (Remark("What could be held instead", "another pair of forms, by --model and --against."),)
     return (
-        Point("Leaving out one run (LOO)", _loo_text(n)),
-        Point("Leaving out the largest", _ahead_text(n)),
-        Point("Which test answers what", _which_text(n)),
+        Remark("Leaving out one run (LOO)", _loo_text(n)),
+        Remark("Leaving out the largest", _ahead_text(n)),
+        Remark("Which test answers what", _which_text(n)),
     )
 
 
-def _lead(test: Numbers) -> str:
-    error = test["standard_error"]
-    size = f"{test['elpd_difference']:.1f}" + ("" if error is None else f" ± {error:.1f}")
-    return f"{test['better']} is ahead by {size} in log density" + ("" if test["clear"] else ", which is not clear")
+def _ahead_by_text(test: Numbers) -> str:
+    clear = "" if test["clear"] else ", which is not clear"
+    return f"{test['better']} is ahead by {lead_text(test)} in log density{clear}"
 
 
 def _loo_text(n: Numbers) -> str:
     table = n["forms"]["loo"]["table"]
     weights = ", ".join(f"{row['model']} {row['weight']:.2f}" for row in table)
-    text = f"over {n['runs']} runs {_lead(n['forms']['loo'])}; stacking weights: {weights}."
+    text = f"over {n['runs']} runs {_ahead_by_text(n['forms']['loo'])}; stacking weights: {weights}."
     refitted = [f"{row['refitted']:.0f} for {row['model']}" for row in table if row["refitted"]]
     bad = [f"{row['bad_k']:.0f} for {row['model']}" for row in table if row["bad_k"] and not row["refitted"]]
     if refitted:
@@ -87,7 +87,8 @@ def _ahead_text(n: Numbers) -> str:
             for name in (n["question"]["model"], n["question"]["against"])
         )
         out.append(
-            f"from runs {factor}x smaller, over the {test['runs']} larger ones, {_lead(test)} (median miss {errors})."
+            f"from runs {factor}x smaller, over the {test['runs']} larger ones, {_ahead_by_text(test)} (median miss "
+            f"{errors})."
         )
     return " Then ".join(out)
 
@@ -111,19 +112,19 @@ def _split_text(n: Numbers, family: str) -> str:
     q = n["question"]
     best = {model: by[family]["optimal"] for model, by in n["extrapolation"].items()}
     each = []
-    for model, found in best.items():
-        a, params = found["exponent_params"], found["params"]
+    for model, split in best.items():
+        a, params = split["exponent_params"], split["params"]
         low, high = a["bands"]["95"]
         size = " to ".join(human_number(x) for x in params["bands"]["95"])
         each.append(
             f"By {model}, N grows as C^{a['median']:.2f} (95%: {low:.2f} to {high:.2f}): N = "
             f"{human_number(params['median'])} (95%: {size}) at {q['times_largest_run']:.3g}x, with "
-            f"{human_number(found['tokens_per_param']['median'])} tokens per parameter. "
+            f"{human_number(split['tokens_per_param']['median'])} tokens per parameter. "
             f"Grade {n['extrapolation'][model][family]['optimal_grade']['sentence']}."
         )
     if len(best) < 2:
         return each[0]
-    first, second = (found["params"]["median"] for found in best.values())
+    first, second = (split["params"]["median"] for split in best.values())
     ratio = max(first / second, second / first)
     if ratio < SAME_SIZE:
         each.append("The two forms recommend nearly the same size.")

@@ -1,11 +1,13 @@
 """The pieces that the three answers are put together from."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from bayescale.cards.card import DRIFTING
-from bayescale.numbers import loss_text, scientific
+from bayescale.forms import Skipped
+from bayescale.numbers import human_number, loss_text, scientific
 from bayescale.report.numbers import Numbers
 
 # Decades of compute: nearer than the first is within the data; longer than the tests by the second is untested.
@@ -22,7 +24,7 @@ SHARES = {
 }
 
 
-class Point(NamedTuple):
+class Remark(NamedTuple):
     """One thing said under an answer: what it is about, and what."""
 
     about: str
@@ -41,9 +43,9 @@ class Answer:
         The answer: a sentence, or one for each family.
     warnings : tuple of str
         What must be read with it; shown at the answer.
-    points : tuple of Point
+    points : tuple of Remark
         What it is made of.
-    sureness : tuple of Point
+    sureness : tuple of Remark
         Convergence, distance from the data, and how such bands held on these runs.
     """
 
@@ -51,8 +53,8 @@ class Answer:
     question: str
     headline: tuple[str, ...]
     warnings: tuple[str, ...]
-    points: tuple[Point, ...]
-    sureness: tuple[Point, ...]
+    points: tuple[Remark, ...]
+    sureness: tuple[Remark, ...]
 
     def to_dict(self) -> dict[str, object]:
         """Return the answer as plain lists and strings; points as ``about: text``."""
@@ -60,17 +62,87 @@ class Answer:
         return out | {name: [f"{p.about}: {p.text}" for p in getattr(self, name)] for name in ("points", "sureness")}
 
 
-def band_text(found: Numbers, unit: str = "") -> str:
+def headline_of(n: Numbers, families: dict[str, Numbers]) -> tuple[str, ...]:
+    """Return the loss at the question with its grade, a sentence for each family."""
+    times = f"{n['question']['times_largest_run']:.3g}x"
+    return tuple(
+        f"{named(n, name)}{'At' if len(families) == 1 else 'at'} {times}, a run with N = {human_number(f['params'])} "
+        f"and D = {human_number(f['tokens'])} should reach {between_text(f['loss'], n['units']['loss'])}. Grade "
+        f"{f['grade']['letter']}."
+        for name, f in families.items()
+    )
+
+
+def narrower_point(n: Numbers, families: dict[str, Numbers]) -> Remark:
+    """Return the 50 and the 80% bands of the loss."""
+    return Remark("Narrower bands", listed(n, {name: _narrower_text(f["loss"]) for name, f in families.items()}) + ".")
+
+
+def width_point(n: Numbers, families: dict[str, Numbers], after: str = "") -> Remark:
+    """Return what the width of the band is made of: ``30% not knowing the parameters, 70% run noise``."""
+    shares = {
+        name: ", ".join(f"{100 * share:.0f}% {SHARES[part]}" for part, share in f["shares"].items())
+        for name, f in families.items()
+    }
+    return Remark("What makes the width", listed(n, shares, after) + ".")
+
+
+def _narrower_text(loss: Numbers) -> str:
+    low, high = loss["bands"]["95"]
+    each = (" to ".join(loss_text(*loss["bands"][p], width=high - low)) + f" ({p}%)" for p in ("50", "80"))
+    return ", ".join(each)
+
+
+def warn_of_tests(n: Numbers, model: str, fault: str, bands: str, untested: str = "") -> list[str]:
+    """Warn of bands that were not tested, did not hold, or were tested at less than the question's distance.
+
+    Parameters
+    ----------
+    n : dict
+        From `collect_numbers`.
+    model : str
+        Whose bands.
+    fault : str
+        How bands that failed are called, up to the words that name the largest runs.
+    bands : str
+        What the bands are called.
+    untested : str
+        What is added where there was no test.
+    """
+    decided, judged = deciding_test(n, model), judgement(n, model)
+    if decided is None:
+        return [f"This band is untested. {coverage_text(n, model)}{untested}"]
+    out, (factor, score) = [], decided
+    if judged == "failed":
+        shown = score["at_distance"] if score["at_distance"]["held_out_runs"] else score
+        side = "high" if shown["mean_bias_percent"] > 0 else "low"
+        out.append(
+            f"Do not take this band at its word: {fault} were predicted from runs {factor}x smaller, {bands} held "
+            f"{held_text(factor, score)}, not 9 in 10. That far out the predictions missed by "
+            f"{shown['median_error_percent']:.1f}% of the loss (median) and were too {side} on average."
+        )
+    elif judged == "few":
+        out.append(f"Too few runs could test such bands to say that they hold: {held_text(factor, score)}.")
+    longest = max(n["backtest"][model]["by_factor"], key=float)
+    if n["question"]["decades_beyond"] > math.log10(float(longest)) + LONGER:
+        out.append(
+            f"The longest test on your runs reaches {longest}x; the question is "
+            f"{n['question']['times_largest_run']:.3g}x. Nothing in these runs tests so long a step."
+        )
+    return out
+
+
+def band_text(numbers: Numbers, unit: str = "") -> str:
     """Write a median and its 95% band: ``1.52 nats/token (95%: 1.49 to 1.56)``."""
-    low, high = found["bands"]["95"]
-    middle, low_text, high_text = loss_text(found["median"], low, high, width=high - low)
+    low, high = numbers["bands"]["95"]
+    middle, low_text, high_text = loss_text(numbers["median"], low, high, width=high - low)
     return f"{middle}{' ' * bool(unit)}{unit} (95%: {low_text} to {high_text})"
 
 
-def between_text(found: Numbers, unit: str) -> str:
+def between_text(numbers: Numbers, unit: str) -> str:
     """Write a median and its 95% band as words: ``1.52 nats/token, between 1.49 and ...``."""
-    low, high = found["bands"]["95"]
-    middle, low_text, high_text = loss_text(found["median"], low, high, width=high - low)
+    low, high = numbers["bands"]["95"]
+    middle, low_text, high_text = loss_text(numbers["median"], low, high, width=high - low)
     return f"{middle} {unit}, between {low_text} and {high_text} with 95% credibility"
 
 
@@ -120,13 +192,19 @@ def farthest_test(n: Numbers) -> tuple[str, Numbers] | None:
     return max(tests, key=lambda item: float(item[0])) if tests else None
 
 
-def nearest_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
-    """Return the factor and score of the backtest that the bands are judged by; with its family, where it is of one."""
-    found = n["backtest"][model]
-    factor, family = found["record"]["factor"], found["record"]["family"]
+def lead_text(test: Numbers) -> str:
+    """Write by how much one form is ahead, with its standard error: ``20.0 ± 1.0``."""
+    error = test["standard_error"]
+    return f"{test['elpd_difference']:.1f}" + ("" if error is None else f" ± {error:.1f}")
+
+
+def deciding_test(n: Numbers, model: str) -> tuple[str, Numbers] | None:
+    """Return the factor and score of the cut-off that decided the verdict; with its family, where it is of one."""
+    tested = n["backtest"][model]
+    factor, family = tested["record"]["factor"], tested["record"]["family"]
     if factor is None:
         return None
-    scores = found["by_family"][family] if family else found["by_factor"]
+    scores = tested["by_family"][family] if family else tested["by_factor"]
     return factor, scores[factor] | {"family": family}
 
 
@@ -167,8 +245,13 @@ def series(texts: list[str]) -> str:
 
 def why(n: Numbers, model: str) -> str:
     """Say why a backtest could not be scored."""
-    lines = [line.rstrip(".") for line in n["backtest"][model]["skipped"].split("\n") if line]
-    return "; ".join(lines) or "the runs do not span enough compute"
+    return skipped_text(n["backtest"][model]["skipped"]) or "the runs do not span enough compute"
+
+
+def skipped_text(records: Iterable[Numbers | str]) -> str:
+    """Join what could not be done, records of `Skipped` and sentences: ``10x, kaplan: too few runs; 30x: no run``."""
+    lines = (str(Skipped(**record)) if isinstance(record, dict) else record for record in records)
+    return "; ".join(line.rstrip(".") for line in lines)
 
 
 def listed(n: Numbers, texts: dict[str, str], after: str = "") -> str:
@@ -178,24 +261,19 @@ def listed(n: Numbers, texts: dict[str, str], after: str = "") -> str:
     return "; ".join(f"{name}{after} {text}" for name, text in texts.items())
 
 
-def shares_text(shares: dict[str, float]) -> str:
-    """Say what a band's width is made of: ``30% not knowing the parameters, 70% run noise``."""
-    return ", ".join(f"{100 * share:.0f}% {SHARES[part]}" for part, share in shares.items())
-
-
 def named(n: Numbers, family: str) -> str:
     """Return the family as an opening, ``english: ``; nothing where there is one family."""
     return "" if len(n["families"]) == 1 else f"{family}: "
 
 
-def sureness_of(n: Numbers, *models: str) -> tuple[Point, ...]:
+def sureness_of(n: Numbers, *models: str) -> tuple[Remark, ...]:
     """Return how sure an answer is: convergence, distance from the data, and the record of such bands."""
     if not models:
-        return (Point("Distance", distance_text(n)),)
+        return (Remark("Distance", distance_text(n)),)
     several = len(models) > 1
     converged = " ".join(f"{m.capitalize() + ': ' if several else ''}{n['convergence'][m]['sentence']}" for m in models)
     record = " ".join(f"{m.capitalize() + ': ' if several else ''}{coverage_text(n, m)}" for m in models)
-    return (Point("Sampler", converged), Point("Distance", distance_text(n)), Point("Record", record))
+    return (Remark("Sampler", converged), Remark("Distance", distance_text(n)), Remark("Record", record))
 
 
 def distance_text(n: Numbers) -> str:
@@ -225,6 +303,6 @@ def by_weight(n: Numbers) -> list[str]:
     return sorted(forms, key=lambda name: -forms[name]["weight"])
 
 
-def leaning(rows: list[Numbers], *quantities: str) -> list[Point]:
+def leaning(rows: list[Numbers], *quantities: str) -> list[Remark]:
     """Return a point for each of these quantities that leans on a prior."""
-    return [Point("Priors", row["sentence"]) for row in rows if row["leans"] and row["quantity"] in quantities]
+    return [Remark("Priors", row["sentence"]) for row in rows if row["leans"] and row["quantity"] in quantities]

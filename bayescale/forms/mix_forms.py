@@ -1,11 +1,10 @@
-"""How low will the loss be there, if nobody knows the form? Several forms, one answer."""
+"""Several forms, one answer: each form asked about the same run, and their draws mixed by weight."""
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import arviz as az
 import numpy as np
 import xarray as xr
 
@@ -15,8 +14,10 @@ from bayescale.costs import SIX_ND
 from bayescale.errors import BayescaleError, QuestionError, UnconvergedError, did_you_mean
 from bayescale.forms.forms_for import Forms, forms_for
 from bayescale.forms.rehearse import CURVE_LADDER, LADDER, Say, identifiable, is_curve, not_rehearsed, rehearse
+from bayescale.forms.skipped import Skipped, pack_skipped
 from bayescale.forms.weights import chosen_form, drawn_together, form_weights, mixed
-from bayescale.inference import COUNTED, QUOTED, fit, verdict
+from bayescale.inference import COUNTED, QUOTED, verdict
+from bayescale.inference import fit as fit_card
 from bayescale.inference.sampling import SEED
 from bayescale.laws import SCALES
 from bayescale.laws.inputs import complete_inputs, same_length
@@ -24,14 +25,14 @@ from bayescale.modeling import family_names
 from bayescale.numbers import parse_compute
 from bayescale.posterior import Posterior
 
-# A rehearsal this far short of the question still is one; farther ones cost fits and are seldom possible.
+# Rehearsals of a forecast end at 100x. Longer ones cost fits, and few run logs allow them.
 REHEARSALS = tuple(factor for factor in LADDER if factor <= 100)
 CURVE_REHEARSALS = tuple(factor for factor in CURVE_LADDER if factor <= 100)
 DRAWS, TUNE, TRIES = 500, 1000, 2
 Fits = dict[str, xr.DataTree]
 
 
-def forecast(
+def mix_forms(
     runs: xr.Dataset,
     compute: Any = None,
     *,
@@ -49,28 +50,11 @@ def forecast(
 
     Parameters
     ----------
-    runs : xarray.Dataset
-        Validated runs, dims ``run``; or learning curves, for forms with a curve.
-    compute : str, float or list of either, optional
-        FLOP, or a multiple of the largest run such as ``"100x"``. Alone, the run is taken at one split, the median of
-        the forms' recommended N by their weights, so that all are asked about the same run.
-    params, tokens : float or list, optional
-        N and D of the runs in question; both, or one and ``compute``.
-    at : mapping of str, optional
-        Anything else that the forms take, as in `extrapolate`: on a curve in examples, ``{"examples": "2x"}``.
-    family : str, optional
-        One family; by default all of them, on the dimension ``family``.
-    models : mapping of str to float, or iterable of str, path or Card, or one of them, optional
-        The forms, with what each is worth before it has predicted a run, or all worth the same. By default those of
-        ``models/defaults.toml``: coupled, Chinchilla, over-training, Kaplan and Farseer, each with a drift; where the
-        runs have no N and D, forms in the one quantity that they differ by: broken, power law over a floor, shifted.
-    seed : int
-        Seed of the fits, of the run noise and of the mixing.
+    runs, compute, params, tokens, at, family, models, seed, progress
+        As in `bayescale.forecast`, which tests and grades what is mixed here.
     fits, rehearsed : optional
-        Posteriors of all runs by form (`forecast_fits`), and what the forms said in `rehearse`: to ask again without
+        Posteriors of all runs by form (`fit_forms`), and what `rehearse` returned for the forms: to ask again without
         sampling again.
-    progress : callable, optional
-        Called with a line for each fit.
 
     Returns
     -------
@@ -82,7 +66,7 @@ def forecast(
         ``share_form``, ``share_parameters``, ``share_drift``, ``share_noise`` and, where a form's card has them,
         ``share_errors`` (those that runs share): how the variance of log loss is made up, robustly; ``disagreement``,
         what ``share_form`` would be had the forms not been moved together. Coords ``params``, ``tokens``, ``compute``,
-        ``decades_beyond`` and, of families, ``family_decades_beyond``. ``attrs["skipped"]`` lists forms and rehearsals
+        ``decades_beyond`` and, of families, ``family_decades_beyond``. `unpack_skipped` gives the forms and rehearsals
         that could not be had, and why.
 
     Raises
@@ -94,53 +78,68 @@ def forecast(
 
     Notes
     -----
-    `form_weights` says how the weights are made. `backtest` does the same on the runs themselves, below a cut-off, and
-    counts how often the bands held.
+    `form_weights` says how the weights are made. `backtest` mixes forms in the same way on the runs themselves, below a
+    cut-off, and counts how often the bands held.
 
     Examples
     --------
     >>> import bayescale as bs
-    >>> runs = bs.load_shipped("tinylm")
-    >>> far = bs.forecast(runs, compute="100x")                              # doctest: +SKIP
-    >>> far["loss"].dims                                                     # doctest: +SKIP
+    >>> from bayescale.forms import mix_forms
+    >>> mixed = mix_forms(bs.load_shipped("tinylm"), compute="100x")         # doctest: +SKIP
+    >>> mixed["loss"].dims                                                   # doctest: +SKIP
     ('chain', 'draw', 'point', 'family')
     """
     cards, prior = forms_for(runs, models)
     asked = check_question(runs, cards.values(), compute, params=params, tokens=tokens, at=at, family=family)
-    skipped: list[str] = []
+    skipped: list[Skipped] = []
     if fits is None:
         where = asked | {"at": at, "family": family}
-        fits = forecast_fits(runs, cards, where, seed=seed, skipped=skipped, progress=progress)
-    sound = {name: fit for name, fit in fits.items() if name in cards and verdict(fit).passed}
-    skipped += [f"{name}: {verdict(fit).sentence}" for name, fit in fits.items() if name in cards and name not in sound]
-    if not sound:
-        raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + "\n  ".join(skipped))
-    factors = _rehearsals(cards.values(), sound, asked, at, family)
+        fits = fit_forms(runs, cards, where, seed=seed, skipped=skipped, progress=progress)
+    sound = keep_quotable({name: fit for name, fit in fits.items() if name in cards}, skipped)
+    factors = _choose_cuts(cards.values(), sound, asked, at, family)
     if rehearsed is None:
         rehearsed = rehearse(runs, [cards[name] for name in sound], factors, seed=seed, progress=progress)
     rehearsed = rehearsed.isel(held_out=rehearsed["factor"].values <= max(factors))
     skipped += not_rehearsed(rehearsed, factors)
     prior = {name: prior[name] for name in sound}
     if set(asked) == {"compute"}:
-        before = form_weights(prior, rehearsed, 1.0, _reach(runs, asked["compute"]))["weight"]
-        asked = _one_split(sound, before, asked["compute"], at, family)
-    said = {name: extrapolate(fit, **asked, at=at, family=family, seed=seed) for name, fit in sound.items()}
-    said = _sound(said, skipped)
-    prior = {name: prior[name] for name in said}
-    first = next(iter(said.values()))
+        before = form_weights(prior, rehearsed, 1.0, _decades_asked(runs, asked["compute"]))["weight"]
+        asked = _choose_split(sound, before, asked["compute"], at, family)
+    alone = {name: extrapolate(fit, **asked, at=at, family=family, seed=seed) for name, fit in sound.items()}
+    alone = _keep_agreeing(alone, skipped)
+    prior = {name: prior[name] for name in alone}
+    first = next(iter(alone.values()))
     weights = form_weights(prior, rehearsed, 1.0, float(first["decades_beyond"].max()))
-    return _mixture(said, weights, first, seed).assign_attrs(
-        first.attrs | {"model": "forecast", "forms": ", ".join(said), "skipped": "\n".join(dict.fromkeys(skipped))}
-    )
+    mixture = _mix_draws(alone, weights, first, seed)
+    return mixture.assign_attrs(first.attrs | {"model": "forecast"} | pack_skipped(skipped))
 
 
-def forecast_fits(
+def keep_quotable(fits: Fits, skipped: list[Skipped]) -> Fits:
+    """Return the posteriors that may be quoted; note the others, and raise if none is left.
+
+    Raises
+    ------
+    UnconvergedError
+        If none may be quoted.
+    """
+    sound = {name: fit for name, fit in fits.items() if verdict(fit).passed}
+    skipped += [Skipped(name, None, verdict(fit).sentence) for name, fit in fits.items() if name not in sound]
+    if not sound:
+        raise UnconvergedError("no form gave a posterior that may be quoted:\n  " + _list_skipped(skipped))
+    return sound
+
+
+def _list_skipped(skipped: Iterable[Skipped]) -> str:
+    return "\n  ".join(map(str, skipped))
+
+
+def fit_forms(
     runs: xr.Dataset,
     cards: Mapping[str, Card],
     where: Mapping[str, Any] | None = None,
     *,
     seed: int = SEED,
-    skipped: list[str] | None = None,
+    skipped: list[Skipped] | None = None,
     progress: Say | None = None,
 ) -> Fits:
     """Return the posterior of every form on all runs; a form that cannot be fitted is noted and left out.
@@ -148,33 +147,33 @@ def forecast_fits(
     With the question (``where``, as `extrapolate` takes it), a form whose chains agree on its parameters but not yet on
     the answer is sampled longer before it is left out of it.
     """
-    fits = {}
+    fits: Fits = {}
     for name, card in cards.items():
         if progress:
             progress(f"{name}: compiling and sampling")
         try:
             for first in range(1, TRIES + 1):
-                fits[name] = fit(
+                fits[name] = fit_card(
                     runs, card, seed=seed, draws=DRAWS, tune=TUNE, prior_draws=0, tries=TRIES, first_try=first,
                     limits=COUNTED,
                 )  # fmt: skip
                 if (
                     where is None
                     or json.loads(fits[name].attrs["settings"]).get("thin", 1) > 1
-                    or _says(fits[name], where)
+                    or _chains_agree(fits[name], where)
                 ):
                     break
         except BayescaleError as error:
             if skipped is None:
                 raise
-            skipped.append(f"{name}: {error}")
+            skipped.append(Skipped(name, None, str(error)))
     return fits
 
 
-def _says(fit: xr.DataTree, where: Mapping[str, Any]) -> bool:
+def _chains_agree(fit: xr.DataTree, where: Mapping[str, Any]) -> bool:
     """Return whether the chains agree on the answer; a form that has none to the question says so later."""
     try:
-        return verdict(fit).passed and not _disagreement(extrapolate(fit, **where))
+        return verdict(fit).passed and not _describe_disagreement(extrapolate(fit, **where))
     except QuestionError:
         return True
 
@@ -189,7 +188,7 @@ def check_question(
     at: Mapping[str, Any] | None = None,
     family: str | None = None,
 ) -> dict[str, Any]:
-    """Return what of compute, params and tokens was given; refuse here what would be refused after minutes of fits.
+    """Return those of compute, params and tokens that were given; refuse a bad question before anything is fitted.
 
     Raises
     ------
@@ -219,7 +218,7 @@ def check_question(
     return asked
 
 
-def _reach(runs: xr.Dataset, compute: Any) -> float:
+def _decades_asked(runs: xr.Dataset, compute: Any) -> float:
     """Return how many decades of compute the farthest question lies beyond the runs; 0 within them."""
     largest = float(runs["compute"].max()) if "compute" in runs else None
     entries = np.atleast_1d(np.asarray(compute, dtype=object)).ravel()
@@ -227,16 +226,16 @@ def _reach(runs: xr.Dataset, compute: Any) -> float:
     return 0.0 if largest is None else max(0.0, float(np.log10(max(values) / largest)))
 
 
-def _one_split(
+def _choose_split(
     fits: Fits, weight: xr.DataArray, compute: Any, at: Mapping[str, Any] | None, family: str | None
 ) -> dict[str, Any]:
     """Return the N and C at which every form is asked: the weighted mean of the forms' medians of log N_opt."""
     if not all(Posterior(fit).law.has_split for fit in fits.values()):
         return {"compute": compute}
     splits, kept, why = [], [], ""
-    for name, one in fits.items():
+    for name, fit in fits.items():
         try:
-            splits.append(optimal_split(one, compute, at=at, family=family))
+            splits.append(optimal_split(fit, compute, at=at, family=family))
             kept.append(name)
         except QuestionError as error:  # some forms have no best size far from the runs; they are asked at the others'
             why = str(error)
@@ -249,7 +248,7 @@ def _one_split(
     return {"params": list(np.atleast_1d(size)), "compute": list(splits[0]["compute"].values)}
 
 
-def _rehearsals(
+def _choose_cuts(
     cards: Iterable[Card], fits: Fits, asked: Mapping[str, Any], at: Mapping[str, Any] | None, family: str | None
 ) -> tuple[float, ...]:
     """Return the cut-offs; on a curve, none farther than the question: a form of it may do well far on, ill nearby."""
@@ -260,24 +259,25 @@ def _rehearsals(
     return tuple(factor for factor in CURVE_REHEARSALS if factor <= longest)
 
 
-def _sound(said: Mapping[str, xr.Dataset], skipped: list[str]) -> dict[str, xr.Dataset]:
-    """Return what may be quoted: predictions whose own chains agree, by the limits of any number that is quoted."""
-    why = {name: _disagreement(far) for name, far in said.items()}
-    skipped += [f"{name}: {reason}" for name, reason in why.items() if reason]
-    sound = {name: far for name, far in said.items() if not why[name]}
-    if not sound:
-        raise UnconvergedError("no form gave a prediction that may be quoted:\n  " + "\n  ".join(skipped))
-    return sound
+def _keep_agreeing(alone: Mapping[str, xr.Dataset], skipped: list[Skipped]) -> dict[str, xr.Dataset]:
+    """Return the forms whose chains agree on what they predict, by the limits of any number that is quoted."""
+    why = {name: _describe_disagreement(far) for name, far in alone.items()}
+    skipped += [Skipped(name, None, reason) for name, reason in why.items() if reason]
+    agreeing = {name: far for name, far in alone.items() if not why[name]}
+    if not agreeing:
+        raise UnconvergedError("no form gave a prediction that may be quoted:\n  " + _list_skipped(skipped))
+    return agreeing
 
 
-def _disagreement(far: xr.Dataset) -> str:
+def _describe_disagreement(far: xr.Dataset) -> str:
     """Return why a form's predictions may not be quoted, or nothing.
 
-    Far from the runs a floor and an exponent trade for one another and mix slowly; their predictions do not. A form is
-    kept or left out as a whole, so that the weights are of the same forms everywhere. What decides are the points
-    beyond the runs, or the farthest asked: within them the runs hold all forms to one place, and a chain that is slow
-    there must not cost a form its say about what is asked.
+    A floor and an exponent can trade for one another and mix slowly, while the predictions of their form mix well. A
+    form is kept or left out as a whole, and the weights then hold at every point. The points beyond the runs decide, or
+    the farthest point where none lies beyond. Within the runs a chain may be slow without harm to the answer.
     """
+    import arviz_stats as az
+
     expected = far[response_names(far)[0]]
     beyond = far["decades_beyond"].values
     expected = expected.isel(point=beyond >= min(beyond.max(), 1e-9))
@@ -290,11 +290,12 @@ def _disagreement(far: xr.Dataset) -> str:
     )
 
 
-def _mixture(said: Mapping[str, xr.Dataset], weights: xr.Dataset, first: xr.Dataset, seed: int) -> xr.Dataset:
+def _mix_draws(apart: Mapping[str, xr.Dataset], weights: xr.Dataset, first: xr.Dataset, seed: int) -> xr.Dataset:
+    """Return draws of all forms together and of each alone, the weights, and how the width is made up."""
     expected, response = response_names(first)
-    names = list(said)
+    names = list(apart)
     stacked = {
-        name: xr.concat([said[form][name] for form in names], dim="form").assign_coords(form=names)
+        name: xr.concat([apart[form][name] for form in names], dim="form").assign_coords(form=names)
         for name in (expected, response)
     }
     weight = weights["weight"]
@@ -305,27 +306,28 @@ def _mixture(said: Mapping[str, xr.Dataset], weights: xr.Dataset, first: xr.Data
     sizes = first.sizes
     out = out.assign(chosen=chosen_form(weight, sizes["chain"], sizes["draw"], seed))
     alone = {f"form_{name}": values for name, values in stacked.items()}
-    alone["disagreement"] = _shares(said, stacked, weight, response)["share_form"]
-    out = out.assign({**alone, **weights.data_vars, **_shares(said, near, weight, response)})
+    alone["disagreement"] = _split_width(apart, stacked, weight, response)["share_form"]
+    out = out.assign({**alone, **weights.data_vars, **_split_width(apart, near, weight, response)})
     return out.assign_coords(weights.coords)
 
 
-def _shares(
-    said: Mapping[str, xr.Dataset], stacked: Mapping[str, xr.DataArray], weight: xr.DataArray, response: str
+def _split_width(
+    apart: Mapping[str, xr.Dataset], stacked: Mapping[str, xr.DataArray], weight: xr.DataArray, response: str
 ) -> dict[str, xr.DataArray]:
     """Split the squared width of the band: between the forms' medians, and within them as each form says."""
     # As in `extrapolate`: a draw may be zero.
     with np.errstate(divide="ignore"):
-        found = bands(xr.ufuncs.log(stacked[response]), [0.9])
-    within = ((found["upper"] - found["lower"]) ** 2).isel(prob=0, drop=True)
-    centre = (found["median"] * weight).sum("form")
-    # Of a normal the 90% band is 3.29 standard deviations wide: between and within are put on one scale.
-    between = 3.29**2 * ((found["median"] - centre) ** 2 * weight).sum("form")
+        log_bands = bands(xr.ufuncs.log(stacked[response]), [0.9])
+    within = ((log_bands["upper"] - log_bands["lower"]) ** 2).isel(prob=0, drop=True)
+    centre = (log_bands["median"] * weight).sum("form")
+    # The 90% band of a normal distribution is 3.29 standard deviations wide, which puts both variances on one scale.
+    between = 3.29**2 * ((log_bands["median"] - centre) ** 2 * weight).sum("form")
     parts = {"form": between}
-    errors = ("errors",) if any("share_errors" in one for one in said.values()) else ()
+    errors = ("errors",) if any("share_errors" in far for far in apart.values()) else ()
     for part in ("parameters", "drift", *errors, "noise"):
         of_form = [
-            one.get(f"share_{part}", xr.zeros_like(one["share_noise"])).reset_coords(drop=True) for one in said.values()
+            far.get(f"share_{part}", xr.zeros_like(far["share_noise"])).reset_coords(drop=True)
+            for far in apart.values()
         ]
         share = xr.concat(of_form, dim="form").assign_coords(form=weight["form"])
         parts[part] = (share * within * weight).sum("form")
