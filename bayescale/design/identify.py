@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from bayescale.cards.card import Card
 from bayescale.cards.files import load_card
 from bayescale.design.further_runs import ADDED, Further, further_runs
-from bayescale.errors import DesignError
+from bayescale.errors import BayescaleError, DesignError
 from bayescale.laws import Law
 from bayescale.layers.drift import Spans, spans_of
 from bayescale.layers.noise import NOISES, known_of, no_error
@@ -32,6 +32,8 @@ WIDTH, NARROW = 1e-4, 1e-5
 NOTHING = 1e-12
 # No prior is followed further out than this, in standard deviations.
 FAR = 8.0
+# A scatter with very heavy tails has draws that no float holds, of which only how far out they are matters.
+TINIEST, LARGEST = 1e-300, 1e300
 
 
 def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla") -> xr.Dataset:
@@ -53,7 +55,8 @@ def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla")
         least, its parts in standard deviations of the prior; ``direction_learned``, how much of its spread would go.
         Over ``further``, sets of three runs that could be added: ``direction_learned_with`` them;
         ``compute_factor``, the compute of the largest relative to the largest run; ``place``, dims
-        ``(further, input, added)``, where they are. ``attrs`` carry the noise of the point fit.
+        ``(further, input, added)``, where they are. ``attrs`` carry the noise of the point fit. Where no point fit
+        succeeds, all of it is NaN, there are no further runs, and ``attrs["cannot_say"]`` gives the reason.
 
     Raises
     ------
@@ -86,12 +89,20 @@ def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla")
     problem = _problem(card, runs)
     if not problem.places:
         raise DesignError(f"the model {card.name!r} holds every parameter of its law: there is nothing to learn.")
-    point = _point_fit(problem, runs[problem.law.response].values.astype(float))
-    found = [_of_family(problem, point, runs, family) for family in range(len(problem.given.families))]
-    out = xr.concat(found, xr.Variable("family", list(problem.given.families)), join="outer")
+    families = range(len(problem.given.families))
+    about: dict[str, Any] = {"model": card.name, "law": problem.law.name, "runs": runs.sizes["run"]}
+    try:
+        point = _point_fit(problem, runs[problem.law.response].values.astype(float))
+        parts = [_of_family(problem, point, runs, family) for family in families]
+        about |= {f"noise_{name}": value for name, value in point.noise.items()}
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        if isinstance(error, BayescaleError):
+            raise
+        parts = [_empty_answer(problem) for _ in families]
+        about["cannot_say"] = f"no point fit succeeded ({str(error).rstrip('.')})"
+    out = xr.concat(parts, xr.Variable("family", list(problem.given.families)), join="outer")
     out = out if "family" in runs.coords else out.isel(family=0, drop=True)
-    scatter = {f"noise_{name}": value for name, value in point.noise.items()}
-    return out.assign_attrs(model=card.name, law=problem.law.name, runs=runs.sizes["run"], **scatter)
+    return out.assign_attrs(about)
 
 
 class _Where(NamedTuple):
@@ -256,7 +267,7 @@ def _information(problem: _Problem, mean: Array, noise: dict[str, float], where:
     kind, here = NOISES[problem.card.noise.family], _scattered(noise, where)
     full = {name: np.full((DRAWS, *mean.shape), value) for name, value in here.items()}
     drawn = kind.draw(np.random.default_rng(1), np.broadcast_to(mean, (DRAWS, *mean.shape)), full, where.known)
-    observed = kind.observe(drawn, where.known)
+    observed = kind.observe(drawn if kind.of_shares else np.clip(drawn, TINIEST, LARGEST), where.known)
     up, down = (mean + NARROW, mean - NARROW) if kind.of_shares else (mean * np.exp(NARROW), mean * np.exp(-NARROW))
     slope = kind.logpdf(observed, up, here, where.known) - kind.logpdf(observed, down, here, where.known)
     return np.asarray(((slope / (2 * NARROW)) ** 2).mean(axis=0))
@@ -294,6 +305,22 @@ def _of_family(problem: _Problem, point: _Point, runs: xr.Dataset, family: int) 
             "further": [one.words for one in further],
             "input": list(problem.law.inputs),
         },
+    )
+
+
+def _empty_answer(problem: _Problem) -> xr.Dataset:
+    """Return the answer for one family where nothing can be said: NaN throughout, and no further runs."""
+    names, inputs = list(problem.places), list(problem.law.inputs)
+    unknown = np.full(len(names), np.nan)
+    return xr.Dataset(
+        {
+            **dict.fromkeys(("learned", "estimate", "direction"), ("parameter", unknown)),
+            "correlation": (("parameter", "other"), np.full((len(names), len(names)), np.nan)),
+            "direction_learned": np.nan,
+            **{name: ("further", np.zeros(0)) for name in ("direction_learned_with", "compute_factor")},
+            "place": (("further", "input", "added"), np.zeros((0, len(inputs), ADDED))),
+        },
+        {"parameter": names, "other": names, "further": np.zeros(0, dtype=str), "input": inputs},
     )
 
 

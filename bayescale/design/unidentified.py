@@ -31,8 +31,8 @@ def unidentified(found: xr.Dataset) -> list[str]:
     Returns
     -------
     list of str
-        A sentence or three for each family of which less than half of some combination would be learned; empty where
-        there is none.
+        A sentence or three for each family of which less than half of some combination would be learned; one that says
+        so where nothing could be worked out; empty where everything would be learned.
 
     Examples
     --------
@@ -42,6 +42,8 @@ def unidentified(found: xr.Dataset) -> list[str]:
     >>> unidentified(identifiability(bs.load_shipped("tinylm"), "chinchilla"))
     []
     """
+    if reason := found.attrs.get("cannot_say"):
+        return [f"What these runs can tell of its parameters could not be worked out: {reason}."]
     if "family" not in found.dims:
         return [_sentences(found, "These")] if _weak(found) else []
     families = [found.sel(family=name).dropna("further", how="all") for name in found["family"].values]

@@ -231,7 +231,7 @@ def identified_plate(study: Study, n: Numbers, drawer: Drawer) -> Plate:
         (name, family, named)
         for name, one in found.items()
         for family, named in drawer.families
-        if name in study.fits and one["least_learned"][family] < LEARNED and family in one["ridge"]
+        if name in study.fits and family in one["ridge"] and one["least_learned"][family] < LEARNED
     ]
     look = (
         " Below, the two parameters that most make up each such line, together: along the ridge that the blue contours "

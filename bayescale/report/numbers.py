@@ -110,7 +110,11 @@ def _identifiability(found: xr.Dataset, families: list[str]) -> Numbers:
         "identified": not unidentified(found),
         "sentences": unidentified(found) or [identified(found)],
         "least_learned": {family: float(one["direction_learned"]) for family, one in each.items()},
-        "ridge": {family: ridge_of(one) for family, one in each.items() if one.sizes["parameter"] > 1},
+        "ridge": {
+            family: ridge_of(one)
+            for family, one in each.items()
+            if one.sizes["parameter"] > 1 and np.isfinite(one["direction_learned"])
+        },
     }
 
 
