@@ -16,7 +16,7 @@ import bayescale as bs
 from bayescale.cards import Card
 from bayescale.inference import COUNTED, log_likelihood, save_fit
 from bayescale.inference.store import load_fit
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from bayescale.report.card_text import card_text
 from benchmarks.sets import open_sets
 
@@ -85,8 +85,8 @@ def tried(name: str, cards: dict[str, Card]) -> list[dict[str, object]]:
     rows = []
     for label, card in cards.items():
         fit = bs.fit(few, card, seed=SEED, prior_draws=0, limits=COUNTED)
-        posterior, data = fit["posterior"].to_dataset(), model_data(card, few)
-        density = next(iter(log_likelihood(card, posterior, rest, data).data_vars.values()))
+        problem = prepare(card, few)
+        density = log_likelihood(problem, fit["posterior"].to_dataset(), rest)[problem.response]
         far = bs.extrapolate(
             fit, params=rest["params"].values.tolist(), tokens=rest["tokens"].values.tolist(), allow_unconverged=True
         )

@@ -31,7 +31,7 @@ from bayescale.answers.split import optimal_split
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.layers.drift import respond
+from bayescale.layers import respond
 from bayescale.layers.noise import NOISES, draw_response, no_error
 from bayescale.layers.shared_errors import new_errors
 

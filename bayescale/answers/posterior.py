@@ -12,9 +12,7 @@ from bayescale.costs import CostModel, cost_model
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import by_run, runs_of
 from bayescale.laws import SCALES, Law, scale_of
-from bayescale.layers.curve import logged_in
-from bayescale.layers.drift import Span, respond, sampled_names
-from bayescale.layers.shared_errors import groups_in
+from bayescale.layers import Span, read_inputs, respond, sampled_names
 from bayescale.numbers import parse_number
 
 DRAW_DIMS = ("chain", "draw")
@@ -105,7 +103,7 @@ def respond_at(
 def respond_at_runs(fit: xr.DataTree) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
     """Return what is expected of each fitted run for every draw, and the parameters as they hold there."""
     card, runs, spans = card_of(fit), runs_of(fit), spans_of(fit)
-    inputs = {name: runs[name] for name in (*card.get_law().inputs, *spans)} | groups_in(card, runs) | logged_in(runs)
+    inputs = read_inputs(card, runs)
     theta = by_run(theta_of(fit), runs["family"] if "family" in runs.coords else None)
     return respond(card, theta, inputs, reference_of(fit), spans)
 

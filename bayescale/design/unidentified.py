@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.design.further_runs import SYMBOLS
-from bayescale.design.identify import LEARNED
+from bayescale.design.identifiability import LEARNED
 from bayescale.laws import scale_of
 from bayescale.numbers import human_number
 
@@ -37,7 +37,7 @@ def unidentified(found: xr.Dataset) -> list[str]:
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.design.identify import identifiability
+    >>> from bayescale.design.identifiability import identifiability
     >>> from bayescale.design.unidentified import unidentified
     >>> unidentified(identifiability(bs.load_shipped("tinylm"), "chinchilla"))
     []
@@ -74,7 +74,7 @@ def ridge_of(found: xr.Dataset) -> tuple[str, str]:
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.design.identify import identifiability
+    >>> from bayescale.design.identifiability import identifiability
     >>> from bayescale.design.unidentified import ridge_of
     >>> ridge_of(identifiability(bs.load_shipped("tinylm"), "chinchilla").sel(family="english"))
     ('E', 'alpha')

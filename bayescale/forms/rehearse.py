@@ -9,16 +9,15 @@ import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
-from bayescale.answers import card_of, theta_of
+from bayescale.answers import theta_of
 from bayescale.cards import Card, load_card
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.inference import COUNTED, by_run, fit, log_likelihood, verdict
 from bayescale.inference.sampling import SEED
-from bayescale.layers.curve import for_card, last_checkpoints, logged_in
-from bayescale.layers.drift import respond
+from bayescale.layers import read_inputs, respond
 from bayescale.layers.noise import draw_response, known_of
-from bayescale.modeling import check_design, model_data
-from bayescale.modeling.build import ModelData
+from bayescale.modeling import Problem, prepare
+from bayescale.runs.curves.bins import last_checkpoints
 from bayescale.runs.curves.segments import CHECKPOINT, run_segments
 
 # Where the runs are cut: the largest lies this many times beyond the fitted ones. Half a decade apart, so that what one
@@ -114,7 +113,7 @@ def identifiable(cards: list[Card], runs: xr.Dataset, skipped: list[str]) -> lis
     found, refused = [], []
     for card in cards:
         try:
-            check_design(card, runs)
+            prepare(card, runs)
             found.append(card)
         except DesignError as error:
             refused.append(error)
@@ -177,26 +176,24 @@ def _predict(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.D
     if not (found := verdict(posterior)).passed:
         raise BayescaleError(found.sentence)
     # Held-out runs are measured from the reference run of the runs that were fitted.
-    data, card = model_data(*for_card(card, train)), card_of(posterior)
-    density = next(iter(log_likelihood(card, posterior["posterior"].to_dataset(), test, data).data_vars.values()))
+    problem = prepare(card, train)
+    density = log_likelihood(problem, posterior["posterior"].to_dataset(), test)[problem.response]
     draws = density.sizes["chain"] * density.sizes["draw"]
     log_density = logsumexp(density.values, axis=(0, 1)) - np.log(draws)
     return xr.Dataset(
         {
-            "predicted": (("chain", "draw", "held_out"), _predictive(posterior, card, test, data, seed).values),
+            "predicted": (("chain", "draw", "held_out"), _predictive(posterior, problem, test, seed).values),
             "log_density": ("held_out", log_density),
         }
     )
 
 
-def _predictive(posterior: xr.DataTree, card: Card, test: xr.Dataset, data: ModelData, seed: int) -> xr.DataArray:
-    labels = test["family"] if "family" in test.coords else None
-    theta = by_run(theta_of(posterior), labels)
-    law, family = card.get_law(), card.noise.family
-    inputs = {name: test[name] for name in (*law.inputs, *data.spans)} | logged_in(test)
-    mean, theta = respond(card, theta, inputs, data.reference, data.spans)
+def _predictive(posterior: xr.DataTree, problem: Problem, test: xr.Dataset, seed: int) -> xr.DataArray:
+    card, family, rng = problem.card, problem.card.noise.family, np.random.default_rng([seed, 2])
+    theta = by_run(theta_of(posterior), test.coords.get("family"))
+    mean, theta = respond(card, theta, read_inputs(card, test), problem.reference, problem.spans)
     mean = mean.transpose("chain", "draw", "run")
-    return draw_response(family, mean, theta, np.random.default_rng([seed, 2]), known_of(family, test, law.response))
+    return draw_response(family, mean, theta, rng, known_of(family, test, problem.law.response))
 
 
 def _together(

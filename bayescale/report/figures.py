@@ -6,7 +6,7 @@ import xarray as xr
 
 from bayescale import plots
 from bayescale.answers import KNOWS_OUTLIERS, card_of, outlier_runs
-from bayescale.design.identify import LEARNED
+from bayescale.design.identifiability import LEARNED
 from bayescale.inference import prior_to_posterior
 from bayescale.numbers import scientific
 from bayescale.report.figures_stack import stack_check_plates, stack_plates

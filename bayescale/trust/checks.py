@@ -6,13 +6,12 @@ from arviz_stats.ecdf_utils import ecdf_pit
 from scipy import stats
 
 from bayescale.answers import card_of, families_of, law_of, loss_unit
-from bayescale.answers.posterior import DRAW_DIMS, respond_at, spans_of
+from bayescale.answers.posterior import DRAW_DIMS, respond_at
 from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.layers.curve import logged_in
+from bayescale.layers import read_inputs
 from bayescale.layers.noise import NOISES, draw_response, known_of
-from bayescale.layers.shared_errors import groups_in
 from bayescale.trust.headline import about_runs, leave_one_out, reweighted_quantiles
 
 PROBS = (0.5, 0.8, 0.9, 0.95)
@@ -128,12 +127,11 @@ def _warning(out: xr.Dataset, good_k: float) -> str:
 def replicate(fit: xr.DataTree, seed: int = SEED) -> xr.DataArray:
     """Return a new run at the place of each fitted run, for each draw, dims ``(chain, draw, run)``."""
     runs, law, noise = ends_of(fit), law_of(fit), card_of(fit).noise.family
-    columns = dict.fromkeys((*law.inputs, *spans_of(fit)))
     rng, parts = np.random.default_rng([seed, 31]), []
     for family in families_of(fit) if "family" in runs.coords else [None]:
         mine = runs if family is None else runs.isel(run=runs["family"].values == family)
         mine = mine.drop_vars("family", errors="ignore")
-        inputs = {name: mine[name] for name in columns} | groups_in(card_of(fit), mine) | logged_in(mine)
+        inputs = read_inputs(card_of(fit), mine)
         expected, theta = respond_at(fit, inputs, family)
         expected, known = expected.transpose(*DRAW_DIMS, "run"), known_of(noise, mine, law.response)
         parts.append(draw_response(noise, expected, theta, rng, known).reset_coords(drop=True))

@@ -12,7 +12,7 @@ from bayescale.answers.posterior import DRAW_DIMS
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable, runs_of
 from bayescale.layers.pooling import of_name
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from bayescale.numbers import human_number
 from bayescale.priors import Prior
 from bayescale.trust.headline import headline, reweighted_quantiles
@@ -115,7 +115,7 @@ def log_priors(fit: xr.DataTree) -> xr.Dataset:
     Each on the scale where widening the prior leaves its centre: of the log, the logit or the parameter itself.
     """
     card, posterior = card_of(fit), fit["posterior"].to_dataset()
-    multiples = model_data(card, runs_of(fit)).arrays
+    multiples = prepare(card, runs_of(fit)).arrays
     found = {}
     for name, prior in card.all_priors.items():
         if prior.dist not in _CANNOT_BE_SCALED:

@@ -7,7 +7,7 @@ from simulated import simulated_from
 
 import bayescale as bs
 from bayescale.design.further_runs import further_runs
-from bayescale.design.identify import LEARNED, identifiability
+from bayescale.design.identifiability import LEARNED, identifiability
 from bayescale.design.unidentified import ridge_of, unidentified
 from bayescale.errors import DesignError
 
@@ -303,7 +303,7 @@ def test_a_point_fit_that_fails_is_said_and_no_crash(designs, monkeypatch):
         raise ValueError("Residuals are not finite in the initial point.")
 
     whole = identifiability(bs.load_shipped("tinylm"))
-    monkeypatch.setattr("bayescale.design.identify._point_fit", fail)
+    monkeypatch.setattr("bayescale.design.identifiability._fit_point", fail)
     found = identifiability(bs.load_shipped("tinylm"))
     assert set(found.variables) == set(whole.variables)
     assert found["learned"].dims == whole["learned"].dims
