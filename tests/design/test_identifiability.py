@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -303,7 +305,8 @@ def test_a_point_fit_that_fails_is_said_and_no_crash(designs, monkeypatch):
         raise ValueError("Residuals are not finite in the initial point.")
 
     whole = identifiability(bs.load_shipped("tinylm"))
-    monkeypatch.setattr("bayescale.design.identifiability._fit_point", fail)
+    # The function of the same name hides the module from `import ... as`.
+    monkeypatch.setattr(sys.modules["bayescale.design.identifiability"], "_fit_point", fail)
     found = identifiability(bs.load_shipped("tinylm"))
     assert set(found.variables) == set(whole.variables)
     assert found["learned"].dims == whole["learned"].dims
