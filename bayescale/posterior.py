@@ -19,10 +19,9 @@ from bayescale.inference import by_run, require_quotable, runs_of
 from bayescale.inference.sampling import SEED as SEED
 from bayescale.laws import LAWS, SCALES, Law, get_law, scale_of
 from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs, without_labels
-from bayescale.layers.curve import logged_in
-from bayescale.layers.drift import Span, respond, sampled_names
+from bayescale.layers import Span, read_inputs, respond, sampled_names
 from bayescale.layers.noise import draw_response, no_error
-from bayescale.layers.shared_errors import groups_in, new_errors
+from bayescale.layers.shared_errors import new_errors
 from bayescale.numbers import is_multiple, parse_compute, parse_number
 
 CONSTANTS = "given constants"
@@ -247,10 +246,8 @@ class Posterior:
     def respond_at_runs(self) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
         """Return what is expected of each fitted run for every draw, and the parameters as they hold there."""
         runs = self.runs
-        inputs = {name: runs[name] for name in (*self.law.inputs, *self.spans)}
-        inputs |= groups_in(self.card, runs) | logged_in(runs)
         theta = by_run(self.theta, runs["family"] if "family" in runs.coords else None)
-        return respond(self.card, theta, inputs, self.reference, self.spans)
+        return respond(self.card, theta, read_inputs(self.card, runs), self.reference, self.spans)
 
     def respond_with_new_errors(
         self, inputs: Mapping[str, Any], expected: xr.DataArray, rng: np.random.Generator

@@ -15,7 +15,7 @@ import xarray as xr
 import bayescale as bs
 from bayescale.cards import Card
 from bayescale.inference import COUNTED, log_likelihood
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from bayescale.report.card_text import card_text
 from benchmarks.resume import BUILD, keep
 from benchmarks.sets import open_sets, read_set
@@ -79,8 +79,8 @@ def try_cards(name: str, cards: dict[str, Card]) -> list[dict[str, object]]:
     rows = []
     for label, card in cards.items():
         fit = bs.fit(few, card, seed=SEED, prior_draws=0, limits=COUNTED)
-        posterior, data = fit["posterior"].to_dataset(), model_data(card, few)
-        density = next(iter(log_likelihood(card, posterior, rest, data).data_vars.values()))
+        problem = prepare(card, few)
+        density = log_likelihood(problem, fit["posterior"].to_dataset(), rest)[problem.response]
         far = bs.extrapolate(
             fit, params=rest["params"].values.tolist(), tokens=rest["tokens"].values.tolist(), allow_unconverged=True
         )

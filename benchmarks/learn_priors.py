@@ -22,7 +22,7 @@ from bayescale.cards import Card
 from bayescale.errors import DesignError
 from bayescale.forms.rehearse import cut
 from bayescale.inference import COUNTED, log_likelihood
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from benchmarks.resume import BUILD, keep
 from benchmarks.sets import open_sets, read_set
 
@@ -119,7 +119,7 @@ def fits() -> dict[str, list[SetDraws]]:
 
 def _take_draws(card: Card, fit: Any, train: Any, test: Any) -> SetDraws:
     posterior = fit["posterior"].to_dataset().isel(draw=slice(None, None, THIN))
-    density = next(iter(log_likelihood(card, posterior, test, model_data(card, train)).data_vars.values()))
+    density = next(iter(log_likelihood(prepare(card, train), posterior, test).data_vars.values()))
     names = [name for shape in LEARNED.values() for name in shape.of]
     theta = {name: posterior[name].values.ravel() for name in names}
     # The share of the lowest loss is what has a prior; one of just 1 has no density under most.

@@ -15,7 +15,7 @@ import bayescale as bs
 from bayescale.cards.files import pooled_as
 from bayescale.forms.shrinkage import POOLINGS
 from bayescale.inference import log_likelihood
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from benchmarks.page import table
 from benchmarks.sets import open_sets, read_set
 
@@ -64,8 +64,8 @@ def scores() -> pd.DataFrame:
                 for pooling in POOLINGS:
                     card = pooled_as(bs.load_card(CARD), pooling)
                     fit = bs.fit(fitted, card, seed=SEED, prior_draws=0)
-                    posterior, data = fit["posterior"].to_dataset(), model_data(card, fitted)
-                    density = next(iter(log_likelihood(card, posterior, out, data).data_vars.values()))
+                    problem = prepare(card, fitted)
+                    density = log_likelihood(problem, fit["posterior"].to_dataset(), out)[problem.response]
                     score = float(np.log(np.exp(density).mean(("chain", "draw"))).mean())
                     told = {"log": log, "family": family, "its smaller runs": FEW if few else "all"}
                     about = {"pooling": pooling, "converged": bs.verdict(fit).passed, "log_score": round(score, 3)}

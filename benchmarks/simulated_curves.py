@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 import bayescale as bs
-from bayescale.layers.curve import alike, for_card
+from bayescale.layers.curve import CURVE, alike
 from benchmarks.simulated_runs import PRIORS, drawn, farther
 
 SIZES, RATIOS, CHECKPOINTS, EVERY = 6, (5.0, 20.0, 80.0), 40, 3
@@ -45,7 +45,7 @@ def places() -> pd.DataFrame:
 @functools.cache
 def reference() -> dict[str, float]:
     """Return the reference run of the model that is fitted, about which its priors and a run's tilt are."""
-    card, rows = for_card(bs.make_card(WITH), read(places().assign(loss=3.0), "with"))
+    card, rows = CURVE.prepare_rows(bs.make_card(WITH), read(places().assign(loss=3.0), "with"))
     law = card.get_law()
     return dict(law.reference({name: rows[name].values for name in law.inputs}))
 

@@ -14,7 +14,7 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.inference.sampling import log_likelihood
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 
 ALPHA, MEDIAN = 0.1, 3.0
 
@@ -57,7 +57,7 @@ def conjugate(
     log_c = np.log(compute) - np.log(compute).mean()
     loss = MEDIAN * np.exp(residuals - ALPHA * log_c)
     runs = bs.read_runs(pd.DataFrame({"compute": compute, "loss": loss}), suspicious="keep")
-    reference = model_data(card, runs).reference
+    reference = prepare(card, runs).reference
     fit = pinned_fit(card, {"x_c": 1.0, "alpha": ALPHA}, runs=runs, reference=reference, verdict=verdict,
                      chains=chains, draws=draws)  # fmt: skip
     found = Conjugate(fit, np.log(MEDIAN) + residuals, sigma, width)
@@ -70,5 +70,5 @@ def conjugate(
         alpha=xr.full_like(posterior[unknown], ALPHA), sigma=xr.full_like(posterior[unknown], sigma)
     )
     fit["posterior"] = posterior
-    fit["log_likelihood"] = log_likelihood(card, posterior, runs, model_data(card, runs))
+    fit["log_likelihood"] = log_likelihood(prepare(card, runs), posterior)
     return found

@@ -7,9 +7,8 @@ from pinned import PASSED
 
 import bayescale as bs
 from bayescale.inference import log_likelihood
-from bayescale.inference.sampling import _provenance
-from bayescale.layers.curve import for_card
-from bayescale.modeling import model_data
+from bayescale.inference.sampling import provenance
+from bayescale.modeling import prepare
 
 RUNS, END, PEAK = 14, 20e9, 0.95
 LAW = {"E": 1.7, "A": 400.0, "B": 410.0, "alpha": 0.34, "beta": 0.28}
@@ -41,8 +40,8 @@ def upto(curves, share):
 
 def pinned_curves(curves, hot=0.04, spread=0.002, draws=250, chains=2, seed=0):
     """A posterior of ``chinchilla+curve`` whose draws are the truth, times exp(`spread` * normal); 0 plus that."""
-    card, rows = for_card(bs.load_card("chinchilla+curve"), curves)
-    data, rng = model_data(card, rows), np.random.default_rng(seed)
+    data, rng = prepare(bs.load_card("chinchilla+curve"), curves), np.random.default_rng(seed)
+    card, rows = data.card, data.runs
     truth = card.get_law().from_paper(np, LAW, data.reference) | ERRORS
     truth |= {"hot": hot * PEAK, "hot_sd": 0.05, "hot_params": 0.0, "hot_tokens": 0.0}
     apart = {name: spread * rng.standard_normal((chains, draws)) for name in card.all_priors}
@@ -50,10 +49,10 @@ def pinned_curves(curves, hot=0.04, spread=0.002, draws=250, chains=2, seed=0):
     posterior = xr.Dataset({name: (("chain", "draw"), values) for name, values in drawn.items()})
     groups = {
         "posterior": posterior,
-        "log_likelihood": log_likelihood(card, posterior, rows, data),
+        "log_likelihood": log_likelihood(data, posterior),
         "observed_data": rows[["loss"]],
         "constant_data": rows.drop_vars("loss"),
     }
     tree = xr.DataTree.from_dict(groups)
-    tree.attrs.update(_provenance(card, rows, data, PASSED, {"seed": seed, "draws": draws, "chains": chains}))
+    tree.attrs.update(provenance(data, PASSED, {"seed": seed, "draws": draws, "chains": chains}))
     return tree

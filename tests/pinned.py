@@ -10,9 +10,9 @@ import xarray as xr
 
 import bayescale as bs
 from bayescale.inference import Check, Verdict
-from bayescale.inference.sampling import _provenance
+from bayescale.inference.sampling import provenance
 from bayescale.layers.noise import observed_name
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 
 # Hoffmann et al. 2022, eq. 10 as printed; the same from the paper's TeX comment, unrounded; Besiroglu et al. 2024.
 ROUNDED = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
@@ -129,8 +129,8 @@ def pinned_fit(
         "prior": xr.Dataset(prior),
     }
     tree = xr.DataTree.from_dict(groups)
-    data = dataclasses.replace(model_data(card, runs), reference=dict(reference))
-    tree.attrs.update(_provenance(card, runs, data, verdict, {"seed": seed, "draws": draws, "chains": chains}))
+    data = dataclasses.replace(prepare(card, runs), reference=dict(reference))
+    tree.attrs.update(provenance(data, verdict, {"seed": seed, "draws": draws, "chains": chains}))
     return tree
 
 

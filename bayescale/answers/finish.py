@@ -7,22 +7,22 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import QuestionError, did_you_mean
-from bayescale.inference.unseen import NAME as NEW_FAMILY
+from bayescale.inference.new_family import NAME as NEW_FAMILY
 from bayescale.laws.inputs import DRAW_DIMS, complete_inputs
-from bayescale.layers.along import Course, course, flat, of_curve
-from bayescale.layers.curve import (
+from bayescale.layers.course import Course, course, flat, of_curve
+from bayescale.layers.curve import known_along
+from bayescale.numbers import human_number, parse_number
+from bayescale.posterior import SEED, Posterior
+from bayescale.runs.curves.bins import (
     HEAT,
     OF_RUN,
     binned,
     clock_of,
     heat_of,
     is_binned,
-    known_along,
     last_checkpoints,
     named_runs,
 )
-from bayescale.numbers import human_number, parse_number
-from bayescale.posterior import SEED, Posterior
 from bayescale.runs.curves.segments import CHECKPOINT
 
 PROB, PROBS = 0.9, (0.01, 0.999)

@@ -10,7 +10,7 @@ import xarray as xr
 from bayescale.answers.extrapolate import extrapolate
 from bayescale.answers.summary import band_width
 from bayescale.errors import QuestionError
-from bayescale.inference.unseen import unseen_parameters
+from bayescale.inference.new_family import unseen_parameters
 from bayescale.laws import LAWS, Law
 from bayescale.laws.base import Quantity, Theta
 from bayescale.laws.inputs import DRAW_DIMS, POINT

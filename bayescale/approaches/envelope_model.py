@@ -1,14 +1,16 @@
 """The envelope of training curves as a PyMC model: where the best size changes, on a line in the logarithms."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pymc as pm
 import xarray as xr
 
 from bayescale.approaches.isoflop_model import sampled
 from bayescale.priors import Prior
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 _BELIEFS: dict[str, dict[str, Any]] = {
     "a": dict(dist="Normal", mu=0.5, sigma=0.25),
@@ -28,7 +30,7 @@ def envelope_data(envelope: xr.Dataset) -> tuple[dict[str, np.ndarray], dict[str
     return arrays, {"params": float(np.exp(log_n.mean())), "compute": float(np.exp(log_c.mean()))}
 
 
-def build_envelope(arrays: Mapping[str, np.ndarray], priors: Mapping[str, Prior] = PRIORS) -> pm.Model:
+def build_envelope(arrays: Mapping[str, np.ndarray], priors: Mapping[str, Prior] = PRIORS) -> "pm.Model":
     """Build the model of the places where the best size changes: ``log N_opt = level + a log C``, Student-t scatter.
 
     Parameters
@@ -43,6 +45,8 @@ def build_envelope(arrays: Mapping[str, np.ndarray], priors: Mapping[str, Prior]
     pymc.Model
         The observed variable is ``log_params``.
     """
+    import pymc as pm
+
     with pm.Model() as model:
         data = {name: pm.Data(name, values) for name, values in arrays.items()}
         theta = {name: sampled(prior, name) for name, prior in priors.items()}

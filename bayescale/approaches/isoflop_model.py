@@ -1,16 +1,16 @@
 """IsoFLOP profiles as a PyMC model: loss against log N at each budget, with what the budgets share."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pymc as pm
-import pytensor.tensor as pt
 import xarray as xr
 
 from bayescale.layers.noise import NOISES
 from bayescale.priors import Prior
-from bayescale.priors.distributions import DISTRIBUTIONS
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 # What the sampler compiles for: as many budgets as there are, rounded up to this. The others are drawn from the prior.
 PAD = 4
@@ -47,9 +47,11 @@ def sampled(prior: Prior, name: str, dims: str | None = None) -> Any:
     A normal one is sampled in units of its own width: chains start within one such unit of the middle.
     """
     if prior.dist == "Normal":
+        import pymc as pm
+
         offset = pm.Normal(f"{name}_offset", 0.0, 1.0, dims=dims)
         return pm.Deterministic(name, prior.arguments["mu"] + prior.arguments["sigma"] * offset, dims=dims)
-    return DISTRIBUTIONS[prior.dist].pymc(name, dims=dims, **prior.arguments)
+    return prior.in_pymc(name, dims)
 
 
 def parabola(xp: Any, u: Any, alpha: Any = None, beta: Any = None) -> Any:
@@ -109,7 +111,7 @@ def padded_size(budgets: int) -> int:
 
 def build_isoflop(
     arrays: Mapping[str, np.ndarray], shape: str = "corrected", priors: Mapping[str, Prior] = PRIORS
-) -> pm.Model:
+) -> "pm.Model":
     """Build the model of a set of profiles.
 
     Parameters
@@ -135,8 +137,11 @@ def build_isoflop(
     Scatter grows with the rise above the best: on its arms a profile is less like its shape, and a run there says less
     about where the minimum is.
     """
+    import pymc as pm
+    import pytensor.tensor as pt
+
     with pm.Model(coords={"budget": range(arrays["log_budget"].size)}) as model:
-        data = {name: pm.Data(name, values, dims=_dims(name)) for name, values in arrays.items()}
+        data = {name: pm.Data(name, values, dims=_find_dims(name)) for name, values in arrays.items()}
         index = data["budget_index"]
         names = ("a", "level", "wander", "arms", "sigma", "sigma_slope", "nu", *SHAPE_PARAMETERS[shape])
         theta = {name: sampled(priors[name], name) for name in names}
@@ -151,7 +156,7 @@ def build_isoflop(
         rise = rise_above_best(pt, shape, u, curvature[index], theta)
         known = {"relative_se": pt.sqrt(data["relative_se"] ** 2 + (theta["arms"] * pt.log1p(rise)) ** 2)}
         noise = {"nu": theta["nu"], "sigma": theta["sigma"] * pt.exp(theta["sigma_slope"] * data["log_c"])}
-        NOISES["StudentT"].likelihood("log_loss", best[index] * (1 + rise), noise, known, observed=data["observed"])
+        NOISES["StudentT"].likelihood(pm, "log_loss", best[index] * (1 + rise), noise, known, observed=data["observed"])
         on_line = theta["level"] + theta["a"] * data["log_budget"]
         pm.Deterministic("params_opt", pt.exp(on_line + stray), dims="budget")
         pm.Deterministic("best_loss", best, dims="budget")
@@ -159,5 +164,5 @@ def build_isoflop(
     return model
 
 
-def _dims(name: str) -> str | None:
+def _find_dims(name: str) -> str | None:
     return "budget" if name in ("log_budget", "lowest", "real") else None

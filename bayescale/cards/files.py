@@ -7,6 +7,7 @@ from typing import Any
 from bayescale.cards.card import ADDITIONS, Card, parse_card, split_name
 from bayescale.errors import BayescaleError, CardError, did_you_mean
 from bayescale.laws import law_by_name
+from bayescale.layers import LAYERS
 from bayescale.shipped_files import shipped_path
 
 DEFAULTS = "defaults"
@@ -68,8 +69,8 @@ def load_card(model: "str | Path | Card") -> Card:
         return model
     base, added = split_name(str(model))
     name, _, column = base.partition(":")
-    path = _path(name, name)
-    card = make_card(_content(path), path.stem, str(path))
+    path = _find_card(name, name)
+    card = make_card(_read_content(path), path.stem, str(path))
     card = card.on(column) if column else card
     for end in added:
         card = with_added(card, end)
@@ -78,18 +79,15 @@ def load_card(model: "str | Path | Card") -> Card:
 
 def with_added(card: Card, end: str) -> Card:
     """Return the card with what that end of a name adds, as it is shipped; a card that has its own stays as it is."""
-    table, *keys = ADDITIONS[end]
+    (table, *keys), defaults = ADDITIONS[end], _read_defaults()
     content = card.model_dump(mode="json", exclude={"name"})
-    shipped, mine = _defaults()[table], content[table]
-    if mine and all(key in mine for key in keys):
+    shipped, own = defaults[table], content[table]
+    if own and all(key in own for key in keys):
         return card
-    content[table] = (mine or {}) | {key: shipped[key] for key in keys} if keys else shipped
-    if table == "curve":  # a card's noise is that of finished runs
-        content["noise"] = _defaults()["noise"]["checkpoint"]
-    if content["discrepancy"] and content["curve"]:  # and so is how it grows
-        content["discrepancy"] = content["discrepancy"] | {"sigma_growth": None}
-    if content["discrepancy"] and content["noise"].get("sigma_growth"):
-        content["discrepancy"] = content["discrepancy"] | {"sigma_growth": content["noise"].pop("sigma_growth")}
+    content[table] = (own or {}) | {key: shipped[key] for key in keys} if keys else shipped
+    next(layer for layer in LAYERS if layer.table == table).replace_tables(content, defaults)
+    for layer in LAYERS:
+        layer.reconcile_tables(content)
     name = card.name + end
     return parse_card(content, name, name)
 
@@ -97,14 +95,14 @@ def with_added(card: Card, end: str) -> Card:
 def pooled_as(card: Card, pooling: str) -> Card:
     """Return the card with every parameter of its law pooled over families in one way: none, partial, complete."""
     content = card.model_dump(mode="json", exclude={"name"})
-    how = {"default": pooling} | ({"spread": _defaults()["pooling"]["spread"]} if pooling == "partial" else {})
+    how = {"default": pooling} | ({"spread": _read_defaults()["pooling"]["spread"]} if pooling == "partial" else {})
     how |= {name: content["pooling"][name] for name in ("spread", *card.noise.priors) if name in content["pooling"]}
     name = f"{card.name}, {pooling} pooling"
     return parse_card(content | {"pooling": how}, name, name)
 
 
-def _defaults() -> dict[str, Any]:
-    return _content(shipped_path("models") / f"{DEFAULTS}.toml")
+def _read_defaults() -> dict[str, Any]:
+    return _read_content(shipped_path("models") / f"{DEFAULTS}.toml")
 
 
 def make_card(content: dict[str, Any], name: str = "card", where: str | None = None) -> Card:
@@ -136,15 +134,15 @@ def make_card(content: dict[str, Any], name: str = "card", where: str | None = N
     {'alpha': 0.34}
     """
     where = where or name
-    content = _extended(content, where)
+    content = _extend_content(content, where)
     law = content.get("law")
-    own = _own_law(law, Path(where).parent)
+    own = _resolve_own_law(law, Path(where).parent)
     content = content | ({"law": own} if own else {})
     content = content | {"title": content.get("title", name)}
-    return parse_card(_with_defaults(content), name, where)
+    return parse_card(_complete_content(content), name, where)
 
 
-def _path(name: str, asked: str) -> Path:
+def _find_card(name: str, asked: str) -> Path:
     path = Path(name)
     if path.suffix == ".toml":
         return path
@@ -163,7 +161,7 @@ def _path(name: str, asked: str) -> Path:
     return shipped_path("models") / f"{name}.toml"
 
 
-def _content(path: Path) -> dict[str, Any]:
+def _read_content(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
@@ -172,7 +170,7 @@ def _content(path: Path) -> dict[str, Any]:
         raise CardError(f"model card {path}: not valid TOML: {error}.") from None
 
 
-def _extended(content: dict[str, Any], where: str, depth: int = 0) -> dict[str, Any]:
+def _extend_content(content: dict[str, Any], where: str, depth: int = 0) -> dict[str, Any]:
     """Return the content over that of the card it extends: priors and pooling by parameter, anything else whole."""
     if "extends" not in content:
         return content
@@ -187,10 +185,10 @@ def _extended(content: dict[str, Any], where: str, depth: int = 0) -> dict[str, 
             "added where the card is named, at the end of its name."
         )
     try:
-        path = Path(where).parent / name if name.endswith(".toml") else _path(name, name)
+        path = Path(where).parent / name if name.endswith(".toml") else _find_card(name, name)
     except CardError as error:
         raise CardError(f"model card {where}: extends: {error}") from None
-    base = _extended(_content(path), str(path), depth + 1)
+    base = _extend_content(_read_content(path), str(path), depth + 1)
     merged = base | {key: value for key, value in content.items() if key != "extends"}
     for table in ("priors", "pooling"):
         if table in base or table in content:
@@ -198,7 +196,7 @@ def _extended(content: dict[str, Any], where: str, depth: int = 0) -> dict[str, 
     return merged
 
 
-def _own_law(law: Any, folder: Path) -> str | None:
+def _resolve_own_law(law: Any, folder: Path) -> str | None:
     """Return a law of the user's own file by its full path: a card says where it is relative to itself."""
     if not isinstance(law, str) or ".py:" not in law:
         return None
@@ -206,35 +204,17 @@ def _own_law(law: Any, folder: Path) -> str | None:
     return f"{(folder / file).resolve()}:{function}"
 
 
-def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
-    defaults, law = _defaults(), content.get("law")
+def _complete_content(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content with the shipped tables in place of those that it lacks."""
+    defaults, law = _read_defaults(), content.get("law")
     try:
         response = law_by_name(law).response if isinstance(law, str) else (law or {}).get("response", "loss")
     except (BayescaleError, ValueError, AttributeError):
         response = "loss"  # an unknown law is refused, with its reason, where the card is checked
-    noise = defaults["noise"]["loss" if response == "loss" else "share"]
-    if content.get("curve", "none") != "none":
-        noise = defaults["noise"]["checkpoint"]
-        del defaults["discrepancy"]["sigma_growth"]
-    shipped = {"noise": noise} | content | {"pooling": _pooling(content.get("pooling"), defaults)}
-    return shipped | _table("discrepancy", "drift", content, defaults) | _table("curve", "curve", content, defaults)
-
-
-def _pooling(given: Any, defaults: dict[str, Any]) -> Any:
-    """Return how a card pools: as is shipped where it says nothing; else its own, with the shipped priors it lacks."""
-    if not isinstance(given, dict):
-        return defaults["pooling"] if given is None else given
-    said = " ".join(str(how) for how in given.values())
-    effect = "effect" if "effect(" in said else "slope("
-    shipped = {"spread": ("partial", defaults["pooling"]["spread"]), "effect": (effect, defaults["effect"])}
-    return {name: prior for name, (word, prior) in shipped.items() if word in said} | given
-
-
-def _table(name: str, word: str, content: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """Return a table that a card may do without: none, the shipped one by its word, or its own over the shipped one."""
-    given = content.get(name, "none")
-    if given == "none":
-        return {name: None}
-    if given == word:
-        return {name: defaults[name]}
-    return {name: defaults[name] | given} if isinstance(given, dict) else {}
+    for layer in LAYERS:
+        if content.get(layer.table) not in (None, "none"):
+            layer.adapt_defaults(defaults)
+    tables: dict[str, Any] = {}
+    for layer in LAYERS:
+        tables |= layer.complete_table(content, defaults, response)
+    return content | tables

@@ -13,12 +13,12 @@ from bayescale.cli.runs import columns_of, families_of, given_at, labels_of, rea
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.forms import FORECAST
 from bayescale.inference.sampling import SEED
-from bayescale.layers.curve import HEAT, last_checkpoints
 from bayescale.numbers import human_number
 from bayescale.plots.file import check_picture, save_picture
 from bayescale.posterior import Posterior
 from bayescale.report.words.answers import say_answer
 from bayescale.runs import findings
+from bayescale.runs.curves.bins import HEAT, last_checkpoints
 from bayescale.runs.curves.describe import describe_curves, left_out_lines
 from bayescale.runs.read_checkpoints import are_curves
 

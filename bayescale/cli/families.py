@@ -13,7 +13,7 @@ from bayescale.cli.curves import read_for
 from bayescale.cli.runs import warn_of_sharing
 from bayescale.errors import OutputError, QuestionError
 from bayescale.inference import check_can_save
-from bayescale.inference.unseen import check_known
+from bayescale.inference.new_family import check_known
 from bayescale.plots.file import check_picture, save_picture
 from bayescale.posterior import Posterior
 from bayescale.report.card_text import card_text

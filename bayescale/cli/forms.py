@@ -14,7 +14,7 @@ from bayescale.cli.curves import read_ends, read_for
 from bayescale.cli.runs import given_at, warn_of_design, warn_of_sharing
 from bayescale.errors import QuestionError
 from bayescale.forms import FACTORS, FORECAST, check_question, forms_for, unpack_skipped
-from bayescale.modeling import check_design
+from bayescale.modeling import prepare
 from bayescale.numbers import human_number, loss_text
 from bayescale.plots.file import check_picture, panels, save_picture
 from bayescale.report.numbers import PARTS, scores_by_factor, shares_of
@@ -227,7 +227,7 @@ def compare(a: argparse.Namespace) -> None:
     cards = {bs.load_card(name).name: bs.load_card(name) for name in names}
     runs = read_for(a, names)
     for card in cards.values():
-        check_design(card, runs)
+        prepare(card, runs)
     warn_of_design(runs, cards.values())
     warn_of_sharing(runs, cards.values())
     with steps() as say:

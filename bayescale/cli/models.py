@@ -7,15 +7,13 @@ from rich.markup import escape
 
 import bayescale as bs
 from bayescale.cards import Card
-from bayescale.cards.tables import DRIFT_MEANINGS
 from bayescale.cli.console import out, print_table
 from bayescale.design.prior_predictive import prior_predictive
 from bayescale.errors import DesignError
 from bayescale.laws import LAWS, SCALES, Law, law_by_name, scale_of
 from bayescale.laws.scales import ANY
-from bayescale.layers.noise import NOISE_MEANINGS, NOISES
-from bayescale.layers.shared_errors import error_meanings
-from bayescale.modeling import check_design
+from bayescale.layers.noise import NOISES
+from bayescale.modeling import prepare
 from bayescale.plots.file import check_picture, save_picture
 
 INFORMED = "-informed"
@@ -118,7 +116,7 @@ def _lack(card: Card, runs: xr.Dataset) -> str:
     if missing:
         return "no " + ", ".join(f"{name} ({scale_of(name).meaning})" if name in SCALES else name for name in missing)
     try:
-        check_design(card, runs)
+        prepare(card, runs)
     except DesignError as error:
         where = runs.attrs.get("source", "the runs")
         return str(error).removeprefix(f"{where}: ").removeprefix(f"{where}, ")
@@ -195,7 +193,7 @@ def _print_parameters(card: Card, law: Law) -> None:
         rows.append((name, units.get(name, "1"), str(prior), says))
     out.print()
     print_table("priors at the reference run (median and 95% band)", ["parameter", "unit", "prior", "says"], rows)
-    meanings = {p.name: p.meaning for p in law.parameters} | NOISE_MEANINGS | DRIFT_MEANINGS | error_meanings(card)
+    meanings = card.meanings
     for name, prior in card.all_priors.items():
         out.print(f"{name}: {meanings[name]}" + f" (from {prior.source})" * bool(prior.source), markup=False)
     out.print(f"noise: {card.noise.family} on {'the share' if law.response != 'loss' else 'log loss'}", markup=False)

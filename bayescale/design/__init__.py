@@ -1,6 +1,6 @@
 """What the runs can tell before anything is sampled."""
 
-from bayescale.design.identify import identifiability
+from bayescale.design.identifiability import identifiability
 from bayescale.design.prior_predictive import prior_predictive
 from bayescale.design.unidentified import identified, ridge_of, unidentified
 

@@ -10,12 +10,11 @@ import xarray as xr
 from bayescale.cards.card import Card
 from bayescale.cards.files import load_card
 from bayescale.laws import Law, scale_of
-from bayescale.layers.curve import for_card, logged_in, one_row
+from bayescale.layers import read_inputs, respond
 from bayescale.layers.noise import NOISES, draw_response, known_of, no_error
 from bayescale.layers.pooling import of_name
-from bayescale.layers.shared_errors import alone
-from bayescale.modeling.build import model_data
-from bayescale.modeling.design import check_design
+from bayescale.layers.shared_errors import SHARED_ERRORS
+from bayescale.modeling import Problem, prepare
 
 # A typical language model: where a card without runs is looked at. D/N = 20, C = 6ND, D = steps times batch, four
 # epochs of the unique tokens; S1 and S2 as a cosine from 3e-4 to a tenth of it leaves them; trained in 16 bits.
@@ -106,22 +105,23 @@ def prior_predictive(
     (('draw', 'input', 'point'), ['params', 'tokens'])
     """
     card = load_card(card)
-    if runs is not None:
-        card, runs = for_card(card, runs)
+    problem = None if runs is None else prepare(card, runs)
+    card = card if problem is None else problem.card
     law, rng = card.get_law(), np.random.default_rng(seed)
-    place = _typical_place(law) if runs is None else _place_of(card, runs)
+    place = _describe_typical_place(law) if problem is None else _describe_place(problem)
     theta = _draw_priors(card, place.loss, draws, rng)
-    value = _grid(law, place.centre)
+    value = _make_grid(law, place.centre)
     inputs = {name: value.where(value["input"] == name, place.centre[name]) for name in law.inputs}
-    found = _responses(card, inputs, theta, place, no_error(card.noise.family), rng)
-    unusable = float((~_usable(card, found[f"expected_{law.response}"])).mean())
-    if runs is not None:
-        names = (*law.inputs, *logged_in(runs))
-        inputs = {name: xr.DataArray(runs[name].values.astype(float), dims="run") for name in names}
-        known = known_of(card.noise.family, runs, law.response)
-        bare = {name: xr.DataArray(one.values, dims="run") for name, one in known.items()}
-        at_runs = _responses(card, inputs, theta, place, bare, rng)
-        found |= {f"{name}_at_runs": one for name, one in at_runs.items()}
+    found = _draw_responses(card, inputs, theta, place, no_error(card.noise.family), rng)
+    unusable = float((~_mark_usable(card, found[f"expected_{law.response}"])).mean())
+    if problem is not None:
+        # Without the groups that share errors: each run is drawn by itself.
+        ungrouped = read_inputs(card, problem.runs, but=SHARED_ERRORS)
+        inputs = {name: xr.DataArray(values.values.astype(float), dims="run") for name, values in ungrouped.items()}
+        known = known_of(card.noise.family, problem.runs, law.response)
+        bare = {name: xr.DataArray(values.values, dims="run") for name, values in known.items()}
+        at_runs = _draw_responses(card, inputs, theta, place, bare, rng)
+        found |= {f"{name}_at_runs": values for name, values in at_runs.items()}
     parameters = xr.concat(list(theta.values()), dim="parameter").transpose("draw", "parameter")
     out = xr.Dataset(found | {"parameters": parameters}).assign_coords(
         parameter=list(theta), value=value, reference=("input", [place.centre[name] for name in law.inputs])
@@ -130,19 +130,18 @@ def prior_predictive(
     return out.assign_attrs(about, loss_unit=place.unit, unusable=unusable, seed=seed)
 
 
-def _typical_place(law: Law) -> _Place:
+def _describe_typical_place(law: Law) -> _Place:
     centre = {name: TYPICAL_RUN[name] for name in law.inputs}
     said = ", ".join(f"{of} = {value:g}" for of, value in TYPICAL_LOSS.items())
     unit = "nats/token" if law.response == "loss" else "1"
     return _Place(centre, TYPICAL_LOSS, unit, f"a typical language model's runs ({said} nats/token)")
 
 
-def _place_of(card: Card, runs: xr.Dataset) -> _Place:
-    check_design(card, runs)
-    law, given = card.get_law(), model_data(card, runs)
+def _describe_place(problem: Problem) -> _Place:
+    card, law, runs = problem.card, problem.law, problem.runs
     # What is not measured relative to a reference run stays at its middle.
-    centre = {name: given.reference.get(name, float(np.median(runs[name]))) for name in law.inputs}
-    loss = {str(p.of): float(given.arrays[of_name(p)]) for p in card.all_priors.values() if p.of}
+    centre = {name: problem.reference.get(name, float(np.median(runs[name]))) for name in law.inputs}
+    loss = {str(p.of): float(problem.arrays[of_name(p)]) for p in card.all_priors.values() if p.of}
     said = "".join(f", {of} = {value:.4g}" for of, value in loss.items())
     unit = runs.attrs.get("loss_unit", "") if law.response == "loss" else "1"
     return _Place(centre, loss, unit, f"{runs.sizes['run']} runs of {runs.attrs.get('source', 'yours')}{said}")
@@ -158,7 +157,7 @@ def _draw_priors(
     return drawn
 
 
-def _grid(law: Law, centre: Mapping[str, float]) -> xr.DataArray:
+def _make_grid(law: Law, centre: Mapping[str, float]) -> xr.DataArray:
     """Return the values of each input at which it is looked at, dims (input, point)."""
     rows = []
     for name in law.inputs:
@@ -171,7 +170,7 @@ def _grid(law: Law, centre: Mapping[str, float]) -> xr.DataArray:
     return xr.DataArray(np.array(rows), dims=("input", "point"), coords={"input": list(law.inputs)})
 
 
-def _responses(
+def _draw_responses(
     card: Card,
     inputs: Mapping[str, xr.DataArray],
     theta: Mapping[str, xr.DataArray],
@@ -183,12 +182,10 @@ def _responses(
     law, family = card.get_law(), card.noise.family
     # A prior may allow what a float does not: it is counted, and shown to be absurd, rather than refused.
     with np.errstate(all="ignore"):
-        expected, local = law.at(np, inputs, theta, place.centre), alone(card, theta)
-        if card.curve:
-            above, local["sigma"] = one_row(theta, inputs, place.centre)
-            expected = expected * np.exp(above)
+        # Without spans: a prior alone has no drift, and its scatter is that of the largest run.
+        expected, local = respond(card, theta, inputs, place.centre, {})
         expected = expected.transpose("draw", *next(iter(inputs.values())).dims)
-        usable = _usable(card, expected)
+        usable = _mark_usable(card, expected)
         mean = expected.where(usable, 0.5)
         if NOISES[family].of_shares:
             mean = mean.clip(EDGE, 1 - EDGE)
@@ -199,7 +196,7 @@ def _responses(
     }
 
 
-def _usable(card: Card, expected: xr.DataArray) -> xr.DataArray:
+def _mark_usable(card: Card, expected: xr.DataArray) -> xr.DataArray:
     if NOISES[card.noise.family].of_shares:
         return (expected >= 0) & (expected <= 1)
     return (expected > 0) & (expected < np.inf)

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from bayescale.design.further_runs import SYMBOLS
-from bayescale.design.identify import LEARNED
+from bayescale.design.identifiability import LEARNED
 from bayescale.laws import scale_of
 from bayescale.numbers import human_number
 
@@ -31,17 +31,19 @@ def unidentified(found: xr.Dataset) -> list[str]:
     Returns
     -------
     list of str
-        A sentence or three for each family of which less than half of some combination would be learned; empty where
-        there is none.
+        A sentence or three for each family of which less than half of some combination would be learned; one that says
+        so where nothing could be worked out; empty where everything would be learned.
 
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.design.identify import identifiability
+    >>> from bayescale.design.identifiability import identifiability
     >>> from bayescale.design.unidentified import unidentified
     >>> unidentified(identifiability(bs.load_shipped("tinylm"), "chinchilla"))
     []
     """
+    if reason := found.attrs.get("cannot_say"):
+        return [f"What these runs can tell of its parameters could not be worked out: {reason}."]
     if "family" not in found.dims:
         return [_sentences(found, "These")] if _weak(found) else []
     families = [found.sel(family=name).dropna("further", how="all") for name in found["family"].values]
@@ -72,7 +74,7 @@ def ridge_of(found: xr.Dataset) -> tuple[str, str]:
     Examples
     --------
     >>> import bayescale as bs
-    >>> from bayescale.design.identify import identifiability
+    >>> from bayescale.design.identifiability import identifiability
     >>> from bayescale.design.unidentified import ridge_of
     >>> ridge_of(identifiability(bs.load_shipped("tinylm"), "chinchilla").sel(family="english"))
     ('E', 'alpha')

@@ -11,9 +11,9 @@ from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, log_likelihood, require_quotable, runs_of
 from bayescale.inference import fit as sample_fit
 from bayescale.inference.sampling import SEED
-from bayescale.layers.curve import OF_RUN
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from bayescale.posterior import Posterior
+from bayescale.runs.curves.bins import OF_RUN
 
 # A refit for each run with a high Pareto k is exact. Beyond this many runs, ten folds cost less.
 MAX_REFITS = 10
@@ -174,7 +174,7 @@ def _make_refitter(fit: xr.DataTree, seed: int) -> Any:
         def log_likelihood__i(self, excluded_obs: xr.Dataset, idata__i: xr.DataTree) -> xr.DataArray:
             """Return the log density of the runs left out."""
             card, posterior = self.model, idata__i["posterior"].to_dataset()
-            data = model_data(card, runs_of(idata__i))
-            return log_likelihood(card, posterior, excluded_obs, data)[idata__i.attrs["response"]]
+            problem = prepare(card, runs_of(idata__i))
+            return log_likelihood(problem, posterior, excluded_obs)[problem.response]
 
     return Refitter()

@@ -12,12 +12,11 @@ from bayescale.errors import BayescaleError, DesignError
 from bayescale.forms.skipped import Skipped, pack_skipped, unpack_skipped
 from bayescale.inference import COUNTED, by_run, fit, log_likelihood, verdict
 from bayescale.inference.sampling import SEED
-from bayescale.layers.curve import for_card, last_checkpoints, logged_in
-from bayescale.layers.drift import respond
+from bayescale.layers import read_inputs, respond
 from bayescale.layers.noise import draw_response, known_of
-from bayescale.modeling import check_design, model_data
-from bayescale.modeling.build import ModelData
+from bayescale.modeling import Problem, prepare
 from bayescale.posterior import Posterior
+from bayescale.runs.curves.bins import last_checkpoints
 from bayescale.runs.curves.segments import CHECKPOINT, run_segments
 
 # The cut-offs: the largest run lies this many times beyond the fitted ones. They are half a decade apart, and the
@@ -109,7 +108,7 @@ def identifiable(cards: list[Card], runs: xr.Dataset, skipped: list[Skipped]) ->
     kept, refused = [], []
     for card in cards:
         try:
-            check_design(card, runs)
+            prepare(card, runs)
             kept.append(card)
         except DesignError as error:
             refused.append(error)
@@ -174,27 +173,25 @@ def _predict_runs(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) ->
     if not (judged := verdict(posterior)).passed:
         raise BayescaleError(judged.sentence)
     # Held-out runs are measured from the reference run of the runs that were fitted.
-    data, card = model_data(*for_card(card, train)), Posterior(posterior).card
-    density = next(iter(log_likelihood(card, posterior["posterior"].to_dataset(), test, data).data_vars.values()))
+    problem = prepare(card, train)
+    density = log_likelihood(problem, posterior["posterior"].to_dataset(), test)[problem.response]
     draws = density.sizes["chain"] * density.sizes["draw"]
     log_density = logsumexp(density.values, axis=(0, 1)) - np.log(draws)
     return xr.Dataset(
         {
-            "predicted": (("chain", "draw", "held_out"), _draw_responses(posterior, card, test, data, seed).values),
+            "predicted": (("chain", "draw", "held_out"), _draw_responses(posterior, problem, test, seed).values),
             "log_density": ("held_out", log_density),
         }
     )
 
 
-def _draw_responses(posterior: xr.DataTree, card: Card, test: xr.Dataset, data: ModelData, seed: int) -> xr.DataArray:
+def _draw_responses(posterior: xr.DataTree, problem: Problem, test: xr.Dataset, seed: int) -> xr.DataArray:
     """Return draws of the response of each test run, dims ``(chain, draw, run)``, with the noise of one run."""
-    labels = test["family"] if "family" in test.coords else None
-    theta = by_run(Posterior(posterior).theta, labels)
-    law, family = card.get_law(), card.noise.family
-    inputs = {name: test[name] for name in (*law.inputs, *data.spans)} | logged_in(test)
-    mean, theta = respond(card, theta, inputs, data.reference, data.spans)
+    card, family, rng = problem.card, problem.card.noise.family, np.random.default_rng([seed, 2])
+    theta = by_run(Posterior(posterior).theta, test.coords.get("family"))
+    mean, theta = respond(card, theta, read_inputs(card, test), problem.reference, problem.spans)
     mean = mean.transpose("chain", "draw", "run")
-    return draw_response(family, mean, theta, np.random.default_rng([seed, 2]), known_of(family, test, law.response))
+    return draw_response(family, mean, theta, rng, known_of(family, test, problem.law.response))
 
 
 def _join_forms(

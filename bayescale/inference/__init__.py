@@ -10,10 +10,10 @@ from bayescale.inference.diagnostics import (
     require_quotable,
     verdict,
 )
+from bayescale.inference.new_family import new_family
 from bayescale.inference.prior_from import prior_from
 from bayescale.inference.sampling import by_run, ends_of, fit, log_likelihood, runs_of, sample_model
 from bayescale.inference.store import check_can_save, load_fit, save_fit
-from bayescale.inference.unseen import new_family
 
 __all__ = [
     "COUNTED",

@@ -1,29 +1,23 @@
 """Compile a model once for each shape, and sample it again with new data."""
 
-import json
 import logging
 import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import nutpie
-import pymc as pm
 import xarray as xr
-from pytensor.compile.mode import get_mode
 
-from bayescale.cards import Card
 from bayescale.errors import SamplingError
-from bayescale.layers.shared_errors import name_shared
-from bayescale.modeling import build_model, model_data
-from bayescale.modeling.build import ModelData
+from bayescale.modeling import Problem, build
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 MAX_COMPILED = 16
-# For draws from a model: compiling for speed would take longer than they do, and not every machine has a BLAS to link.
-DRAWN_ONCE = get_mode("FAST_COMPILE").excluding("BlasOpt")
 POLL_SECONDS = 0.1
 SAMPLE_STATS = {
     "diverging": "diverging",
@@ -42,7 +36,7 @@ _compiled: "OrderedDict[Hashable, Compiled]" = OrderedDict()
 class Compiled:
     """A compiled model of one shape."""
 
-    model: pm.Model
+    model: "pm.Model"
     program: Any
 
     def with_data(self, arrays: Mapping[str, np.ndarray]) -> Any:
@@ -52,35 +46,43 @@ class Compiled:
         return self.program.with_data(**{name: arrays[name] for name in used})
 
 
-def compile_once(key: Hashable, build: Callable[[], pm.Model]) -> Compiled:
+def compile_once(key: Hashable, build: "Callable[[], pm.Model]") -> Compiled:
     """Return the compiled model of that key, from this process's store where it was compiled before."""
     if key not in _compiled:
         model = build()
-        _compiled[key] = Compiled(model, _program(model))
+        _compiled[key] = Compiled(model, _compile_program(model))
         while len(_compiled) > MAX_COMPILED:
             _compiled.popitem(last=False)
     _compiled.move_to_end(key)
     return _compiled[key]
 
 
-def _program(model: pm.Model) -> Any:
+def _compile_program(model: "pm.Model") -> Any:
     """Return the compiled model, whose chains start at draws from the prior.
 
     Chains that all start in the middle of the prior find the same far mode and agree on it, or stay there alone.
     """
+    import nutpie
+
     with warnings.catch_warnings():
         # Only the chains' starts could use that BLAS, and they are small.
         warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS")
         return nutpie.compile_pymc_model(model, default_initialization_strategy="prior", jitter_rvs=set())
 
 
-def compile_for(card: Card, runs: xr.Dataset) -> tuple[Compiled, ModelData]:
-    """Return the compiled model of a card for these runs: one for each number of groups and kind of effects."""
-    data = model_data(card, runs)
-    groups = tuple((name, len(group.levels), data.centred[name]) for name, group in data.groups.items())
-    shared = tuple(len(group.names) for group in data.sharing.values())
-    key = (json.dumps(card.model_dump(mode="json"), sort_keys=True), groups, shared)
-    return compile_once(key, lambda: build_model(card, runs)), data
+def compile_for(problem: Problem) -> Compiled:
+    """Return the compiled model of a problem: one for each card, number of groups and kind of effects."""
+    return compile_once(problem.key, lambda: build(problem))
+
+
+def quick_mode() -> Any:
+    """Return the mode for draws from a model: compiling for speed would take longer than the draws do.
+
+    Not every machine has a BLAS to link, and draws can do without.
+    """
+    from pytensor.compile.mode import get_mode
+
+    return get_mode("FAST_COMPILE").excluding("BlasOpt")
 
 
 def sample(
@@ -103,6 +105,8 @@ def sample(
     SamplingError
         If no chain could start.
     """
+    import nutpie
+
     total = chains * (draws + tune)
     state = {"done": 0}
 
@@ -149,24 +153,24 @@ def sample(
     return posterior, stats
 
 
-def sample_prior(compiled: Compiled, data: ModelData, names: list[str], draws: int, seed: int) -> xr.Dataset:
+def sample_prior(compiled: Compiled, problem: Problem, names: list[str], draws: int, seed: int) -> xr.Dataset:
     """Draw parameters from the prior of these runs."""
+    import pymc as pm
+
     logger = logging.getLogger("pymc")
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
         with compiled.model:
-            of_runs = ("_of_loss", "_of_family", "_slope")
-            pm.set_data({name: value for name, value in data.arrays.items() if name.endswith(of_runs)})
+            pm.set_data(problem.arrays)
             prior = pm.sample_prior_predictive(
-                draws, var_names=names, random_seed=seed, compile_kwargs={"mode": DRAWN_ONCE}
+                draws, var_names=names, random_seed=seed, compile_kwargs={"mode": quick_mode()}
             )
     finally:
         logger.setLevel(level)
-    return name_families(prior["prior"].to_dataset(), data)
+    return label_dims(prior["prior"].to_dataset(), problem)
 
 
-def name_families(ds: xr.Dataset, data: ModelData) -> xr.Dataset:
-    """Label groups as these runs do: a compiled model remembers the names of the runs it was compiled for."""
-    ds = name_shared(ds, data.sharing)
-    return ds.assign_coords({name: np.array(of.levels) for name, of in data.groups.items() if name in ds.dims})
+def label_dims(ds: xr.Dataset, problem: Problem) -> xr.Dataset:
+    """Label dimensions as these runs do: a compiled model remembers the names of the runs it was compiled for."""
+    return ds.assign_coords({dim: np.array(labels) for dim, labels in problem.coords.items() if dim in ds.dims})

@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-import arviz as az
 import numpy as np
 import xarray as xr
 
@@ -90,7 +89,7 @@ QUOTED = Limits(rhat=1.01, ess=400, divergences=0.0, bfmi=0.3, saturated=0.01)
 COUNTED = Limits(rhat=1.05, ess=100, divergences=0.005, bfmi=0.2, saturated=0.05)
 
 
-def _worst(ds: xr.Dataset, largest: bool) -> tuple[float, str]:
+def _find_worst(ds: xr.Dataset, largest: bool) -> tuple[float, str]:
     """Return the most extreme value of a Dataset of diagnostics and the element that has it."""
     found = (-np.inf if largest else np.inf, "")
     for name, values in ds.data_vars.items():
@@ -121,12 +120,14 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset, limits: Limits = Q
     Verdict
         Each check with its value, its threshold and a plain sentence.
     """
+    import arviz as az
+
     posterior = posterior.drop_vars([name for name in posterior if str(name).endswith(CHOLESKY)])
     # A parameter that never moved has no within-chain variance; the nan that comes of it fails the check.
     with np.errstate(divide="ignore", invalid="ignore"):
-        rhat, rhat_at = _worst(az.rhat(posterior), largest=True)
-    bulk, bulk_at = _worst(az.ess(posterior, method="bulk"), largest=False)
-    tail, tail_at = _worst(az.ess(posterior, method="tail"), largest=False)
+        rhat, rhat_at = _find_worst(az.rhat(posterior), largest=True)
+    bulk, bulk_at = _find_worst(az.ess(posterior, method="bulk"), largest=False)
+    tail, tail_at = _find_worst(az.ess(posterior, method="tail"), largest=False)
     divergences = int(sample_stats["diverging"].sum())
     bfmi = az.bfmi(sample_stats)
     bfmi_values = np.atleast_1d(np.asarray(bfmi["energy"] if isinstance(bfmi, xr.Dataset) else bfmi, dtype=float))

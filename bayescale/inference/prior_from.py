@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
-from bayescale.cards import Card
-from bayescale.cards.card import sd_name
+from bayescale.cards import Card, card_from_json
 from bayescale.cards.files import make_card
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
+from bayescale.inference.new_family import new_family
 from bayescale.inference.sampling import SEED
-from bayescale.inference.unseen import new_family
+from bayescale.layers import LAYERS
 from bayescale.layers.groups import FAMILY
 from bayescale.layers.pooling import support_of
 
@@ -78,27 +77,26 @@ def prior_from(
     require_quotable(fit, None)
     if not widen > 0:
         raise QuestionError(f"widen: accepted is a number above 0; got {widen!r}.")
-    card, posterior = Card.model_validate_json(fit.attrs["card"]), fit["posterior"].to_dataset()
+    card, posterior = card_from_json(fit.attrs["card"]), fit["posterior"].to_dataset()
     source = f"posterior of {fit.attrs.get('title', 'earlier runs')} ({fit.attrs['runs']} runs, model {card.name})"
-    one = _one_family(fit, posterior, family, groups, seed)
+    one = _draws_of_family(fit, posterior, family, groups, seed)
     law = card.get_law()
-    shapes = {p: _prior(one[p], _support(card, p), widen) | {"source": source} for p in card.all_priors}
+    shapes = {p: _fit_prior(one[p], _find_support(card, p), widen) | {"source": source} for p in card.all_priors}
     spreads = [posterior[v].values.ravel() for v in posterior.data_vars if str(v).endswith("_spread")]
     content: dict[str, Any] = card.model_dump(mode="json", exclude={"name"}, exclude_none=True)
-    tables = {"noise": card.noise.priors | card.noise.growth}
-    tables |= {name: table.priors for name in ("discrepancy", "curve") if (table := getattr(card, name))}
-    content |= {table: content[table] | {p: shapes[p] for p in priors} for table, priors in tables.items()}
-    content["errors"] = {key: shapes[sd_name(key)] for key in card.errors}
+    for layer in LAYERS:
+        if layer.table in content:
+            content[layer.table] = layer.rewrite_table(content[layer.table], card, shapes)
     content["priors"] = {p: shapes[p] for p in law.parameter_names}
     content["reference"] = json.loads(fit.attrs["reference"])
     content["title"] = f"{card.title}; priors from {fit.attrs.get('title', 'earlier runs')}"
     if spreads:
-        between = _prior(xr.DataArray(np.concatenate(spreads)), "positive", widen)
+        between = _fit_prior(xr.DataArray(np.concatenate(spreads)), "positive", widen)
         content["pooling"] |= {"spread": between | {"source": source}}
     return make_card(content, name or f"{card.name}-next")
 
 
-def _one_family(
+def _draws_of_family(
     fit: xr.DataTree, posterior: xr.Dataset, family: str | None, groups: Mapping[str, Any], seed: int
 ) -> xr.Dataset:
     """Return the draws of the family that the next runs are of."""
@@ -118,26 +116,28 @@ def _one_family(
     return posterior.sel({FAMILY: family}, drop=True)
 
 
-def _support(card: Card, name: str) -> str:
+def _find_support(card: Card, name: str) -> str:
     """Return what values a parameter may take: the law's, or those that its prior allows."""
     law = card.get_law()
-    of_law = name in law.parameter_names or card.all_priors[name].scipy.support()[0] >= 0
+    of_law = name in law.parameter_names or card.all_priors[name].support[0] >= 0
     return support_of(law, name) if of_law else "real"
 
 
-def _prior(draws: xr.DataArray, support: str, widen: float) -> dict[str, Any]:
+def _fit_prior(draws: xr.DataArray, support: str, widen: float) -> dict[str, Any]:
     """Return the prior with the mean and spread of these draws, as a card writes it."""
     values = draws.values.ravel()
     if np.ptp(values) == 0:
         return {"dist": "Fixed", "value": float(values[0])}
     if support == "positive":
         logs = np.log(values)
-        return _written("LogNormal", median=float(np.exp(logs.mean())), sigma=widen * float(logs.std()))
+        return _write_prior("LogNormal", median=float(np.exp(logs.mean())), sigma=widen * float(logs.std()))
     if support == "real" or values.min() < 0:
-        return _written("Normal", mu=float(values.mean()), sigma=widen * float(values.std()))
+        return _write_prior("Normal", mu=float(values.mean()), sigma=widen * float(values.std()))
+    from scipy import stats
+
     a, b, _, _ = stats.beta.fit(values, floc=0, fscale=1)
-    return _written("Beta", a=float(a) / widen**2, b=float(b) / widen**2)
+    return _write_prior("Beta", a=float(a) / widen**2, b=float(b) / widen**2)
 
 
-def _written(dist: str, **arguments: float) -> dict[str, Any]:
+def _write_prior(dist: str, **arguments: float) -> dict[str, Any]:
     return {"dist": dist} | {name: float(f"{value:.{DIGITS}g}") for name, value in arguments.items()}

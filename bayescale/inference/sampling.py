@@ -5,25 +5,25 @@ import json
 import platform
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pymc as pm
 import xarray as xr
 
 from bayescale.cards import Card, load_card
-from bayescale.inference.compiled import Compiled, compile_for, compile_once, name_families, sample, sample_prior
+from bayescale.inference.compiled import Compiled, compile_for, compile_once, label_dims, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
-from bayescale.layers.along import log_density_along
-from bayescale.layers.curve import for_card, is_binned, last_rows, logged_in
-from bayescale.layers.drift import STEP, respond, sampled_names, with_steps_beyond
-from bayescale.layers.noise import known_of, log_density, observed_name
+from bayescale.layers import CURVE, LAYERS, read_inputs, respond, sampled_names
+from bayescale.layers.course import log_density_along
+from bayescale.layers.noise import known_of, log_density
 from bayescale.layers.pooling import CHOLESKY
-from bayescale.layers.shared_errors import error_name, groups_in, label_groups
-from bayescale.modeling import check_design
-from bayescale.modeling.build import ModelData
+from bayescale.modeling import Problem, prepare
 from bayescale.runs import content_hash
 from bayescale.runs.checks.rounding import LOSS_STEP
+from bayescale.runs.curves.bins import is_binned, last_rows
+
+if TYPE_CHECKING:
+    import pymc as pm
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
@@ -106,31 +106,32 @@ def fit(
     >>> sorted(posterior["posterior"].sizes)
     ['chain', 'draw', 'family']
     """
-    card, runs = for_card(load_card(model), runs)
-    check_design(card, runs)
-    runs = label_groups(card, runs)
-    compiled, data = compile_for(card, runs)
+    problem = prepare(load_card(model), runs)
+    card, runs = problem.card, problem.runs
+    compiled = compile_for(problem)
     posterior, stats, verdict, settings = _sample_until_sound(
-        compiled, data.arrays, seed, draws, tune, chains, range(first_try - 1, tries), limits, progress
+        compiled, problem.arrays, seed, draws, tune, chains, range(first_try - 1, tries), limits, progress
     )
-    posterior = name_families(posterior, data)
+    posterior = label_dims(posterior, problem)
     names = [name for name in posterior.data_vars if not str(name).endswith(("_offset", CHOLESKY))]
-    posterior = with_steps_beyond(_with_fixed_and_paper_parameters(card, posterior[names], data), data.spans, seed)
-    response = card.get_law().response
+    posterior = _with_fixed_and_paper_parameters(problem, posterior[names])
+    for layer in LAYERS:
+        posterior = layer.extend_draws(card, posterior, problem.spans, seed)
+    response = problem.law.response
     constant = runs.drop_vars(response)
     groups = {
         "posterior": posterior,
         "sample_stats": stats,
-        "log_likelihood": log_likelihood(card, posterior, runs, data),
+        "log_likelihood": log_likelihood(problem, posterior),
         "observed_data": runs[[response]].drop_vars("family", errors="ignore"),
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
     if prior_draws:
-        latent = {STEP, *map(error_name, card.errors)}
-        shown = [str(name) for name in names if name not in latent]
-        groups["prior"] = sample_prior(compiled, data, shown, prior_draws, seed)
-    tree = xr.DataTree.from_dict({name: _bare(ds) for name, ds in groups.items()})
-    tree.attrs.update(_provenance(card, runs, data, verdict, settings))
+        latents = {name for layer in LAYERS for name in layer.latents(card)}
+        shown = [str(name) for name in names if name not in latents]
+        groups["prior"] = sample_prior(compiled, problem, shown, prior_draws, seed)
+    tree = xr.DataTree.from_dict({name: _drop_library_attrs(ds) for name, ds in groups.items()})
+    tree.attrs.update(provenance(problem, verdict, settings))
     return tree
 
 
@@ -168,7 +169,7 @@ def _sample_until_sound(
 
 
 def sample_model(
-    build: Callable[[], pm.Model],
+    build: "Callable[[], pm.Model]",
     arrays: Mapping[str, np.ndarray],
     key: Hashable,
     *,
@@ -201,12 +202,11 @@ def sample_model(
     return _sample_until_sound(compiled, arrays, seed, draws, tune, chains, range(tries), QUOTED, progress)
 
 
-def _with_fixed_and_paper_parameters(card: Card, posterior: xr.Dataset, data: ModelData) -> xr.Dataset:
-    law = card.get_law()
+def _with_fixed_and_paper_parameters(problem: Problem, posterior: xr.Dataset) -> xr.Dataset:
     every = xr.DataArray(np.ones((posterior.sizes["chain"], posterior.sizes["draw"])), dims=("chain", "draw"))
-    posterior = posterior.assign({name: every * value for name, value in card.fixed.items()})
-    theta = {name: posterior[name] for name in law.parameter_names}
-    return posterior.assign(law.to_paper(np, theta, data.reference))
+    posterior = posterior.assign({name: every * value for name, value in problem.card.fixed.items()})
+    theta = {name: posterior[name] for name in problem.law.parameter_names}
+    return posterior.assign(problem.law.to_paper(np, theta, problem.reference))
 
 
 def by_run(theta: Mapping[str, xr.DataArray], labels: xr.DataArray | None) -> dict[str, xr.DataArray]:
@@ -217,25 +217,27 @@ def by_run(theta: Mapping[str, xr.DataArray], labels: xr.DataArray | None) -> di
     }
 
 
-def log_likelihood(card: Card, posterior: xr.Dataset, runs: xr.Dataset, data: ModelData) -> xr.Dataset:
-    """Return the log density of each run's response under each draw; the runs need not be those that were fitted.
+def log_likelihood(problem: Problem, posterior: xr.Dataset, runs: xr.Dataset | None = None) -> xr.Dataset:
+    """Return the log density of each run's response under each draw; by default of the runs that were fitted.
 
-    Of learning curves each run has one density, that of all its checkpoints together; of one checkpoint, its own.
+    Other runs are measured from the reference run of those that were fitted. Of learning curves each run has one
+    density, that of all its checkpoints together; of one checkpoint, its own.
     """
-    law, family = card.get_law(), card.noise.family
-    labels = runs["family"] if "family" in runs.coords else None
-    theta = by_run({name: posterior[name] for name in sampled_names(card)}, labels)
-    inputs = {name: runs[name] for name in (*law.inputs, *data.spans)} | groups_in(card, runs)
-    if card.curve and is_binned(runs):
-        mean, _ = respond(card, theta, inputs, data.reference, data.spans)
-        return log_density_along(posterior, mean, runs, data.reference, card.curve.length).to_dataset(name="log_loss")
-    mean, theta = respond(card, theta, inputs | logged_in(runs), data.reference, data.spans)
-    density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
-    ordered = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
-    return ordered.to_dataset(name=observed_name(family, law.response))
+    card, law, family = problem.card, problem.law, problem.card.noise.family
+    runs = problem.runs if runs is None else runs
+    theta = by_run({name: posterior[name] for name in sampled_names(card)}, runs.coords.get("family"))
+    together = card.curve is not None and is_binned(runs)
+    inputs = read_inputs(card, runs, but=CURVE if together else None)
+    mean, theta = respond(card, theta, inputs, problem.reference, problem.spans)
+    if together:
+        density = log_density_along(posterior, mean, runs, problem.reference, card.curve.length)
+    else:
+        density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
+        density = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
+    return density.to_dataset(name=problem.response)
 
 
-def _bare(ds: xr.Dataset) -> xr.Dataset:
+def _drop_library_attrs(ds: xr.Dataset) -> xr.Dataset:
     """Drop what one group's library wrote into attrs: provenance is kept once, at the root."""
     out = ds.drop_attrs(deep=False)
     for name in out.variables:
@@ -244,33 +246,27 @@ def _bare(ds: xr.Dataset) -> xr.Dataset:
     return out
 
 
-def _provenance(
-    card: Card, runs: xr.Dataset, data: ModelData, verdict: Verdict, settings: dict[str, Any]
-) -> dict[str, Any]:
+def provenance(problem: Problem, verdict: Verdict, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what a posterior carries in its attrs: its card, reference run, runs, settings, versions and verdict."""
+    runs = problem.runs
     versions = {name: importlib.metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
     kept = {key: runs.attrs[key] for key in _FROM_RUNS if key in runs.attrs}
     return kept | {
         # Not the log's: these may be a selection of its runs.
         "sha256": content_hash(runs),
-        "model": card.name,
-        "law": card.get_law().name,
-        "card": json.dumps(card.model_dump(mode="json")),
-        "reference": json.dumps(data.reference),
-        "seen": json.dumps(_seen(card, runs)),
-        "spans": json.dumps(data.spans),
-        "families": json.dumps(list(data.families)),
+        "model": problem.card.name,
+        "law": problem.law.name,
+        "card": json.dumps(problem.card.model_dump(mode="json")),
+        "reference": json.dumps(problem.reference),
+        "seen": json.dumps(problem.seen),
+        "spans": json.dumps(problem.spans),
+        "families": json.dumps(list(problem.families)),
         "runs": (last_rows(runs) if is_binned(runs) else runs).sizes["run"],
-        "response": observed_name(card.noise.family, card.get_law().response),
+        "response": problem.response,
         "settings": json.dumps(settings),
         "versions": json.dumps(versions),
         "verdict": verdict.to_json(),
     }
-
-
-def _seen(card: Card, runs: xr.Dataset) -> dict[str, tuple[float, float]]:
-    """Return the smallest and largest value of the compute and of everything that the law takes."""
-    names = [name for name in dict.fromkeys(("compute", *card.get_law().inputs)) if name in runs]
-    return {name: (float(runs[name].min()), float(runs[name].max())) for name in names}
 
 
 def runs_of(fit: xr.DataTree) -> xr.Dataset:

@@ -1,72 +1,220 @@
 """The checkpoints of one run are not so many runs: they err together, and no rate of logging makes more of them.
 
 ``log L = log mu + offset + tilt + wander + noise``. A run has one offset, and falls faster or slower than the law, by
-``tilt_sd`` a decade of tokens from the reference run; its wander is a smooth Gaussian process over log10
-tokens, of standard deviation ``wander_sd``, that forgets over ``length`` decades; the noise of each checkpoint is its
-own. All of these are integrated over exactly, so that each run has one density: that of all its checkpoints. The
-length is a number and not sampled: curves tell how rough the wander is, and hardly its length and size apart.
+``tilt_sd`` a decade of tokens from the reference run. Its wander is a smooth Gaussian process over log10 tokens, of
+standard deviation ``wander_sd``, that forgets over ``length`` decades. The noise of each checkpoint is its own. All of
+these are integrated over exactly, and each run has one density: that of all its checkpoints. The length is a number and
+not sampled: curves tell how rough the wander is, and hardly its length and size apart.
 
-Checkpoints are first averaged in bins of log10 tokens, eight a decade: whatever the rate at which a run was logged, the
-model sees the same places, and a bin of n checkpoints has the noise of one over sqrt(n).
+Checkpoints are first averaged in bins of log10 tokens (`bayescale.runs.curves.bins`); the noise of a bin of n
+checkpoints is that of one over sqrt(n).
 
-Where the curves tell their learning rate and it falls, mu is the loss of annealed runs, and a checkpoint lies above it
-by ``hot * lr_fraction``, which may grow as powers of N and of tokens, and differs between runs by a share ``hot_sd``.
+Where the curves tell their learning rate and it falls, mu is the loss of annealed runs. A checkpoint lies above mu by
+``hot * lr_fraction``. The excess may grow as powers of N and of tokens, and differs between runs by a share
+``hot_sd``.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import pymc as pm
-import pytensor.tensor as pt
 import xarray as xr
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bayescale.cards.card import Card
-from bayescale.cards.tables import CURVE_MEANINGS
-from bayescale.errors import DesignError
-from bayescale.runs import final_runs
+from bayescale.errors import DesignError, RunsError
+from bayescale.laws import Law
+from bayescale.layers.layer import Context, Inputs, Known, Layer, ModelCard, Reference, Theta
+from bayescale.layers.spans import Spans
+from bayescale.priors import Prior
+from bayescale.runs.curves.bins import COUNT, HEAT, OF_RUN, SAME_LR, binned, clock_of, is_binned
 from bayescale.runs.curves.filters import RULES, as_filters
-from bayescale.runs.curves.rates import RATES
-from bayescale.runs.curves.segments import CHECKPOINT, run_segments
+from bayescale.runs.curves.segments import CHECKPOINT
 
-OF_RUN, COUNT, HEAT = "of_run", "checkpoints", "heat"
-A_DECADE = 8  # bins: few enough to be quick, and finer than anything that a law says
-SAME_LR = 0.02  # of the peak: a rate that moves by less stands still
+Array = np.ndarray
+CURVE_MEANINGS = {
+    "offset_sd": "how far whole runs lie from the law in log loss: 0.01 is 1%",
+    "tilt_sd": "how much faster or slower runs fall than the law, in log loss a decade of tokens",
+    "wander_sd": "how far a run wanders about its own level as it trains, in log loss",
+    "hot": "log loss at the peak learning rate above what annealing would give, at the reference run",
+    "hot_sd": "by what share of it runs differ in that",
+    "hot_params": "how fast it grows with N: the power of N",
+    "hot_tokens": "how fast it grows with tokens: the power of D",
+}
 CURVE_NAMES = ("sigma", *CURVE_MEANINGS)
 
 
-# ---------------------------------------------------------------------------------------------- from curves to rows
+class Curve(BaseModel):
+    """The table ``[curve]`` of a card: how the checkpoints of a run err together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    offset_sd: Prior
+    tilt_sd: Prior
+    wander_sd: Prior
+    length: float = Field(gt=0, lt=10, allow_inf_nan=False)
+    hot: Prior | None = None
+    hot_sd: Prior | None = None
+    hot_params: Prior | None = None
+    hot_tokens: Prior | None = None
+    # What differs from the reader's own rules; false turns one off.
+    filters: dict[str, float | bool] = Field(default_factory=dict)
+
+    @field_validator("filters", mode="after")
+    @classmethod
+    def _check_filters(cls, filters: dict[str, float | bool]) -> dict[str, float | bool]:
+        try:
+            as_filters(filters)
+        except RunsError as error:
+            raise ValueError(str(error).removeprefix("filters: ")) from None
+        return filters
+
+    @model_validator(mode="after")
+    def _check_priors(self) -> Self:
+        for name, prior in self.priors.items():
+            if name not in ("hot_params", "hot_tokens") and prior.support[0] < 0:
+                raise ValueError(f"{name}: {prior} allows negative values; it must be positive.")
+        if (self.hot is None) != (self.hot_sd is None) or (self.hot is None and (self.hot_params or self.hot_tokens)):
+            raise ValueError("hot and hot_sd come together, and hot_params and hot_tokens only with them.")
+        return self
+
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the curve's parameters by name."""
+        return {name: getattr(self, name) for name in CURVE_MEANINGS if getattr(self, name) is not None}
 
 
-def clock_of(known: Any) -> str:
-    """Return what tells how far a run has got: tokens, or steps for want of them."""
-    return "tokens" if "tokens" in known else "step"
+class CurveLayer(Layer):
+    """The errors that the checkpoints of one run have together."""
+
+    table, word = "curve", "curve"
+    field: tuple[Any, Any] = (Curve | None, None)
+    additions = MappingProxyType({"+curve": ()})
+
+    def adapt_defaults(self, defaults: dict[str, Any]) -> None:
+        """Make the noise that of a checkpoint, which is the same at all sizes."""
+        defaults["noise"] |= dict.fromkeys(("loss", "share"), defaults["noise"]["checkpoint"])
+        defaults["discrepancy"].pop("sigma_growth", None)
+
+    def replace_tables(self, content: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+        """Give the card the noise of a checkpoint: the one that it had is that of finished runs."""
+        content["noise"] = defaults["noise"]["checkpoint"]
+
+    def check(self, card: ModelCard, law: Law) -> None:
+        """Refuse what does not go with the errors of a run's checkpoints."""
+        if card.curve is None:
+            return
+        if law.response != "loss":
+            raise ValueError(f"curve: checkpoints are of loss; this law predicts {law.response}.")
+        if card.noise.family != "Normal":
+            raise ValueError(f"noise.family: the noise of a checkpoint is Normal, got {card.noise.family}.")
+        if card.noise.growth or (card.discrepancy and card.discrepancy.sigma_growth):
+            raise ValueError("sigma_growth: the noise of a checkpoint is the same at all sizes; leave it out.")
+        if card.pooling.get("sigma", "complete") != "complete":
+            raise ValueError("pooling.sigma: the noise of a checkpoint is the same in all groups; accepted: complete.")
+        if card.errors:
+            raise ValueError(
+                f"errors.{next(iter(card.errors))}: a card with a curve takes runs to err each by itself. Fit the "
+                "finished runs, bs.final_runs(curves), with the same card and no curve."
+            )
+        taken = [name for name in card.curve.priors if name in law.parameter_names]
+        if taken:
+            raise ValueError(f"curve.{taken[0]}: the law has a parameter {taken[0]!r} of its own.")
+
+    def meanings(self, card: ModelCard) -> dict[str, str]:
+        """Return what each parameter means."""
+        return CURVE_MEANINGS
+
+    def prepare_rows(self, card: ModelCard, runs: xr.Dataset) -> tuple[Any, xr.Dataset]:
+        """Return the bins of the curves, and the card without what these curves say nothing of.
+
+        Raises
+        ------
+        DesignError
+            If a curve card is given finished runs, or another card learning curves.
+        """
+        _refuse_mismatch(card, runs)
+        if card.curve is None or is_binned(runs):
+            return card, runs
+        _refuse_other_rules(card, runs)
+        rows = binned(runs)
+        return settled(card, rows), rows
+
+    def read_inputs(self, card: ModelCard, runs: xr.Dataset) -> dict[str, xr.DataArray]:
+        """Return the learning rate and the count of checkpoints."""
+        return logged_in(runs)
+
+    def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
+        """Return where each run's rows are and what is known of them, shape (run, bin), padded to the longest run."""
+        if card.curve is None:
+            return Known()
+        index = pd.factorize(runs[OF_RUN].values)[0]
+        at = pd.Series(index).groupby(index).cumcount().to_numpy()
+        shape = (index.max() + 1, at.max() + 1)
+
+        def spread(values: Array) -> Array:
+            out = np.zeros(shape, dtype=values.dtype)
+            out[index, at] = values
+            return out
+
+        known = {name: spread(values) for name, values in known_along(runs, context.reference).items()}
+        mask = spread(np.ones(index.size))
+        arrays = {
+            "place": spread(np.arange(index.size)),
+            "mask": mask,
+            "observed_along": spread(np.log(runs["loss"].values)),
+            **{name: known[name] for name in ("decades", "heat_params", "heat_tokens", HEAT)},
+            **rotation(known["clock"], known["count"], mask, card.curve.length),
+        }
+        return Known(arrays)
+
+    def respond(
+        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
+    ) -> tuple[Any, Theta]:
+        """Return the mean of a row by itself, above that of annealed runs, and its scatter."""
+        if not card.curve:
+            return mean, theta
+        above, sigma = one_row(theta, inputs, reference)
+        return mean * np.exp(above), theta | {"sigma": sigma}
+
+    def observes(self, card: ModelCard) -> bool:
+        """Return whether a run has one density, that of all its checkpoints."""
+        return card.curve is not None
+
+    def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> None:
+        """Add the density of every run's checkpoints together, up to a constant."""
+        import pymc as pm
+        import pytensor.tensor as pt
+
+        mask, axes = data["mask"], data["axes"]
+
+        def along_axes(values: Any) -> Any:
+            return pt.sum(axes * (values * mask)[:, None, :], axis=-1)
+
+        above = excess(pt, theta, data)
+        variance = theta["wander_sd"] ** 2 * data["spread"] + theta["sigma"] ** 2
+        directions = [
+            theta["offset_sd"] * along_axes(pt.ones_like(mask)),
+            theta["tilt_sd"] * along_axes(data["decades"]),
+        ]
+        if "hot" in theta:
+            directions.append(theta["hot_sd"] * along_axes(above))
+
+        def density(observed: Any, expected: Any, variance: Any, *directions: Any) -> Any:
+            return log_normal(pt, along_axes(observed - expected), variance, directions, data["axis_mask"])
+
+        expected = pt.log(mean)[data["place"]] + above
+        signature = f"{','.join(['(n)'] * (2 + len(directions)))}->(n)"
+        pm.CustomDist(
+            name, expected, variance, *directions, logp=density, signature=signature, observed=data["observed_along"]
+        )
 
 
-def for_card(card: Card, runs: xr.Dataset) -> tuple[Card, xr.Dataset]:
-    """Return the card as these runs can be asked, and what it is fitted to: for a curve card the bins of the curves.
-
-    Raises
-    ------
-    DesignError
-        If a curve card is given finished runs, or another card learning curves.
-    """
-    refuse_mismatch(card, runs)
-    if card.curve is None or is_binned(runs):
-        return card, runs
-    _refuse_other_rules(card, runs)
-    rows = binned(runs)
-    return settled(card, rows), rows
+CURVE = CurveLayer()
 
 
-def is_binned(runs: xr.Dataset) -> bool:
-    """Return whether these rows are bins of learning curves."""
-    return OF_RUN in runs.coords
-
-
-def refuse_mismatch(card: Card, runs: xr.Dataset) -> None:
+def _refuse_mismatch(card: ModelCard, runs: xr.Dataset) -> None:
     """Refuse learning curves for a card of finished runs, and finished runs for a card of learning curves."""
     where = runs.attrs.get("source", "the runs")
     if card.curve is None and (CHECKPOINT in runs.dims or is_binned(runs)):
@@ -83,7 +231,7 @@ def refuse_mismatch(card: Card, runs: xr.Dataset) -> None:
         )
 
 
-def _refuse_other_rules(card: Card, curves: xr.Dataset) -> None:
+def _refuse_other_rules(card: ModelCard, curves: xr.Dataset) -> None:
     """Refuse curves that were not read by the rules that the card names."""
     filters = as_filters(card.curve.filters) if card.curve and card.curve.filters else None
     if filters is None:
@@ -99,63 +247,8 @@ def _refuse_other_rules(card: Card, curves: xr.Dataset) -> None:
             )
 
 
-def heat_of(curves: xr.Dataset) -> np.ndarray | None:
-    """Return the learning rate of each checkpoint as a share of its run's peak; None where it is not told."""
-    name = next((name for name in RATES if name in curves and np.isfinite(curves[name].values).all()), None)
-    if name is None:
-        return None
-    share = curves[name].values.astype(float)
-    if name == "lr":
-        peak = pd.Series(share).groupby(curves["run"].values).transform("max").to_numpy()
-        share = share / (curves["peak_lr"].values if "peak_lr" in curves else peak)
-    return share if np.isfinite(share).all() else None
-
-
-def binned(curves: xr.Dataset) -> xr.Dataset:
-    """Return the curves with their checkpoints averaged, eight bins a decade of tokens, over ``run``: a row is a bin.
-
-    Quantities that must be positive are averaged on the log, loss among them. Measurement errors are left out: those of
-    one run's checkpoints are on the same held-out text and so shared, which the run's offset stands for.
-    """
-    segments = run_segments(curves)
-    clock = clock_of(curves)
-    heat = heat_of(curves)
-    cell = np.floor(np.log10(curves[clock].values) * A_DECADE).astype(int)
-    # A branch that was cooled down stands beside the run that it left, not in the same bin.
-    cooled = np.zeros(cell.size, int) if heat is None else (heat < SAME_LR).astype(int)
-    order = pd.DataFrame({"run": segments.index, "cell": cell, "cooled": cooled})
-    of = order.groupby(["run", "cell", "cooled"], sort=False).ngroup().to_numpy()
-    counts = np.bincount(of).astype(float)
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return np.asarray(np.bincount(of, values) / counts)
-
-    def middle(values: np.ndarray) -> np.ndarray:
-        average = np.exp(mean(np.log(values))) if (values > 0).all() else mean(values)
-        low, high = np.full(counts.size, np.inf), np.full(counts.size, -np.inf)
-        np.fmin.at(low, of, values)
-        np.fmax.at(high, of, values)
-        return np.clip(average, low, high)  # what stays the same is not rounded
-
-    out: dict[str, Any] = {}
-    for name, values in curves.data_vars.items():
-        if values.dims != (CHECKPOINT,) or values.dtype.kind not in "fi" or name in ("loss_se", "time"):
-            continue
-        out[str(name)] = ("run", middle(values.values.astype(float)), values.attrs)
-    first = np.flatnonzero(~pd.Series(of).duplicated().to_numpy())
-    out[COUNT] = ("run", counts)
-    out[HEAT] = ("run", np.zeros(counts.size) if heat is None else mean(heat))
-    coords = {OF_RUN: ("run", curves["run"].values[first])}
-    labels = [name for name, of in curves.coords.items() if of.dims == (CHECKPOINT,) and name not in ("run", "row")]
-    coords |= {str(name): ("run", curves[name].values[first]) for name in labels}
-    rows = xr.Dataset(out, coords=coords, attrs=dict(curves.attrs))
-    # By their mean tokens: a cooled branch goes on a little beyond the bin that it left.
-    return rows.isel(run=np.lexsort([rows[clock].values, segments.index[first]]))
-
-
-def settled(card: Card, rows: xr.Dataset) -> Card:
+def settled(card: ModelCard, rows: xr.Dataset) -> Any:
     """Return the card without what these curves, or its law, say nothing of: how much annealing would give."""
-    assert card.curve is not None
     takes = card.get_law().inputs
     if np.ptp(rows[HEAT].values) < SAME_LR or "lr_area" in takes:
         gone = ["hot", "hot_sd", "hot_params", "hot_tokens"]
@@ -166,53 +259,9 @@ def settled(card: Card, rows: xr.Dataset) -> Card:
     return card.model_copy(update={"curve": curve})
 
 
-def named_runs(rows: xr.Dataset) -> list[str]:
-    """Return the runs' names, in the order in which their rows stand."""
-    return list(dict.fromkeys(rows[OF_RUN].values.tolist()))
-
-
-def last_rows(rows: xr.Dataset) -> xr.Dataset:
-    """Return the last bin of every run by the run's name: where a run is held against what was expected of it."""
-    ends = rows.isel(run=~pd.Series(rows[OF_RUN].values).duplicated(keep="last").to_numpy())
-    return ends.drop_vars(OF_RUN).assign_coords(run=ends[OF_RUN].values)
-
-
-def last_checkpoints(curves: xr.Dataset) -> xr.Dataset:
-    """Return the last checkpoint of every run with its learning rate: as in bins, noise stands for measurement."""
-    heat, ends = heat_of(curves), final_runs(curves).drop_vars("loss_se", errors="ignore")
-    return ends if heat is None else ends.assign({HEAT: ("run", heat[run_segments(curves).last])})
-
-
 def logged_in(rows: xr.Dataset) -> dict[str, xr.DataArray]:
     """Return what a law does not take of checkpoints: learning rate and count. Runs not yet made have neither."""
     return {name: rows[name] for name in (HEAT, COUNT) if name in rows}
-
-
-# --------------------------------------------------------------------------------------------------- the covariance
-
-
-def curve_arrays(card: Card, rows: xr.Dataset, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
-    """Return where each run's rows are and what is known of them, shape (run, bin), filled up to the longest run."""
-    if card.curve is None:
-        return {}
-    index = pd.factorize(rows[OF_RUN].values)[0]
-    at = pd.Series(index).groupby(index).cumcount().to_numpy()
-    shape = (index.max() + 1, at.max() + 1)
-
-    def spread(values: np.ndarray) -> np.ndarray:
-        out = np.zeros(shape, dtype=values.dtype)
-        out[index, at] = values
-        return out
-
-    known = {name: spread(values) for name, values in known_along(rows, reference).items()}
-    mask = spread(np.ones(index.size))
-    return {
-        "place": spread(np.arange(index.size)),
-        "mask": mask,
-        "observed_along": spread(np.log(rows["loss"].values)),
-        **{name: known[name] for name in ("decades", "heat_params", "heat_tokens", HEAT)},
-        **rotation(known["clock"], known["count"], mask, card.curve.length),
-    }
 
 
 def known_along(rows: xr.Dataset, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
@@ -260,29 +309,6 @@ def rotation(clock: np.ndarray, count: np.ndarray, mask: np.ndarray, length: flo
     there = (spread > -0.5).astype(float)
     axes = np.swapaxes(axes, 1, 2) * root[:, None, :] * there[:, :, None]
     return {"axes": axes, "spread": np.maximum(spread, 0.0), "axis_mask": there}
-
-
-def likelihood_along(name: str, mean: Any, theta: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-    """Add the density of every run's checkpoints together, up to a constant."""
-    mask, axes = data["mask"], data["axes"]
-
-    def along_axes(values: Any) -> Any:
-        return pt.sum(axes * (values * mask)[:, None, :], axis=-1)
-
-    above = excess(pt, theta, data)
-    variance = theta["wander_sd"] ** 2 * data["spread"] + theta["sigma"] ** 2
-    directions = [theta["offset_sd"] * along_axes(pt.ones_like(mask)), theta["tilt_sd"] * along_axes(data["decades"])]
-    if "hot" in theta:
-        directions.append(theta["hot_sd"] * along_axes(above))
-
-    def density(observed: Any, expected: Any, variance: Any, *directions: Any) -> Any:
-        return log_normal(pt, along_axes(observed - expected), variance, directions, data["axis_mask"])
-
-    expected = pt.log(mean)[data["place"]] + above
-    signature = f"{','.join(['(n)'] * (2 + len(directions)))}->(n)"
-    pm.CustomDist(
-        name, expected, variance, *directions, logp=density, signature=signature, observed=data["observed_along"]
-    )
 
 
 def inner(a: Any, b: Any, variance: Any, directions: Sequence[Any]) -> Any:

@@ -1,72 +1,159 @@
-"""How a law may be wrong: a slow change of its local exponent with scale, and scatter that grows for smaller runs.
+"""How a law may be wrong: a slow change of its local exponent with scale.
 
 ``log L = log mu + delta(log10 C)``. The slope of delta wanders: delta is an integrated Wiener process, zero with zero
 slope in the middle of the fitted runs. Its rate is ``tau`` per decade at the largest run and falls by ``tau_growth``
-with every decade, as laws are of large runs; beyond the fitted runs it goes on so, and a band widens with distance.
+with every decade, because laws are fitted to large runs. Beyond the fitted runs the process goes on in the same way: a
+band widens with distance.
 
-The process is made of independent steps: in each cell of log10 C the curvature is constant, so that delta is a sum of
-steps times known piecewise quadratics. The steps within the runs are sampled; those beyond, of which the runs say
-nothing, are drawn from their prior once, so that one draw of the posterior is one curve.
+The process is made of independent steps. In each cell of log10 C the curvature is constant, so delta is a sum of steps
+times known piecewise quadratics. The steps within the runs are sampled. The runs say nothing of the steps beyond them,
+which are drawn from their prior once: one draw of the posterior is one curve.
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+from pydantic import BaseModel, ConfigDict
 
-from bayescale.cards.card import Card
-from bayescale.laws import Law
-from bayescale.layers.curve import one_row
-from bayescale.layers.shared_errors import error_name, respond_together
+from bayescale.errors import did_you_mean
+from bayescale.laws import SCALES, Law
+from bayescale.layers.groups import FAMILY
+from bayescale.layers.layer import Context, Inputs, Known, Layer, Linear, ModelCard, Reference, Theta
+from bayescale.layers.noises import NOISES
+from bayescale.layers.spans import Span, Spans, measure
+from bayescale.priors import Prior
 
 STEP, CELL = "drift_step", "drift_cell"
 SIDE = 4  # cells on each side of the middle of the runs
 # Where the cells beyond the largest run end, in decades: the far ones are wide, as nothing there is asked in detail.
 BEYOND = np.concatenate([np.arange(0, 2, 0.25), np.arange(2, 4, 0.5), np.arange(4, 13, 1.0)])
+DRIFT_MEANINGS = {
+    "tau": "how fast the slope of log loss in log10 compute wanders about the law's, per decade, at the largest run",
+    "tau_growth": "how much faster it wanders for each decade below the largest run, on the log",
+}
 
 
-class Span(NamedTuple):
-    """Where the fitted runs lie on log10 of a scale: the smallest, the middle and the largest."""
+class Drift(BaseModel):
+    """The table ``[discrepancy]`` of a card: how the law may be wrong."""
 
-    low: float
-    middle: float
-    high: float
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["drift"] = "drift"
+    along: tuple[str, ...] | None = None
+    tau: Prior
+    tau_growth: Prior
+    # Of the noise, which takes it from here in a card with a drift.
+    sigma_growth: Prior | None = None
 
-
-Spans = Mapping[str, Span]
-
-
-def drift_columns(card: Card) -> tuple[str, ...]:
-    """Return the scales along which a card's law may drift, or its scatter grows; none where neither does."""
-    if card.discrepancy is None:
-        return (measure(card.get_law()),) if card.noise.growth else ()
-    return card.discrepancy.along or (measure(card.get_law()),)
-
-
-def measure(law: Law) -> str:
-    """Return the scale by which runs of this law are large: compute where it follows, or the first that it takes."""
-    follows = {"params", "tokens"} <= set(law.inputs) or {"params", "step", "batch"} <= set(law.inputs)
-    return "compute" if follows or "compute" in law.inputs else law.inputs[0]
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the drift's parameters by name."""
+        names = (*DRIFT_MEANINGS, "sigma_growth")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 
-def sampled_names(card: Card) -> tuple[str, ...]:
-    """Return the names of all that a response depends on: parameters, the steps of a drift, errors that runs share."""
-    return (*card.all_priors, *((STEP,) if card.discrepancy else ()), *map(error_name, card.errors))
+class DriftLayer(Layer):
+    """The drift of a law."""
+
+    table, word = "discrepancy", "drift"
+    field: tuple[Any, Any] = (Drift | None, None)
+    additions = MappingProxyType({"+drift": ()})
+
+    def check(self, card: ModelCard, law: Law) -> None:
+        """Refuse a drift of a share, and one along what the law does not take."""
+        if card.discrepancy is None:
+            return
+        if NOISES[card.noise.family].of_shares:
+            raise ValueError(f"discrepancy: a drift is of log loss; this law predicts {law.response}.")
+        along, accepted = card.discrepancy.along, dict.fromkeys(("compute", *law.inputs))
+        for column in () if along is None else along:
+            if column not in accepted or not SCALES[column].relative:
+                raise ValueError(
+                    f"discrepancy.along: {column!r} is no scale that the law takes.{did_you_mean(column, accepted)} "
+                    f"Accepted: {', '.join(name for name in accepted if SCALES[name].relative)}."
+                )
+        if along == ():
+            raise ValueError("discrepancy.along: name at least one scale, such as compute.")
+        if card.discrepancy.sigma_growth is None and card.curve is None:
+            raise ValueError("discrepancy.sigma_growth: only a card with a curve does without.")
+
+    def meanings(self, card: ModelCard) -> dict[str, str]:
+        """Return what each parameter means."""
+        return DRIFT_MEANINGS
+
+    def scales(self, card: ModelCard) -> tuple[str, ...]:
+        """Return the scales along which the law may drift."""
+        return (card.discrepancy.along or (measure(card.get_law()),)) if card.discrepancy else ()
+
+    def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
+        """Return the effect of each step at the runs, and how far below the largest run each step is."""
+        spans = {name: context.spans[name] for name in self.scales(card)}
+        if not spans:
+            return Known()
+        values = {name: runs[name].values.astype(float) for name in spans}
+        within = slice(2 * SIDE)
+        arrays = {
+            "drift_basis": np.concatenate([basis(values[k], span)[..., within] for k, span in spans.items()], axis=-1),
+            "drift_below": np.concatenate([below_top(span)[within] for span in spans.values()]),
+        }
+        return Known(arrays, {CELL: list(range(2 * SIDE * len(spans)))})
+
+    def in_model(self, card: ModelCard, mean: Any, theta: Theta, data: Mapping[str, Any]) -> tuple[Any, Theta]:
+        """Multiply the mean by the drift at each run: each family drifts on its own."""
+        if not card.discrepancy:
+            return mean, theta
+        import pymc as pm
+
+        many = FAMILY in pm.modelcontext(None).coords
+        steps = pm.Normal(STEP, 0.0, 1.0, dims=(FAMILY, CELL) if many else (CELL,))
+        steps = (steps[data["family_index"]] if many else steps) * pm.math.exp(
+            theta["tau_growth"] * data["drift_below"]
+        )
+        delta = theta["tau"] * pm.math.sum(data["drift_basis"] * steps, axis=-1)
+        return mean * pm.math.exp(delta), theta
+
+    def respond(
+        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
+    ) -> tuple[Any, Theta]:
+        """Multiply the mean by the drift of each draw."""
+        own = {name: spans[name] for name in self.scales(card) if name in spans}
+        return (mean * np.exp(drift(theta, inputs, own)) if own else mean), theta
+
+    def linear(self, card: ModelCard, known: Known, inputs: Inputs, spans: Spans, count: int) -> Linear:
+        """Return what each step adds to log loss."""
+        columns = [np.zeros((count, 0))]
+        for name in self.scales(card):
+            rate = card.discrepancy.tau.median * np.exp(card.discrepancy.tau_growth.median * below_top(spans[name]))
+            columns.append(basis(inputs[name], spans[name]) * rate)
+        return super().linear(card, known, inputs, spans, count)._replace(columns=np.concatenate(columns, axis=-1))
+
+    def latents(self, card: ModelCard) -> tuple[str, ...]:
+        """Return the steps."""
+        return (STEP,) if card.discrepancy else ()
+
+    def extend_draws(self, card: ModelCard, posterior: xr.Dataset, spans: Spans, seed: int) -> xr.Dataset:
+        """Return the posterior with the steps beyond the runs."""
+        return with_steps_beyond(posterior, {name: spans[name] for name in self.scales(card)}, seed)
+
+    def draw_new_family(self, card: ModelCard, drawn: xr.Dataset, rng: np.random.Generator) -> dict[str, xr.DataArray]:
+        """Return steps drawn anew."""
+        if STEP not in drawn:
+            return {}
+        steps = drawn[STEP].isel({FAMILY: 0}, drop=True)
+        return {STEP: steps.copy(data=rng.standard_normal(steps.shape))}
 
 
-def spans_of(card: Card, runs: xr.Dataset) -> dict[str, Span]:
-    """Return where the runs lie along each scale of the drift, or the one along which scatter grows."""
-    logs = {name: np.log10(runs[name].values.astype(float)) for name in drift_columns(card)}
-    return {name: Span(float(t.min()), float(np.median(t)), float(t.max())) for name, t in logs.items()}
+DRIFT = DriftLayer()
 
 
-def _edges(span: Span) -> tuple[np.ndarray, np.ndarray]:
+def _cell_limits(span: Span) -> tuple[np.ndarray, np.ndarray]:
     """Return the limits of the cells as distances from the middle, downwards and upwards."""
     return np.linspace(0, span.middle - span.low, SIDE + 1), np.linspace(0, span.high - span.middle, SIDE + 1)
 
 
-def _bends(distance: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def _bend_by_cell(distance: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return what a unit step in each cell adds at these distances from the middle, shape (..., cell)."""
     square = np.maximum(distance[..., None] - edges, 0.0) ** 2 / 2
     width = np.diff(edges)
@@ -77,77 +164,18 @@ def _bends(distance: np.ndarray, edges: np.ndarray) -> np.ndarray:
 def basis(scale: np.ndarray, span: Span) -> np.ndarray:
     """Return what each step adds to delta at these scales, shape (..., cell): those within the runs, those beyond."""
     t = np.log10(scale) - span.middle
-    down, up = _edges(span)
-    return np.concatenate([_bends(-t, down), _bends(t, up), _bends(t, up[-1] + BEYOND)], axis=-1)
+    down, up = _cell_limits(span)
+    return np.concatenate([_bend_by_cell(-t, down), _bend_by_cell(t, up), _bend_by_cell(t, up[-1] + BEYOND)], axis=-1)
 
 
 def below_top(span: Span) -> np.ndarray:
-    """Return how many decades below the largest run the middle of each cell lies; negative beyond it."""
-    (down, up), top = _edges(span), span.high - span.middle
-    return np.concatenate([top + _middle(down), top - _middle(up), -_middle(BEYOND)])
+    """Return how many decades below the largest run the middle of each cell lies; negative beyond that run."""
+    (down, up), top = _cell_limits(span), span.high - span.middle
+    middles = [(edges[1:] + edges[:-1]) / 2 for edges in (down, up, BEYOND)]
+    return np.concatenate([top + middles[0], top - middles[1], -middles[2]])
 
 
-def _middle(edges: np.ndarray) -> np.ndarray:
-    return (edges[1:] + edges[:-1]) / 2
-
-
-def decades_below(scale: Any, span: Span) -> Any:
-    """Return how far below the largest fitted run a scale lies, in decades; 0 beyond it."""
-    return np.maximum(span.high - np.log10(scale), 0.0)
-
-
-def drift_arrays(card: Card, runs: xr.Dataset, spans: Spans) -> dict[str, np.ndarray]:
-    """Return what the model is conditioned on: the steps' effects at the runs, and how far below the top all lie."""
-    if not spans:
-        return {}
-    values = {name: runs[name].values.astype(float) for name in spans}
-    first = next(iter(spans))
-    below = {"run_below": decades_below(values[first], spans[first])}
-    if card.discrepancy is None:
-        return below
-    return below | {
-        "drift_basis": np.concatenate([basis(values[k], span)[..., : 2 * SIDE] for k, span in spans.items()], axis=-1),
-        "drift_below": np.concatenate([below_top(span)[: 2 * SIDE] for span in spans.values()]),
-    }
-
-
-def respond(
-    card: Card, theta: Mapping[str, Any], inputs: Mapping[str, Any], reference: Mapping[str, float], spans: Spans
-) -> tuple[Any, dict[str, Any]]:
-    """Return the expected response, drift included, and the parameters as they hold there: scatter differs with scale.
-
-    Parameters
-    ----------
-    card : Card
-        The model card.
-    theta : mapping
-        Draws of the law's, the noise's and the drift's parameters and, where there is a drift, of its steps; of errors
-        that runs share, where the card has them.
-    inputs : mapping
-        By column, in their own units, with the scales along which the law drifts; of runs that were logged, what is
-        known of their checkpoints (`logged_in`), else they are annealed; and the groups of those that were fitted
-        (`groups_in`): any other run has errors of its own, which widen its scatter.
-    reference : mapping
-        The reference run.
-    spans : mapping of str to Span
-        Where the fitted runs lie; empty without a drift.
-    """
-    mean = card.get_law().at(np, inputs, theta, reference)
-    local = dict(theta)
-    if spans:
-        first = next(iter(spans))
-        if card.discrepancy:
-            mean = mean * np.exp(drift(theta, inputs, spans))
-        if "sigma_growth" in theta:
-            growth = theta["sigma_growth"] * decades_below(inputs[first], spans[first])
-            local["sigma"] = theta["sigma"] * np.exp(growth)
-    if card.curve:
-        above, local["sigma"] = one_row(local, inputs, reference)
-        mean = mean * np.exp(above)
-    return respond_together(card, mean, local, inputs) if card.errors else (mean, local)
-
-
-def drift(theta: Mapping[str, xr.DataArray], inputs: Mapping[str, Any], spans: Spans) -> xr.DataArray:
+def drift(theta: Mapping[str, xr.DataArray], inputs: Inputs, spans: Spans) -> xr.DataArray:
     """Return delta for every draw at these scales: by how much log loss departs from the law."""
     parts = []
     for name, span in spans.items():

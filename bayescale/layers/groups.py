@@ -1,5 +1,6 @@
 """How a parameter may differ between groups of runs: what a card says of it, and which group each family is of."""
 
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -47,6 +48,7 @@ class Group(NamedTuple):
     of_family: np.ndarray
 
 
+@functools.cache
 def parse_pooling(text: str) -> tuple[Term, ...]:
     """Return the terms of what a card says of one parameter; none for complete pooling.
 
@@ -91,23 +93,23 @@ def groups_of(terms: "set[Term]", runs: xr.Dataset, families: tuple[str, ...]) -
     groups = {FAMILY: Group(families, np.arange(len(families)))}
     for term in sorted(terms):
         if term.group not in groups:
-            groups[term.group] = _group(term, runs, families)
+            groups[term.group] = _read_group(term, runs, families)
     return groups
 
 
-def _group(term: Term, runs: xr.Dataset, families: tuple[str, ...]) -> Group:
-    columns = [_labels(column, term, runs) for column in term.columns]
+def _read_group(term: Term, runs: xr.Dataset, families: tuple[str, ...]) -> Group:
+    columns = [_read_labels(column, term, runs) for column in term.columns]
     labels = np.array([" / ".join(parts) for parts in zip(*columns, strict=True)])
     of = []
     for family in families:
-        mine = sorted(set(labels[runs[FAMILY].values == family].tolist()))
-        if len(mine) > 1:
+        labels_there = sorted(set(labels[runs[FAMILY].values == family].tolist()))
+        if len(labels_there) > 1:
             raise DesignError(
-                f"{term}: the family {family!r} has runs of {', '.join(mine)}; a family must be of "
+                f"{term}: the family {family!r} has runs of {', '.join(labels_there)}; a family must be of "
                 f"one {term.group}. Read the runs with family=[..., {', '.join(map(repr, term.columns))}]."
             )
-        of += mine
-    numbers = {label: _number(label) for label in of}
+        of += labels_there
+    numbers = {label: _parse_or_nan(label) for label in of}
     plain = np.isfinite([*numbers.values()]).all()
     levels = tuple(sorted(numbers, key=numbers.get if plain else None))  # type: ignore[arg-type]
     if plain and term.kind in ("none", "effect") and len(levels) > max(2, len(labels) / LEAST_EACH):
@@ -119,7 +121,7 @@ def _group(term: Term, runs: xr.Dataset, families: tuple[str, ...]) -> Group:
     return Group(levels, np.array([levels.index(label) for label in of]))
 
 
-def _number(label: str) -> float:
+def _parse_or_nan(label: str) -> float:
     try:
         return parse_number(label)
     except ValueError:
@@ -140,7 +142,7 @@ def along_slope(term: Term, levels: Sequence[str], asked: Sequence[str] | None =
     >>> along_slope(*parse_pooling("slope(log lr)"), ["0.001", "0.01", "0.1"]).round(3).tolist()
     [-0.5, 0.0, 0.5]
     """
-    numbers = np.array([_number(label) for label in (*levels, *(asked or ()))])
+    numbers = np.array([_parse_or_nan(label) for label in (*levels, *(asked or ()))])
     usable = np.isfinite(numbers) & (numbers > 0 if term.log else True)
     if not usable.all():
         wrong = (*levels, *(asked or ()))[int(np.argmin(usable))]
@@ -153,7 +155,7 @@ def along_slope(term: Term, levels: Sequence[str], asked: Sequence[str] | None =
     return (scale[len(levels) if asked else 0 :] - low) / (high - low) - 0.5
 
 
-def _labels(column: str, term: Term, runs: xr.Dataset) -> list[str]:
+def _read_labels(column: str, term: Term, runs: xr.Dataset) -> list[str]:
     if column in runs.coords and column not in ("run", "row"):
         return [str(label) for label in runs[column].values]
     if json.loads(runs.attrs.get("columns", "{}")).get(FAMILY) == column:

@@ -1,179 +1,166 @@
-"""How a run scatters about its law: the noise that a card may name, for losses and for shares such as accuracy."""
+"""The noise of a card: how a run scatters about its law, and how the scatter grows for smaller runs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-import pymc as pm
 import xarray as xr
-from scipy import stats
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from bayescale.errors import did_you_mean
+from bayescale.laws import Law
+from bayescale.layers.layer import Context, Inputs, Known, Layer, Linear, ModelCard, Reference, Theta
+from bayescale.layers.noises import NOISE_MEANINGS, NOISES, Measured, total_scale, undertuned_densities
+from bayescale.layers.spans import Spans, decades_below, measure
+from bayescale.priors import Prior
 from bayescale.runs.checks.rounding import LOSS_STEP, rounding_se
 
-Known = Mapping[str, Any]
-Values = Mapping[str, Any]
+__all__ = ["NOISES", "NOISE_MEANINGS", "total_scale"]  # of the noises, for those who ask about the scatter of runs
+
+GROWTH = "sigma_growth"
+GROWTH_MEANING = "how much larger the run-to-run scatter is for each decade below the largest run, on the log"
 
 
-@dataclass(frozen=True)
-class Noise:
-    """One family of noise.
+class NoiseCard(BaseModel):
+    """The table ``[noise]`` of a card: a noise and the priors of its parameters."""
 
-    Attributes
-    ----------
-    parameters : tuple of str
-        Its own parameters.
-    known : tuple of str
-        What is known of each run: ``relative_se`` (measurement error of log loss) or ``questions`` (how many the share
-        was measured on).
-    of_shares : bool
-        Whether the response is a share in (0, 1); otherwise it is positive and the scatter is on its logarithm.
-    observe : callable
-        ``observe(response, known)``, the response as the likelihood sees it: a logarithm, a share, a count.
-    likelihood : callable
-        ``likelihood(name, mean, theta, known, observed)`` in PyMC.
-    logpdf : callable
-        ``logpdf(observed, mean, theta, known)`` in NumPy.
-    draw : callable
-        ``draw(rng, mean, theta, known)``: the response of one new run.
-    """
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    family: str = "StudentT"
+    sigma: Prior | None = None
+    nu: Prior | None = None
+    undertuned: Prior | None = None
+    excess: Prior | None = None
+    precision: Prior | None = None
+    sigma_growth: Prior | None = None
 
-    parameters: tuple[str, ...]
-    known: tuple[str, ...]
-    of_shares: bool
-    observe: Callable[..., Any]
-    likelihood: Callable[..., Any]
-    logpdf: Callable[..., Any]
-    draw: Callable[..., Any]
+    @model_validator(mode="after")
+    def _check_priors(self) -> Self:
+        if self.family not in NOISES:
+            raise ValueError(
+                f"there is no noise {self.family!r}.{did_you_mean(self.family, NOISES)} Accepted: {', '.join(NOISES)}."
+            )
+        wanted = NOISES[self.family].parameters
+        given = {name for name in NOISE_MEANINGS if getattr(self, name) is not None}
+        if given != set(wanted):
+            raise ValueError(f"{self.family} noise needs priors for exactly: {', '.join(wanted)}.")
+        if self.sigma_growth is not None and "sigma" not in wanted:
+            raise ValueError(f"sigma_growth: {self.family} noise has no sigma that could grow.")
+        return self
 
+    @property
+    def priors(self) -> dict[str, Prior]:
+        """Priors of the noise by parameter."""
+        return {name: getattr(self, name) for name in NOISES[self.family].parameters}
 
-# Every parameter that a noise may have, with what it means; the card's priors are checked against it.
-NOISE_MEANINGS = {
-    "sigma": "run-to-run scatter of log loss about the law: 0.01 is 1%",
-    "nu": "degrees of freedom of the scatter: small means outliers are expected",
-    "undertuned": "share of runs that are worse than their law for want of tuning",
-    "excess": "how much worse these are in log loss, on average: 0.05 is 5%",
-    "precision": "how close shares lie to the law: like an accuracy measured on that many questions",
-}
+    @property
+    def growth(self) -> dict[str, Prior]:
+        """Prior of how the scatter grows for smaller runs, by its name; empty where the scatter is the same for all."""
+        return {} if self.sigma_growth is None else {GROWTH: self.sigma_growth}
 
 
-def total_scale(xp: Any, sigma: Any, relative_se: Any) -> Any:
-    """Return the scale of log loss for a run whose own measurement error is known: scatter and error in quadrature."""
-    return xp.sqrt(sigma**2 + relative_se**2)
+class NoiseLayer(Layer):
+    """The noise of a card, with the growth of its scatter along the first of the scales."""
+
+    table = "noise"
+    field: tuple[Any, Any] = (NoiseCard, ...)
+
+    def complete_table(self, content: Mapping[str, Any], defaults: Mapping[str, Any], response: str) -> dict[str, Any]:
+        """Return the noise that is shipped for the response where the card names none."""
+        return {} if "noise" in content else {"noise": defaults["noise"]["loss" if response == "loss" else "share"]}
+
+    def reconcile_tables(self, content: dict[str, Any]) -> None:
+        """Keep the growth of the scatter in one place: with a drift, in its table; with a curve, nowhere."""
+        drift = content["discrepancy"]
+        if drift and content["curve"]:
+            content["discrepancy"] = drift | {GROWTH: None}
+        elif drift and content["noise"].get(GROWTH):
+            content["discrepancy"] = drift | {GROWTH: content["noise"].pop(GROWTH)}
+
+    def check(self, card: ModelCard, law: Law) -> None:
+        """Refuse a noise that does not suit the response, and priors that its parameters cannot have."""
+        if NOISES[card.noise.family].of_shares != (law.response != "loss"):
+            fitting = [name for name, noise in NOISES.items() if noise.of_shares == (law.response != "loss")]
+            raise ValueError(
+                f"noise.family: {card.noise.family} does not suit the response {law.response!r}. "
+                f"Accepted: {', '.join(fitting)}."
+            )
+        for name, prior in card.noise.priors.items():
+            if prior.support[0] < 0:
+                raise ValueError(f"noise.{name}: {prior} allows negative values; it must be positive.")
+            if name == "undertuned" and prior.support[1] > 1:
+                raise ValueError(f"noise.undertuned: {prior} allows values above 1; it is a share of the runs.")
+        if card.noise.growth and card.discrepancy:
+            raise ValueError("noise.sigma_growth: a card with a discrepancy has it there; give it in one place.")
+
+    def priors(self, card: ModelCard) -> dict[str, Prior]:
+        """Return the priors of the noise and of its growth."""
+        return card.noise.priors | card.noise.growth
+
+    def meanings(self, card: ModelCard) -> dict[str, str]:
+        """Return what each parameter of any noise means."""
+        return NOISE_MEANINGS | {GROWTH: GROWTH_MEANING}
+
+    def columns(self, card: ModelCard) -> dict[str, str]:
+        """Return the number of questions, of a noise that counts right answers."""
+        about = {"questions": "how many questions a share was measured on"}
+        return {name: about[name] for name in NOISES[card.noise.family].known if name in about}
+
+    def scales(self, card: ModelCard) -> tuple[str, ...]:
+        """Return the scale along which the scatter grows; that of the drift in a card with a drift."""
+        return (measure(card.get_law()),) if card.noise.growth else ()
+
+    def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
+        """Return the response as the noise sees it, its known error, and how far below the largest run each run is."""
+        response = card.get_law().response
+        known = known_of(card.noise.family, runs, response)
+        arrays = {"observed": NOISES[card.noise.family].observe(runs[response], known).values}
+        arrays |= {name: value.values for name, value in known.items()}
+        for scale in list(context.spans)[:1]:
+            arrays["run_below"] = decades_below(runs[scale].values.astype(float), context.spans[scale])
+        return Known(arrays)
+
+    def in_model(self, card: ModelCard, mean: Any, theta: Theta, data: Mapping[str, Any]) -> tuple[Any, Theta]:
+        """Let the scatter grow."""
+        import pymc as pm
+
+        return mean, _grow_scatter(pm.math, theta, data.get("run_below"))
+
+    def respond(
+        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
+    ) -> tuple[Any, Theta]:
+        """Let the scatter grow."""
+        first = next(iter(spans), None)
+        return mean, _grow_scatter(np, theta, None if first is None else decades_below(inputs[first], spans[first]))
+
+    def linear(self, card: ModelCard, known: Known, inputs: Inputs, spans: Spans, count: int) -> Linear:
+        """Return by how much the scatter grows."""
+        theta: Theta = {"sigma": np.ones(count)}
+        if GROWTH in card.all_priors:
+            theta[GROWTH] = card.all_priors[GROWTH].median
+        _, theta = self.respond(card, None, theta, inputs, {}, spans)
+        return super().linear(card, known, inputs, spans, count)._replace(scale=theta["sigma"])
+
+    def observes(self, card: ModelCard) -> bool:
+        """Return that a noise gives the likelihood."""
+        return True
+
+    def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> None:
+        """Add the likelihood of each run by itself."""
+        import pymc as pm
+
+        noise = NOISES[card.noise.family]
+        known = {name: data[name] for name in noise.known}
+        noise.likelihood(pm, name, mean, theta, known, observed=data["observed"])
 
 
-def _logarithm(values: Any, known: Known) -> Any:
-    return xr.ufuncs.log(values)
+NOISE = NoiseLayer()
 
 
-def _on_log(standard: Callable[..., Any], logpdf: Callable[..., Any], draw: Callable[..., Any], *shape: str) -> Noise:
-    """Return the noise of a location-scale family on log loss, with its shape parameters by name."""
-
-    def likelihood(name: str, mean: Any, theta: Values, known: Known, observed: Any) -> Any:
-        scale = total_scale(pm.math, theta["sigma"], known["relative_se"])
-        return standard(name, pm.math.log(mean), scale, *(theta[p] for p in shape), observed=observed)
-
-    def density(observed: Any, mean: Any, theta: Values, known: Known) -> Any:
-        scale = total_scale(np, theta["sigma"], known["relative_se"])
-        return logpdf((observed - np.log(mean)) / scale, *(theta[p] for p in shape)) - np.log(scale)
-
-    def new_run(rng: np.random.Generator, mean: Any, theta: Values, known: Known) -> Any:
-        scale = total_scale(np, theta["sigma"], known["relative_se"])
-        # A t with few degrees of freedom has draws whose exponential is infinite; quantiles bear that.
-        with np.errstate(over="ignore"):
-            return mean * np.exp(scale * draw(rng, mean.shape, *(theta[p] for p in shape)))
-
-    return Noise(("sigma", *shape), ("relative_se",), False, _logarithm, likelihood, density, new_run)
-
-
-def _parts(observed: Any, mean: Any, theta: Values, known: Known) -> tuple[Any, Any]:
-    """Return the log densities of a run that is as its law says, and of one that is undertuned; each with its share."""
-    scale = total_scale(np, theta["sigma"], known["relative_se"])
-    residual, share = observed - np.log(mean), theta["undertuned"]
-    tuned = stats.norm.logpdf(residual, scale=scale) + np.log1p(-share)
-    return tuned, stats.exponnorm.logpdf(residual, theta["excess"] / scale, scale=scale) + np.log(share)
-
-
-def _undertuned() -> Noise:
-    """Return normal scatter with a share of runs that are worse still, by an exponential: a run is hardly better."""
-
-    def likelihood(name: str, mean: Any, theta: Values, known: Known, observed: Any) -> Any:
-        mu, scale = pm.math.log(mean), total_scale(pm.math, theta["sigma"], known["relative_se"])
-        worse = pm.ExGaussian.dist(mu=mu, sigma=scale, nu=theta["excess"])
-        weights = pm.math.stack([1 - theta["undertuned"], theta["undertuned"]])
-        return pm.Mixture(name, w=weights, comp_dists=[pm.Normal.dist(mu, scale), worse], observed=observed)
-
-    def density(observed: Any, mean: Any, theta: Values, known: Known) -> Any:
-        return np.logaddexp(*_parts(observed, mean, theta, known))
-
-    def new_run(rng: np.random.Generator, mean: Any, theta: Values, known: Known) -> Any:
-        scale = total_scale(np, theta["sigma"], known["relative_se"])
-        worse = (rng.random(mean.shape) < theta["undertuned"]) * rng.exponential(theta["excess"], mean.shape)
-        return mean * np.exp(scale * rng.standard_normal(mean.shape) + worse)
-
-    names = ("sigma", "undertuned", "excess")
-    return Noise(names, ("relative_se",), False, _logarithm, likelihood, density, new_run)
-
-
-def _beta(mean: Any, precision: Any) -> tuple[Any, Any]:
-    return mean * precision, (1 - mean) * precision
-
-
-def _counts(parameters: tuple[str, ...], likelihood: Any, logpmf: Any, chance: Any) -> Noise:
-    """Return the noise of a share that is a count of right answers, each right with probability ``chance``."""
-    return Noise(
-        parameters,
-        ("questions",),
-        True,
-        lambda values, known: (values * known["questions"]).round().astype("int64"),
-        lambda name, mean, theta, known, observed: likelihood(name, mean, theta, known["questions"], observed),
-        lambda observed, mean, theta, known: logpmf(observed, mean, theta, known["questions"]),
-        lambda rng, mean, theta, known: rng.binomial(known["questions"], chance(rng, mean, theta)) / known["questions"],
-    )
-
-
-NOISES: dict[str, Noise] = {
-    "StudentT": _on_log(
-        lambda name, mu, scale, nu, **kw: pm.StudentT(name, nu=nu, mu=mu, sigma=scale, **kw),
-        stats.t.logpdf,
-        lambda rng, size, nu: rng.standard_t(nu, size=size),
-        "nu",
-    ),
-    "Normal": _on_log(
-        lambda name, mu, scale, **kw: pm.Normal(name, mu=mu, sigma=scale, **kw),
-        stats.norm.logpdf,
-        lambda rng, size: rng.standard_normal(size=size),
-    ),
-    "Laplace": _on_log(
-        lambda name, mu, scale, **kw: pm.Laplace(name, mu=mu, b=scale, **kw),
-        stats.laplace.logpdf,
-        lambda rng, size: rng.laplace(size=size),
-    ),
-    "Undertuned": _undertuned(),
-    "Beta": Noise(
-        ("precision",),
-        (),
-        True,
-        lambda values, known: values,
-        lambda name, mean, theta, known, observed: pm.Beta(name, *_beta(mean, theta["precision"]), observed=observed),
-        lambda observed, mean, theta, known: stats.beta.logpdf(observed, *_beta(mean, theta["precision"])),
-        lambda rng, mean, theta, known: rng.beta(*_beta(mean, theta["precision"])),
-    ),
-    "Binomial": _counts(
-        (),
-        lambda name, mean, theta, n, observed: pm.Binomial(name, n=n, p=mean, observed=observed),
-        lambda observed, mean, theta, n: stats.binom.logpmf(observed, n, mean),
-        lambda rng, mean, theta: mean,
-    ),
-    "BetaBinomial": _counts(
-        ("precision",),
-        lambda name, mean, theta, n, observed: pm.BetaBinomial(
-            name, *_beta(mean, theta["precision"]), n=n, observed=observed
-        ),
-        lambda observed, mean, theta, n: stats.betabinom.logpmf(observed, n, *_beta(mean, theta["precision"])),
-        lambda rng, mean, theta: rng.beta(*_beta(mean, theta["precision"])),
-    ),
-}
+def _grow_scatter(xp: Any, theta: Theta, below: Any) -> Theta:
+    """Return the parameters with the scatter of runs that lie so many decades below the largest one."""
+    if GROWTH not in theta or below is None:
+        return theta
+    return theta | {"sigma": theta["sigma"] * xp.exp(theta[GROWTH] * below)}
 
 
 def known_of(family: str, runs: xr.Dataset, response: str) -> dict[str, xr.DataArray]:
@@ -196,30 +183,30 @@ def observed_name(family: str, response: str) -> str:
 
 
 def log_density(
-    family: str, values: xr.DataArray, mean: xr.DataArray, known: Known, theta: Mapping[str, xr.DataArray]
+    family: str, values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Mapping[str, xr.DataArray]
 ) -> xr.DataArray:
     """Return the log density of observed responses under each draw, dims (chain, draw, run)."""
-    return _of_each_run(NOISES[family].logpdf, family, values, mean, known, theta)
+    return _apply_to_runs(NOISES[family].logpdf, family, values, mean, known, theta)
 
 
 def undertuned_log_odds(
-    values: xr.DataArray, mean: xr.DataArray, known: Known, theta: Mapping[str, xr.DataArray]
+    values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Mapping[str, xr.DataArray]
 ) -> xr.DataArray:
     """Return the log odds that each run is undertuned under each draw of a posterior with that noise."""
 
     def odds(*given: Any) -> Any:
-        tuned, worse = _parts(*given)
+        tuned, worse = undertuned_densities(*given)
         return worse - tuned
 
-    return _of_each_run(odds, "Undertuned", values, mean, known, theta)
+    return _apply_to_runs(odds, "Undertuned", values, mean, known, theta)
 
 
-def _of_each_run(
+def _apply_to_runs(
     function: Callable[..., Any],
     family: str,
     values: xr.DataArray,
     mean: xr.DataArray,
-    known: Known,
+    known: Measured,
     theta: Mapping[str, xr.DataArray],
 ) -> xr.DataArray:
     """Return ``function(observed, mean, theta, known)`` for every run and draw."""
@@ -235,7 +222,7 @@ def _of_each_run(
 
 
 def draw_response(
-    family: str, mean: xr.DataArray, theta: Mapping[str, xr.DataArray], rng: np.random.Generator, known: Known
+    family: str, mean: xr.DataArray, theta: Mapping[str, xr.DataArray], rng: np.random.Generator, known: Measured
 ) -> xr.DataArray:
     """Return the response of one new run for each element of ``mean``: the law's, with scatter and known error."""
     noise = NOISES[family]

@@ -2,23 +2,148 @@
 
 ``log L = log mu + e[group] + scatter``, with a normal effect for each group of two runs or more. Runs of a budget may
 also lean: their IsoFLOP profile is tilted about its middle, a slope in log10 N. A run that shares its group with no
-other, and any run not yet made, has an effect of its own: nothing tells it from the scatter, and it is added to that in
-quadrature, as of the middle of its own profile. What is expected of a run has none.
+other run, and any run not yet made, has an effect of its own. Nothing tells this effect from the scatter, and it is
+added to the scatter in quadrature, as of the middle of the run's own profile. What is expected of a run has no error.
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-import pymc as pm
 import xarray as xr
+from pydantic import Field
 
-from bayescale.cards.card import Card, sd_name
 from bayescale.errors import DesignError
+from bayescale.laws import Law
+from bayescale.layers.layer import Context, Inputs, Known, Layer, Linear, ModelCard, Reference, Theta
+from bayescale.layers.noises import NOISES
+from bayescale.layers.spans import Spans
+from bayescale.priors import Prior
 from bayescale.runs.checks.sharing import ALONE, BUDGET, DESIGN, LEAN, labels_of_asked, loading_of, shared_labels
 
 # A group of so many runs pins its effect, which is then sampled as it is; a smaller one in units of its spread.
 CENTRED_FROM = 8
+
+
+def sd_name(key: str) -> str:
+    """Return the name of the standard deviation between groups of runs that share something: ``budget_sd``."""
+    return f"{key}_sd"
+
+
+class SharedErrorsLayer(Layer):
+    """The errors that runs share: a table ``[errors]`` of priors, by what the runs of a group have in common."""
+
+    table = "errors"
+    field: tuple[Any, Any] = (dict[str, Prior], Field(default_factory=dict))
+    additions = MappingProxyType({"+budget": ("budget", "lean"), "+design": ("design",)})
+
+    def complete_table(self, content: Mapping[str, Any], defaults: Mapping[str, Any], response: str) -> dict[str, Any]:
+        """Return nothing: a card has the errors that it names."""
+        return {}
+
+    def check(self, card: ModelCard, law: Law) -> None:
+        """Refuse errors of a share, and priors that a standard deviation cannot have."""
+        for key, prior in card.errors.items():
+            if NOISES[card.noise.family].of_shares:
+                raise ValueError(f"errors.{key}: errors are of log loss; this law predicts {law.response}.")
+            if prior.support[0] < 0 or prior.of:
+                raise ValueError(f"errors.{key}: {prior} is no prior of a standard deviation, which is positive.")
+            if sd_name(key) in law.parameter_names:
+                raise ValueError(f"errors.{key}: the law has a parameter {sd_name(key)!r} of its own.")
+
+    def priors(self, card: ModelCard) -> dict[str, Prior]:
+        """Return the priors of the standard deviations by their names."""
+        return {sd_name(key): prior for key, prior in card.errors.items()}
+
+    def meanings(self, card: ModelCard) -> dict[str, str]:
+        """Return what each standard deviation between groups means."""
+        groups = {
+            BUDGET: "the runs of one IsoFLOP budget",
+            DESIGN: "the runs of one design, which differ by their seed alone,",
+        }
+        meanings = {
+            sd_name(
+                key
+            ): f"by how much {groups.get(key, f'the runs of one {key}')} lie off the law together: 0.01 is 1%"
+            for key in card.errors
+        }
+        lean = {sd_name(LEAN): "by how much the IsoFLOP profile of a budget leans: log loss a decade of N"}
+        return meanings | {name: text for name, text in lean.items() if name in meanings}
+
+    def rewrite_table(self, table: Any, card: ModelCard, priors: Mapping[str, Any]) -> Any:
+        """Return the table with other priors."""
+        return {key: priors[sd_name(key)] for key in card.errors}
+
+    def label_rows(self, card: ModelCard, runs: xr.Dataset) -> xr.Dataset:
+        """Return the runs with the group of each."""
+        return label_groups(card, runs)
+
+    def read_inputs(self, card: ModelCard, runs: xr.Dataset) -> dict[str, xr.DataArray]:
+        """Return which group each run is in, where the runs say so: those of a posterior do, others are new."""
+        names = [name(key) for key in card.errors for name in (group_dim, loading_name)]
+        return {name: runs[name] for name in names if name in runs}
+
+    def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
+        """Return the groups: which each run is in, if any, and how each effect is sampled."""
+        sharing = sharing_of(card, runs)
+        arrays: dict[str, np.ndarray] = {}
+        for key, group in sharing.items():
+            shared = group.member >= 0
+            counts = np.bincount(group.member[shared], minlength=len(group.names))
+            arrays[f"{key}_index"] = np.where(shared, group.member, 0).astype("int64")
+            arrays[loading_name(key)] = group.loading
+            arrays[f"{key}_own"] = own_error(key) * (1.0 - shared)
+            arrays[f"{key}_centred"] = (counts >= CENTRED_FROM).astype(float)
+        coords = {group_dim(key): list(group.names) for key, group in sharing.items()}
+        return Known(arrays, coords, tuple(map(len, coords.values())), sharing)
+
+    def in_model(self, card: ModelCard, mean: Any, theta: Theta, data: Mapping[str, Any]) -> tuple[Any, Theta]:
+        """Create the errors; shift the mean of the runs that share them and widen the scatter of the others."""
+        if not card.errors:
+            return mean, theta
+        import pymc as pm
+
+        shift: Any = 0.0
+        alone: Any = 0.0
+        for key in card.errors:
+            sd, centred = theta[sd_name(key)], data[f"{key}_centred"]
+            offset = pm.Normal(f"{error_name(key)}_offset", 0.0, sd**centred, dims=group_dim(key))
+            error = pm.Deterministic(error_name(key), offset * sd ** (1 - centred), dims=group_dim(key))
+            shift = shift + data[loading_name(key)] * error[data[f"{key}_index"]]
+            alone = alone + data[f"{key}_own"] * sd**2
+        return mean * pm.math.exp(shift), theta | {"sigma": pm.math.sqrt(theta["sigma"] ** 2 + alone)}
+
+    def respond(
+        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
+    ) -> tuple[Any, Theta]:
+        """Shift the mean of runs whose group was fitted, and widen the scatter of the others."""
+        if not card.errors:
+            return mean, theta
+        variance = theta["sigma"] ** 2
+        for key in card.errors:
+            effect, known = _find_effect(key, theta, inputs)
+            mean = mean * np.exp(effect)
+            variance = variance + own_error(key) * theta[sd_name(key)] ** 2 * (1.0 - known)
+        return mean, {**theta, "sigma": np.sqrt(variance)}
+
+    def linear(self, card: ModelCard, known: Known, inputs: Inputs, spans: Spans, count: int) -> Linear:
+        """Return what the error of each group adds to log loss, and the variance of what a run shares with none."""
+        columns, variance = [np.zeros((count, 0))], np.zeros(count)
+        for key, prior in card.errors.items():
+            labels = np.asarray(inputs.get(group_dim(key), np.full(count, ALONE)))
+            loading = np.asarray(inputs.get(loading_name(key), np.zeros(count)))
+            member = labels[:, None] == np.array(known.facts[key].names)
+            columns.append(prior.median * loading[:, None] * member)
+            variance += np.where(member.any(axis=1), 0.0, own_error(key) * prior.median**2)
+        return Linear(np.concatenate(columns, axis=1), np.ones(count), variance)
+
+    def latents(self, card: ModelCard) -> tuple[str, ...]:
+        """Return the errors by name."""
+        return tuple(map(error_name, card.errors))
+
+
+SHARED_ERRORS = SharedErrorsLayer()
 
 
 class Shared(NamedTuple):
@@ -47,21 +172,7 @@ def loading_name(key: str) -> str:
     return f"{key}_loading"
 
 
-def error_meanings(card: Card) -> dict[str, str]:
-    """Return what each standard deviation between groups means, by its name."""
-    what = {
-        BUDGET: "the runs of one IsoFLOP budget",
-        DESIGN: "the runs of one design, which differ by their seed alone,",
-    }
-    said = {
-        sd_name(key): f"by how much {what.get(key, f'the runs of one {key}')} lie off the law together: 0.01 is 1%"
-        for key in card.errors
-    }
-    lean = {sd_name(LEAN): "by how much the IsoFLOP profile of a budget leans: log loss a decade of N"}
-    return said | {name: text for name, text in lean.items() if name in said}
-
-
-def label_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
+def label_groups(card: ModelCard, runs: xr.Dataset) -> xr.Dataset:
     """Return the runs with the group of each, by what the card's errors are shared over.
 
     Raises
@@ -82,28 +193,15 @@ def label_groups(card: Card, runs: xr.Dataset) -> xr.Dataset:
     return out
 
 
-def sharing_of(card: Card, runs: xr.Dataset) -> dict[str, Shared]:
-    """Return the groups of runs by what the card's errors are shared over."""
-    found, labelled = {}, label_groups(card, runs)
+def sharing_of(card: ModelCard, runs: xr.Dataset) -> dict[str, Shared]:
+    """Return the groups of runs that `label_groups` labelled, by what the card's errors are shared over."""
+    sharing = {}
     for key in card.errors:
-        labels = labelled[group_dim(key)].values
+        labels = runs[group_dim(key)].values
         names = sorted(set(labels.tolist()) - {ALONE})
-        index = np.where(labels == ALONE, -1, np.searchsorted(names, labels))
-        found[key] = Shared(tuple(names), index, labelled[loading_name(key)].values)
-    return found
-
-
-def error_arrays(sharing: Sharing) -> dict[str, np.ndarray]:
-    """Return what the model knows of the groups: which each run is in, if any, and how each effect is sampled."""
-    arrays: dict[str, np.ndarray] = {}
-    for key, group in sharing.items():
-        shared = group.member >= 0
-        counts = np.bincount(group.member[shared], minlength=len(group.names))
-        arrays[f"{key}_index"] = np.where(shared, group.member, 0).astype("int64")
-        arrays[loading_name(key)] = group.loading
-        arrays[f"{key}_own"] = own_error(key) * (1.0 - shared)
-        arrays[f"{key}_centred"] = (counts >= CENTRED_FROM).astype(float)
-    return arrays
+        member = np.where(labels == ALONE, -1, np.searchsorted(names, labels))
+        sharing[key] = Shared(tuple(names), member, runs[loading_name(key)].values)
+    return sharing
 
 
 def own_error(key: str) -> float:
@@ -111,50 +209,12 @@ def own_error(key: str) -> float:
     return 0.0 if key == LEAN else 1.0
 
 
-def add_errors(
-    mean: Any, theta: dict[str, Any], sharing: Sharing, data: Mapping[str, Any]
-) -> tuple[Any, dict[str, Any]]:
-    """Return the mean and the noise's parameters of each run with the errors that runs share, inside a `pm.Model`."""
-    shift: Any = 0.0
-    alone: Any = 0.0
-    for key in sharing:
-        sd, centred = theta[sd_name(key)], data[f"{key}_centred"]
-        offset = pm.Normal(f"{error_name(key)}_offset", 0.0, sd**centred, dims=group_dim(key))
-        error = pm.Deterministic(error_name(key), offset * sd ** (1 - centred), dims=group_dim(key))
-        shift = shift + data[loading_name(key)] * error[data[f"{key}_index"]]
-        alone = alone + data[f"{key}_own"] * sd**2
-    return mean * pm.math.exp(shift), theta | {"sigma": pm.math.sqrt(theta["sigma"] ** 2 + alone)}
-
-
-def name_shared(ds: xr.Dataset, sharing: Sharing) -> xr.Dataset:
-    """Label the effects as these runs' groups are: a compiled model remembers those it was compiled for."""
-    labels = {group_dim(key): np.array(group.names) for key, group in sharing.items()}
-    return ds.assign_coords({dim: names for dim, names in labels.items() if dim in ds.dims})
-
-
-def groups_in(card: Card, runs: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return which group each run is in, where the runs say so: those of a posterior do, others are new."""
-    names = [name(key) for key in card.errors for name in (group_dim, loading_name)]
-    return {name: runs[name] for name in names if name in runs}
-
-
-def respond_together(
-    card: Card, mean: xr.DataArray, theta: Mapping[str, Any], inputs: Mapping[str, Any]
-) -> tuple[xr.DataArray, dict[str, Any]]:
-    """Return the mean and the scatter with the errors that runs share: known of runs whose group was fitted."""
-    variance = theta["sigma"] ** 2
-    for key in card.errors:
-        effect, known = _effect(key, theta[error_name(key)], inputs)
-        mean = mean * np.exp(effect)
-        variance = variance + own_error(key) * theta[sd_name(key)] ** 2 * (1.0 - known)
-    return mean, {**theta, "sigma": np.sqrt(variance)}
-
-
-def _effect(key: str, errors: xr.DataArray, inputs: Mapping[str, Any]) -> tuple[Any, Any]:
+def _find_effect(key: str, theta: Mapping[str, Any], inputs: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the effect on each run, 0 where its group was not fitted, and whether it was."""
     dim = group_dim(key)
     if dim not in inputs:
         return 0.0, 0.0
+    errors = theta[error_name(key)]
     labels, loading = inputs[dim], inputs[loading_name(key)].variable
     place = errors.indexes[dim].get_indexer(labels.values.astype(str).ravel()).reshape(labels.shape)
     known = xr.DataArray((place >= 0).astype(float), dims=labels.dims)
@@ -163,7 +223,7 @@ def _effect(key: str, errors: xr.DataArray, inputs: Mapping[str, Any]) -> tuple[
 
 
 def new_errors(
-    card: Card, theta: Mapping[str, Any], inputs: Mapping[str, Any], like: xr.DataArray, rng: np.random.Generator
+    card: ModelCard, theta: Mapping[str, Any], inputs: Mapping[str, Any], like: xr.DataArray, rng: np.random.Generator
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return an error drawn for each group that runs not yet made would form, and which of them each is in.
 
@@ -185,7 +245,7 @@ def new_errors(
     return errors, groups
 
 
-def alone(card: Card, theta: Mapping[str, Any]) -> dict[str, Any]:
+def alone(card: ModelCard, theta: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters as they hold for a run in no fitted group: its errors are part of its scatter."""
     if not card.errors:
         return dict(theta)

@@ -8,8 +8,9 @@ import xarray as xr
 from bayescale.cards.card import Card
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.laws import LAWS, Law, scale_of
-from bayescale.layers.curve import OF_RUN, binned, is_binned, refuse_mismatch
+from bayescale.layers import LAYERS
 from bayescale.layers.noise import NOISES
+from bayescale.runs.curves.bins import OF_RUN
 
 
 def laws_for(runs: xr.Dataset) -> list[str]:
@@ -38,8 +39,8 @@ def laws_for(runs: xr.Dataset) -> list[str]:
     ]
 
 
-def check_design(card: Card, runs: xr.Dataset) -> None:
-    """Refuse runs that lack what the card's law asks for, or that cannot identify it.
+def check_rows(card: Card, runs: xr.Dataset) -> None:
+    """Refuse rows that lack what the card's law asks for, or that cannot identify the law.
 
     Raises
     ------
@@ -47,9 +48,6 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
         If a column is missing, there are fewer runs than parameters, an input of the law is the same in every run, a
         share does not suit the noise, or the law does not give one number for each run.
     """
-    refuse_mismatch(card, runs)
-    if card.curve and not is_binned(runs):
-        runs = binned(runs)
     law = card.get_law()
     where = runs.attrs.get("source", "the runs")
     _check_columns(card, law, runs, where)
@@ -61,7 +59,7 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
         raise DesignError(
             f"{where}: {count} run{'s' * (count != 1)} cannot fit the {len(free)} parameters of "
             f"{card.name!r} and its noise. It takes at least {needed} runs; 20 at three sizes is sound."
-            f"{_hint(card, runs)}"
+            f"{_suggest_card(card, runs)}"
         )
     if card.curve:
         _check_curves(runs, where)
@@ -72,7 +70,7 @@ def check_design(card: Card, runs: xr.Dataset) -> None:
     _check_mean(card, law, runs, where)
 
 
-def _hint(card: Card, runs: xr.Dataset) -> str:
+def _suggest_card(card: Card, runs: xr.Dataset) -> str:
     """Return which card may be asked of fewer runs, where these are finished ones of models of N and D."""
     if card.curve or card.get_law().response != "loss" or not {"params", "tokens"} <= set(runs):
         return ""
@@ -90,11 +88,11 @@ def _check_curves(rows: xr.Dataset, where: str) -> None:
 
 
 def _check_columns(card: Card, law: Law, runs: xr.Dataset, where: str) -> None:
-    wanted = (law.response, *law.inputs, *(k for k in NOISES[card.noise.family].known if k == "questions"))
-    missing = [name for name in wanted if name not in runs]
+    asked = {name: meaning for layer in LAYERS for name, meaning in layer.columns(card).items()}
+    missing = [name for name in dict.fromkeys((law.response, *law.inputs, *asked)) if name not in runs]
     if not missing:
         return
-    about = {"accuracy": "a share", "error": "a share", "questions": "how many questions a share was measured on"}
+    about = {"accuracy": "a share", "error": "a share"} | asked
     said = "; ".join(f"{name} ({about.get(name) or scale_of(name).meaning})" for name in missing)
     raise DesignError(
         f"{where}: the model {card.name!r} needs columns that the runs lack: {said}. "

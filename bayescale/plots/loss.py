@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.answers import bands
-from bayescale.layers.curve import logged_in
+from bayescale.layers import read_inputs
 from bayescale.numbers import loss_text
 from bayescale.plots.drawing import (
     NEW,
@@ -262,7 +262,7 @@ def plot_residuals(
     """
     view = Posterior(fit, family)
     runs = select_runs(view.runs, family).drop_vars("family", errors="ignore")
-    inputs = {name: runs[name] for name in view.law.inputs} | logged_in(runs)
+    inputs = read_inputs(view.card, runs)
     expected, local = view.respond(inputs)
     limits = bands(100 * xr.ufuncs.log(runs["loss"] / expected), (0.9,)).sel(prob=0.9)
     noise = 200 * float(local["sigma"].median())

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from bayescale.errors import did_you_mean
-from bayescale.priors.distributions import DISTRIBUTIONS, frozen
+from bayescale.priors.distributions import DISTRIBUTIONS
 
 
 class Prior(BaseModel):
@@ -19,7 +19,7 @@ class Prior(BaseModel):
     source: str | None = None
 
     @model_validator(mode="after")
-    def _known(self) -> Self:
+    def _check_arguments(self) -> Self:
         if self.dist not in DISTRIBUTIONS:
             raise ValueError(
                 f"there is no distribution {self.dist!r}.{did_you_mean(self.dist, DISTRIBUTIONS)} "
@@ -48,10 +48,28 @@ class Prior(BaseModel):
         """The distribution's own arguments."""
         return {name: float(value) for name, value in (self.model_extra or {}).items()}
 
+    @property
+    def support(self) -> tuple[float, float]:
+        """The lowest and the highest value that the distribution allows, before it is a multiple of anything."""
+        return DISTRIBUTIONS[self.dist].support(**self.arguments)
+
     @cached_property
     def scipy(self) -> Any:
         """The same distribution in SciPy."""
-        return frozen(self.dist, self.arguments)
+        from scipy import stats
+
+        return DISTRIBUTIONS[self.dist].scipy(stats, **self.arguments)
+
+    @property
+    def median(self) -> float:
+        """The median of the distribution."""
+        return float(self.scipy.ppf(0.5))
+
+    def in_pymc(self, name: str, dims: str | None = None) -> Any:
+        """Create the random variable of that name in the PyMC model at hand; a held parameter is its value."""
+        import pymc as pm
+
+        return DISTRIBUTIONS[self.dist].pymc(pm, name, dims=dims, **self.arguments)
 
     def __str__(self) -> str:
         inside = ", ".join(f"{k} {v:g}" for k, v in self.arguments.items())

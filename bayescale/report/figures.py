@@ -7,7 +7,7 @@ import xarray as xr
 
 from bayescale import plots
 from bayescale.answers import KNOWS_OUTLIERS, outlier_runs
-from bayescale.design.identify import LEARNED
+from bayescale.design.identifiability import LEARNED
 from bayescale.forms import FORECAST, unpack_skipped
 from bayescale.inference import prior_to_posterior
 from bayescale.numbers import scientific

@@ -204,7 +204,11 @@ def _design_numbers(design: xr.Dataset, families: list[str]) -> Numbers:
         "identified": not unidentified(design),
         "sentences": unidentified(design) or [identified(design)],
         "least_learned": {family: own["direction_learned"] for family, own in each.items()},
-        "ridge": {family: ridge_of(own) for family, own in each.items() if own.sizes["parameter"] > 1},
+        "ridge": {
+            family: ridge_of(own)
+            for family, own in each.items()
+            if own.sizes["parameter"] > 1 and np.isfinite(own["direction_learned"])
+        },
     }
 
 

@@ -7,9 +7,8 @@ from bayescale.errors import QuestionError
 from bayescale.inference import ends_of, require_quotable
 from bayescale.inference.sampling import SEED
 from bayescale.laws.inputs import DRAW_DIMS
-from bayescale.layers.curve import logged_in
+from bayescale.layers import read_inputs
 from bayescale.layers.noise import NOISES, draw_response, known_of
-from bayescale.layers.shared_errors import groups_in
 from bayescale.posterior import Posterior
 from bayescale.trust.headline import about_runs, leave_one_out, reweighted_quantiles
 
@@ -128,12 +127,11 @@ def replicate(fit: xr.DataTree, seed: int = SEED) -> xr.DataArray:
     """Return a new run at the place of each fitted run, for each draw, dims ``(chain, draw, run)``."""
     view = Posterior(fit)
     runs, law, noise = ends_of(fit), view.law, view.card.noise.family
-    columns = dict.fromkeys((*law.inputs, *view.spans))
     rng, parts = np.random.default_rng([seed, 31]), []
     for family in view.families if "family" in runs.coords else [None]:
         mine = runs if family is None else runs.isel(run=runs["family"].values == family)
         mine = mine.drop_vars("family", errors="ignore")
-        inputs = {name: mine[name] for name in columns} | groups_in(view.card, mine) | logged_in(mine)
+        inputs = read_inputs(view.card, mine)
         expected, theta = view.of_family(family).respond(inputs)
         expected, known = expected.transpose(*DRAW_DIMS, "run"), known_of(noise, mine, law.response)
         parts.append(draw_response(noise, expected, theta, rng, known).reset_coords(drop=True))

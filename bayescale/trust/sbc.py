@@ -14,14 +14,13 @@ import xarray as xr
 from bayescale.cards import Card, load_card
 from bayescale.design.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
 from bayescale.errors import BayescaleError, DesignError, SamplingError
-from bayescale.inference.compiled import DRAWN_ONCE, Compiled, compile_for, name_families, sample
+from bayescale.inference.compiled import Compiled, compile_for, label_dims, quick_mode, sample
 from bayescale.inference.sampling import log_likelihood
 from bayescale.laws import scale_of
-from bayescale.layers.drift import with_steps_beyond
-from bayescale.layers.noise import NOISES, observed_name
+from bayescale.layers import LAYERS
+from bayescale.layers.noise import NOISES
 from bayescale.layers.pooling import CHOLESKY
-from bayescale.layers.shared_errors import label_groups
-from bayescale.modeling.build import ModelData
+from bayescale.modeling import Problem, prepare
 from bayescale.runs import read_runs
 from bayescale.runs.checks.sharing import BUDGET, DESIGN
 
@@ -174,16 +173,16 @@ def calibrate(
             f"curves. Calibrate the card without it, {card.name.replace('+curve', '')!r}."
         )
     runs = designed_runs(card) if runs is None else runs
-    runs = label_groups(card, runs)
-    compiled, data = compile_for(card, runs)
-    draw = _joint(compiled, card, data)
+    problem = prepare(card, runs)
+    compiled = compile_for(problem)
+    draw = _joint(compiled, problem)
     # Each card has its own random numbers. With the same ones, chance would put all cards outside the band together.
     key = [seed, zlib.crc32(card.name.encode())]
     rows, rejected = [], 0
     for k in range(start, start + simulations):
         truth, observed, in_vain = draw([*key, 2, k])
         rejected += in_vain
-        rows.append(_ranked(card, compiled, data, runs, truth, observed, [*key, 3, k]))
+        rows.append(_ranked(problem, compiled, truth, observed, [*key, 3, k]))
         if progress:
             progress(len(rows), simulations)
     out = xr.concat(rows, dim="simulation").assign_coords(simulation=np.arange(start, start + simulations))
@@ -200,18 +199,16 @@ def written(card: Card) -> str:
     return json.dumps(content, sort_keys=True)
 
 
-def _joint(
-    compiled: Compiled, card: Card, data: ModelData
-) -> Callable[[list[int]], tuple[xr.Dataset, np.ndarray, int]]:
+def _joint(compiled: Compiled, problem: Problem) -> Callable[[list[int]], tuple[xr.Dataset, np.ndarray, int]]:
     """Return how to draw parameters and data together from the very model that is fitted."""
     import pymc as pm
     from pymc.pytensorf import find_rng_nodes, reseed_rngs
 
-    model = compiled.model
-    pm.set_data(data.arrays, model=model)
+    model, card = compiled.model, problem.card
+    pm.set_data(problem.arrays, model=model)
     names = [str(variable.name) for variable in model.unobserved_RVs]
-    variables = [model[name] for name in (*names, observed_name(card.noise.family, card.get_law().response))]
-    function, generators = pm.compile([], variables, mode=DRAWN_ONCE), find_rng_nodes(variables)
+    variables = [model[name] for name in (*names, problem.response)]
+    function, generators = pm.compile([], variables, mode=quick_mode()), find_rng_nodes(variables)
 
     def draw(key: list[int]) -> tuple[xr.Dataset, np.ndarray, int]:
         for rejected in range(MAX_REJECTED):
@@ -248,33 +245,27 @@ def _can_be_seen(card: Card, observed: np.ndarray) -> bool:
     return bool((np.isfinite(value) & (value > 0) & (value < (1 if noise.of_shares else np.inf))).all())
 
 
-def _response(card: Card, observed: np.ndarray, data: ModelData) -> np.ndarray:
+def _response(problem: Problem, observed: np.ndarray) -> np.ndarray:
     """Return the response as runs have it: the likelihood sees its logarithm, or a count of right answers."""
-    noise = NOISES[card.noise.family]
+    noise = NOISES[problem.card.noise.family]
     if "questions" in noise.known:
-        return observed / data.arrays["questions"]
+        return observed / problem.arrays["questions"]
     return observed if noise.of_shares else np.exp(observed)
 
 
 def _ranked(
-    card: Card,
-    compiled: Compiled,
-    data: ModelData,
-    runs: xr.Dataset,
-    truth: xr.Dataset,
-    observed: np.ndarray,
-    key: list[int],
+    problem: Problem, compiled: Compiled, truth: xr.Dataset, observed: np.ndarray, key: list[int]
 ) -> xr.Dataset:
     """Fit one simulated data set; return the rank of each true value among the draws that are kept."""
     start = time.perf_counter()
-    seen = runs.assign({card.get_law().response: ("run", _response(card, observed, data))})
+    seen = problem.runs.assign({problem.law.response: ("run", _response(problem, observed))})
     names = _ranked_names(compiled.model)
-    true = _quantities(card, truth, names, seen, data)
-    posterior, found = _fit_lightly(compiled, data.arrays | {"observed": observed}, names, key)
+    true = _quantities(problem, truth, names, seen)
+    posterior, found = _fit_lightly(compiled, problem.arrays | {"observed": observed}, names, key)
     if posterior is None:
         rank = np.full(true.sizes["parameter"], np.nan)
     else:
-        drawn = _quantities(card, posterior, names, seen, data)
+        drawn = _quantities(problem, posterior, names, seen)
         rank = (drawn < true.isel(chain=0, draw=0)).sum(("chain", "draw")).values.astype(float)
     columns = {"rank": ("parameter", rank), "truth": true.isel(chain=0, draw=0)}
     return xr.Dataset(columns).assign(found | {"seconds": time.perf_counter() - start})
@@ -326,13 +317,15 @@ def _measure_chains(drawn: xr.Dataset, stats: xr.Dataset) -> dict[str, float]:
     }
 
 
-def _quantities(card: Card, theta: xr.Dataset, names: list[str], runs: xr.Dataset, data: ModelData) -> xr.DataArray:
+def _quantities(problem: Problem, theta: xr.Dataset, names: list[str], runs: xr.Dataset) -> xr.DataArray:
     """Return all that is ranked, dims (chain, draw, parameter): what is sampled, and how well it fits the data."""
-    theta = name_families(theta, data)
+    theta = label_dims(theta, problem)
     parts = [_elements(theta[name], name.removesuffix("_share")) for name in names]
     every = xr.ones_like(parts[0].isel(parameter=0, drop=True))
-    whole = with_steps_beyond(theta.assign({name: every * value for name, value in card.fixed.items()}), data.spans, 0)
-    density = next(iter(log_likelihood(card, whole, runs, data).data_vars.values()))
+    whole = theta.assign({name: every * value for name, value in problem.card.fixed.items()})
+    for layer in LAYERS:
+        whole = layer.extend_draws(problem.card, whole, problem.spans, 0)
+    density = log_likelihood(problem, whole, runs)[problem.response]
     parts.append(density.sum("run").expand_dims(parameter=[FIT]))
     return xr.concat(parts, dim="parameter", coords="minimal").transpose("chain", "draw", "parameter")
 

@@ -10,7 +10,7 @@ from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
 from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.pooling import of_name
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from bayescale.numbers import human_number
 from bayescale.posterior import Posterior
 from bayescale.priors import Prior
@@ -114,7 +114,7 @@ def log_priors(fit: xr.DataTree) -> xr.Dataset:
     Each on the scale where widening the prior leaves its centre: of the log, the logit or the parameter itself.
     """
     card, posterior = Posterior(fit).card, fit["posterior"].to_dataset()
-    multiples = model_data(card, Posterior(fit).runs).arrays
+    multiples = prepare(card, Posterior(fit).runs).arrays
     densities = {}
     for name, prior in card.all_priors.items():
         if prior.dist not in _CANNOT_BE_SCALED:

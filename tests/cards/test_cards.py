@@ -253,7 +253,7 @@ def test_the_floor_is_a_share_of_the_lowest_loss():
     # The prior of E is bounded by the lowest loss seen: no draw can put the floor above a run.
     prior = load_card("chinchilla").priors["E"]
     assert prior.of == "min(loss)"
-    assert prior.scipy.support() == (0.0, 1.0)
+    assert prior.support == (0.0, 1.0)
     assert np.isfinite(prior.scipy.logpdf(0.99))
 
 

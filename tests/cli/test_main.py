@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bayescale.cli.main import main
@@ -165,6 +166,17 @@ def test_check_says_what_the_design_can_tell_and_what_would_help(tmp_path, capsy
     # Either order: at one ratio the two are exchangeable.
     assert "cannot tell beta and alpha apart" in last or "cannot tell alpha and beta apart" in last
     assert "What would help: 3 runs " in last
+
+
+def test_check_of_runs_of_which_some_are_far_too_high_says_what_the_design_can_tell(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    rows = [
+        (n, d, (1.7 + 400 / n**0.34 + 410 / d**0.28) * (1 + rng.uniform(0.1, 0.6) * (rng.random() < 0.3)))
+        for n in np.geomspace(1e7, 1e9, 5)
+        for d in np.geomspace(1e9, 1e11, 4)
+    ]
+    assert main(["check", str(write(tmp_path / "runs.csv", rows))]) == 0
+    assert "  - These runs " in capsys.readouterr().out
 
 
 def test_check_of_runs_that_cannot_be_fitted_says_why(tmp_path, capsys):

@@ -13,7 +13,7 @@ from bayescale.forms import compare as loo
 from bayescale.forms import shipped_forms, unpack_skipped
 from bayescale.forms.backtest import PROBS
 from bayescale.inference import log_likelihood
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 
 pytestmark = pytest.mark.sampling
 
@@ -54,7 +54,7 @@ def test_runs_that_importance_sampling_cannot_leave_out_are_refitted_exactly(few
         kept, out = runs.isel(run=np.arange(12) != i), runs.isel(run=[i])
         card = load_card("chinchilla")
         posterior = bs.fit(kept, seed=1, prior_draws=0, tries=1)["posterior"].to_dataset()
-        density = log_likelihood(card, posterior, out, model_data(card, kept))["log_loss"]
+        density = log_likelihood(prepare(card, kept), posterior, out)["log_loss"]
         assert float(exact["elpd_i"][i]) == pytest.approx(logsumexp(density.values) - np.log(4000), abs=1e-9)
     assert float(exact["elpd_loo"]) == pytest.approx(float(exact["elpd_i"].sum()), abs=1e-9)
 

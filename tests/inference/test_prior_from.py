@@ -7,7 +7,7 @@ from pinned import BESIROGLU, FAILED, ROUNDED, pinned_fit, simulated_runs
 
 import bayescale as bs
 from bayescale.errors import CardError, DesignError, QuestionError, UnconvergedError
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 
 
 def test_each_prior_is_its_parameters_posterior():
@@ -29,8 +29,8 @@ def test_the_priors_are_stated_at_the_studys_reference_run():
     card = bs.prior_from(fit)
     assert card.reference == json.loads(fit.attrs["reference"]) == {"params": 1e9, "tokens": 2e10}
     elsewhere = simulated_runs(sizes=3, ratios=3)
-    assert model_data(card, elsewhere).reference == card.reference
-    assert model_data(bs.load_card("chinchilla"), elsewhere).reference != card.reference
+    assert prepare(card, elsewhere).reference == card.reference
+    assert prepare(bs.load_card("chinchilla"), elsewhere).reference != card.reference
 
 
 def test_a_known_family_is_its_own_and_a_new_one_the_populations():

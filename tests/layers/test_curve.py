@@ -6,10 +6,12 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.errors import CardError, DesignError
-from bayescale.layers.along import course, log_density_along, of_curve
-from bayescale.layers.curve import COUNT, HEAT, OF_RUN, binned, for_card, known_along, one_row
-from bayescale.layers.drift import SIDE, STEP, respond, with_steps_beyond
-from bayescale.modeling import model_data
+from bayescale.layers import respond
+from bayescale.layers.course import course, log_density_along, of_curve
+from bayescale.layers.curve import CURVE, known_along, one_row
+from bayescale.layers.drift import SIDE, STEP, with_steps_beyond
+from bayescale.modeling import prepare
+from bayescale.runs.curves.bins import COUNT, HEAT, OF_RUN, binned
 
 SIZES = (1e7, 3e7, 1e8, 3e8)
 REFERENCE = {"params": 5e7, "tokens": 3e9}
@@ -99,9 +101,9 @@ def test_course_is_the_conditional_normal_after_each_row(rows):
 @pytest.mark.parametrize("name", ["chinchilla+curve", "chinchilla+drift+curve"])
 def test_model_has_that_density_up_to_a_constant(name):
     log = curves(rates=True)
-    card, rows = for_card(bs.load_card(name), log)
+    card, rows = CURVE.prepare_rows(bs.load_card(name), log)
     model = bs.build_model(card, log)
-    given = model_data(card, rows)
+    given = prepare(card, rows)
     law = {"E": 1.6, "from_params": 0.6, "from_tokens": 0.5, "alpha": 0.3, "beta": 0.25}
     law |= {"tau": 0.02, "tau_growth": 0.3} if card.discrepancy else {}
     steps = np.random.default_rng(2).standard_normal(2 * SIDE)
@@ -140,9 +142,9 @@ def test_bins_are_the_same_places_however_often_one_logs():
 
 
 def test_annealing_is_asked_only_of_curves_whose_rate_falls():
-    with_rates, _ = for_card(bs.load_card("chinchilla+curve"), curves(rates=True))
-    without, _ = for_card(bs.load_card("chinchilla+curve"), curves())
-    no_size, _ = for_card(bs.load_card("power:tokens+curve"), curves(rates=True))
+    with_rates, _ = CURVE.prepare_rows(bs.load_card("chinchilla+curve"), curves(rates=True))
+    without, _ = CURVE.prepare_rows(bs.load_card("chinchilla+curve"), curves())
+    no_size, _ = CURVE.prepare_rows(bs.load_card("power:tokens+curve"), curves(rates=True))
     assert {"hot", "hot_sd", "hot_params", "hot_tokens"} <= set(with_rates.all_priors)
     assert not any(name.startswith("hot") for name in without.all_priors)
     assert "hot_params" not in no_size.all_priors
@@ -279,14 +281,14 @@ def test_what_curves_can_teach_is_asked_of_their_last_checkpoints():
 def test_a_card_names_the_rules_by_which_checkpoints_are_left_out():
     card = bs.make_card({"extends": "chinchilla", "curve": {"filters": {"first": 0.3, "spike": False}}})
     curves = bs.load_shipped_curves("tinylm", filters=card.curve.filters)
-    assert for_card(card, curves)[1].sizes["run"] > 0
+    assert CURVE.prepare_rows(card, curves)[1].sizes["run"] > 0
     with pytest.raises(DesignError, match=r"rule 'first tokens' is 'within the first 30%.*were read with 'with"):
-        for_card(card, bs.load_shipped_curves("tinylm"))
+        CURVE.prepare_rows(card, bs.load_shipped_curves("tinylm"))
     with pytest.raises(DesignError, match=r"these curves were read with 'it off'\. Read them with filters=card"):
-        for_card(card, bs.load_shipped_curves("tinylm", filters=None))
+        CURVE.prepare_rows(card, bs.load_shipped_curves("tinylm", filters=None))
     some = bs.load_shipped_curves("tinylm", filters={"first": 0.3})
     with pytest.raises(DesignError, match="rule 'spike' is 'off'"):
-        for_card(card, some)
+        CURVE.prepare_rows(card, some)
 
 
 @pytest.mark.parametrize(

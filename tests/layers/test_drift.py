@@ -16,23 +16,21 @@ import bayescale as bs
 from bayescale.cards import Card, load_card, make_card
 from bayescale.errors import CardError
 from bayescale.inference import log_likelihood
+from bayescale.layers import respond, spans_of
 from bayescale.layers.drift import (
     BEYOND,
     CELL,
+    DRIFT,
     SIDE,
     STEP,
-    Span,
     basis,
     below_top,
-    decades_below,
     drift,
-    drift_columns,
-    respond,
-    spans_of,
     with_steps_beyond,
 )
-from bayescale.modeling import build_model, model_data
-from bayescale.modeling.build import of_name
+from bayescale.layers.pooling import of_name
+from bayescale.layers.spans import Span, decades_below
+from bayescale.modeling import build_model, prepare
 
 PY = Mode("py", None)  # nothing is compiled
 SPAN = Span(18.0, 20.0, 21.0)
@@ -135,7 +133,7 @@ def test_spans_are_of_the_fitted_runs():
     logs = np.log10(runs["compute"].values)
     assert span == (logs.min(), np.median(logs), logs.max())
     assert spans_of(load_card("chinchilla"), runs) == {}
-    assert model_data(load_card("chinchilla+drift"), runs).spans["compute"] == span
+    assert prepare(load_card("chinchilla+drift"), runs).spans["compute"] == span
 
 
 # Steps beyond the runs
@@ -230,17 +228,17 @@ CARDS = {
 def test_the_graph_and_the_numpy_response_agree(table, families):
     card = drifting(**table)
     runs = two_families() if families else simulated_runs(sizes=3, ratios=3, noise=0.01)
-    model, data = build_model(card, runs), model_data(card, runs)
+    model, data = build_model(card, runs), prepare(card, runs)
     rng = np.random.default_rng(3)
     point = {name: np.asarray(v + rng.standard_normal(np.shape(v))) for name, v in model.initial_point().items()}
     logp = model.logp(vars=[model["log_loss"]], jacobian=False, sum=False)
     (graph,) = model.compile_fn(logp, point_fn=True, mode=PY, on_unused_input="ignore")(point)
     posterior = with_steps_beyond(as_posterior(card, data, constrained(point)), data.spans, 1)
-    numpy = log_likelihood(card, posterior, runs, data)["log_loss"].isel(chain=0, draw=0)
+    numpy = log_likelihood(data, posterior)["log_loss"].isel(chain=0, draw=0)
     np.testing.assert_allclose(numpy, graph, rtol=1e-8)
     # And the drift is part of it.
     still = posterior.assign({STEP: 0.0 * posterior[STEP]})
-    assert np.abs(log_likelihood(card, still, runs, data)["log_loss"].isel(chain=0, draw=0) - graph).max() > 0.01
+    assert np.abs(log_likelihood(data, still)["log_loss"].isel(chain=0, draw=0) - graph).max() > 0.01
 
 
 def test_families_drift_each_on_its_own():
@@ -307,7 +305,7 @@ def test_a_name_that_ends_in_drift_is_the_same_card_with_the_shipped_discrepancy
 def test_a_law_drifts_along_compute_where_it_follows_or_what_it_takes_first(name, along):
     card = load_card(name)
     assert card.name == name
-    assert drift_columns(card) == along
+    assert DRIFT.scales(card) == along
 
 
 @pytest.mark.parametrize("name", bs.list_cards())
@@ -317,7 +315,7 @@ def test_every_card_of_a_loss_may_drift(name):
             load_card(f"{name}+drift")
         return
     card = load_card(f"{name}+drift")
-    data = model_data(card, simulated_from(card))
+    data = prepare(card, simulated_from(card))
     assert data.arrays["drift_basis"].shape == (data.arrays["observed"].size, INSIDE)
     assert data.arrays["drift_basis"].any()
     assert all(np.isfinite(data.arrays[k]).all() for k in ("drift_basis", "drift_below", "run_below"))
@@ -341,7 +339,7 @@ def test_a_table_changes_the_shipped_discrepancy_where_it_says_so():
     card = make_card({"extends": "chinchilla", "discrepancy": {"tau": wider, "along": ["params", "compute"]}})
     assert card.discrepancy.tau.arguments == {"sigma": 0.1}
     assert card.discrepancy.tau_growth == shipped.tau_growth
-    assert drift_columns(card) == ("params", "compute")
+    assert DRIFT.scales(card) == ("params", "compute")
     assert make_card({"extends": "chinchilla", "discrepancy": "none"}).discrepancy is None
 
 

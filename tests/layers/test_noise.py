@@ -132,7 +132,7 @@ def test_the_model_has_the_density_that_answers_use(family):
     theta = {name: values[name] for name in NOISES[family].parameters}
     loss, mean, se = np.exp([0.9, 1.0, 1.2]), np.exp([1.0, 1.0, 1.0]), np.array([0.0, 0.015, 0.0])
     with pm.Model() as model:
-        NOISES[family].likelihood("y", mean, theta, {"relative_se": se}, observed=np.log(loss))
+        NOISES[family].likelihood(pm, "y", mean, theta, {"relative_se": se}, observed=np.log(loss))
     found = model.compile_logp(sum=False)({})[0]
     wanted = NOISES[family].logpdf(np.log(loss), mean, theta, {"relative_se": se})
     np.testing.assert_allclose(found, wanted, rtol=1e-6)

@@ -6,7 +6,7 @@ from pinned import BESIROGLU, simulated_frame
 
 import bayescale as bs
 from bayescale.errors import DesignError, RunsError
-from bayescale.inference.compiled import DRAWN_ONCE
+from bayescale.inference.compiled import quick_mode
 from bayescale.layers.groups import group_columns, groups_of, parse_pooling
 from bayescale.report.words.answers import say_answer
 
@@ -125,7 +125,7 @@ def test_levels_that_are_numbers_are_in_their_order():
 
 def test_a_slope_is_along_the_numbers_or_their_logarithm():
     runs = numbered()
-    data = bs.modeling.model_data(card({"E": "slope(log lr)", "beta": "slope(lr)"}), runs)
+    data = bs.modeling.prepare(card({"E": "slope(log lr)", "beta": "slope(lr)"}), runs)
     assert data.arrays["lr_log_slope"] == pytest.approx([-0.5, 0, 0.5])
     assert data.arrays["lr_slope"] == pytest.approx([-0.5, 0.009 / 0.099 - 0.5, 0.5])
     assert [str(term) for term in parse_pooling("slope(lr) + effect(a/b)")] == ["slope(lr)", "effect(a/b)"]
@@ -197,7 +197,7 @@ def test_a_quantity_that_groups_keeps_its_own_name():
 def prior_of(pooling, runs, names, draws=3000):
     model = bs.build_model(card(pooling), runs)
     with model:
-        found = pm.sample_prior_predictive(draws, var_names=names, random_seed=1, compile_kwargs={"mode": DRAWN_ONCE})
+        found = pm.sample_prior_predictive(draws, var_names=names, random_seed=1, compile_kwargs={"mode": quick_mode()})
     return found["prior"].to_dataset().isel(chain=0)
 
 
@@ -261,8 +261,8 @@ def test_a_group_of_one_level_says_nothing():
 def test_enough_runs_of_each_level_centre_its_effects():
     few, many = (bs.read_runs(grouped(each=n), family=["corpus", "kind"], suspicious="keep") for n in (4, 8))
     for runs, centred in ((few, {"family": False, "corpus": False}), (many, {"family": False, "corpus": True})):
-        given = bs.modeling.model_data(card({"E": "partial(corpus/kind)"}), runs)
-        assert {name: given.centred[name] for name in centred} == centred
+        given = bs.modeling.prepare(card({"E": "partial(corpus/kind)"}), runs)
+        assert {name: given.grouping.centred[name] for name in centred} == centred
 
 
 @pytest.mark.sampling

@@ -14,17 +14,15 @@ from bayescale.cards import load_card, make_card
 from bayescale.cards.card import split_name
 from bayescale.errors import CardError, DesignError
 from bayescale.inference import log_likelihood
-from bayescale.layers.drift import respond, spans_of
+from bayescale.inference.compiled import label_dims
+from bayescale.layers import respond, spans_of
+from bayescale.layers.pooling import of_name
 from bayescale.layers.shared_errors import (
+    SHARED_ERRORS,
     alone,
-    error_arrays,
-    groups_in,
     label_groups,
-    name_shared,
-    sharing_of,
 )
-from bayescale.modeling import build_model, model_data
-from bayescale.modeling.build import of_name
+from bayescale.modeling import build_model, prepare
 from bayescale.trust.sbc import calibrate, designed_runs
 
 PY = Mode("py", None)  # nothing is compiled
@@ -67,7 +65,7 @@ def one_draw(card, data, values):
     for key in card.errors:
         error = values[f"{key}_error_offset"] * found[f"{key}_sd"] ** (1 - data.arrays[f"{key}_centred"])
         out[f"{key}_error"] = (("chain", "draw", f"{key}_group"), error[None, None])
-    return name_shared(out, data.sharing)
+    return label_dims(out, data)
 
 
 @pytest.mark.parametrize("noise", [NORMAL, None], ids=["normal", "student-t that grows"])
@@ -75,31 +73,31 @@ def test_the_graph_and_the_numpy_response_agree(noise):
     grows = {**bs.load_card("chinchilla").noise.model_dump(mode="json", exclude_none=True),
              "sigma_growth": {"dist": "Normal", "mu": 0.15, "sigma": 0.2}}  # fmt: skip
     card, runs = card_with(noise=noise or grows), budgeted()
-    model, data = build_model(card, runs), model_data(card, runs)
+    model, data = build_model(card, runs), prepare(card, runs)
     rng = np.random.default_rng(3)
     point = {name: np.asarray(v + 0.5 * rng.standard_normal(np.shape(v))) for name, v in model.initial_point().items()}
     logp = model.logp(vars=[model["log_loss"]], jacobian=False, sum=False)
     (graph,) = model.compile_fn(logp, point_fn=True, mode=PY, on_unused_input="ignore")(point)
     posterior, seen = one_draw(card, data, constrained(point)), label_groups(card, runs)
-    numpy = log_likelihood(card, posterior, seen, data)["log_loss"].isel(chain=0, draw=0)
+    numpy = log_likelihood(data, posterior)["log_loss"].isel(chain=0, draw=0)
     np.testing.assert_allclose(numpy, graph, rtol=1e-8)
     # Runs that do not say in which group they are, or are in none that was fitted, are new: other but for the lone.
-    new = log_likelihood(card, posterior, runs, data)["log_loss"].isel(chain=0, draw=0)
+    new = log_likelihood(data, posterior, runs)["log_loss"].isel(chain=0, draw=0)
     renamed = seen.assign(budget_group=("run", np.full(runs.sizes["run"], "elsewhere")),
                           lean_group=("run", np.full(runs.sizes["run"], "elsewhere")))  # fmt: skip
-    np.testing.assert_array_equal(new, log_likelihood(card, posterior, renamed, data)["log_loss"].isel(chain=0, draw=0))
+    np.testing.assert_array_equal(new, log_likelihood(data, posterior, renamed)["log_loss"].isel(chain=0, draw=0))
     np.testing.assert_allclose(new[-3:], graph[-3:], rtol=1e-8)
     assert np.abs(new - graph)[:-3].max() > 0.01
 
 
 def test_each_group_is_sampled_as_its_size_asks():
-    data = model_data(card_with(("budget",)), budgeted(sizes=9))
+    data = prepare(card_with(("budget",)), budgeted(sizes=9))
     assert data.arrays["budget_centred"].tolist() == [1, 1, 1]
-    data = model_data(card_with(("budget",)), budgeted(sizes=5, lone=2))
+    data = prepare(card_with(("budget",)), budgeted(sizes=5, lone=2))
     assert data.arrays["budget_centred"].tolist() == [0, 0, 0]
     assert data.arrays["budget_own"].tolist() == [0] * 15 + [1] * 2
     assert data.arrays["budget_loading"].tolist() == [1] * 15 + [0] * 2
-    assert not error_arrays({})
+    assert not prepare(card_with(()), budgeted()).known["errors"].arrays
 
 
 def test_a_new_run_has_errors_of_its_own_in_its_scatter_and_none_in_what_is_expected():
@@ -133,10 +131,10 @@ def test_runs_that_share_nothing_are_refused_with_the_way_out():
 def test_any_label_may_be_shared():
     parts = [simulated_frame(sizes=3, ratios=3, noise=0.01, seed=i, family=name) for i, name in enumerate("ab")]
     runs = bs.read_runs(pd.concat(parts))
-    group = sharing_of(card_with(("family",)), runs)["family"]
+    group = prepare(card_with(("family",)), runs).sharing["family"]
     assert group.names == ("a", "b")
     assert group.member.tolist() == [0] * 9 + [1] * 9
-    assert set(groups_in(card_with(("family",)), label_groups(card_with(("family",)), runs))) == {
+    assert set(SHARED_ERRORS.read_inputs(card_with(("family",)), label_groups(card_with(("family",)), runs))) == {
         "family_group",
         "family_loading",
     }
@@ -193,7 +191,7 @@ def test_scatter_grows_for_smaller_runs_without_a_drift():
     card, runs = make_card({"extends": "chinchilla", "noise": noise}), simulated_runs(noise=0.01)
     assert list(spans_of(card, runs)) == ["compute"]
     one = xr.DataArray(np.ones((1, 1)), dims=("chain", "draw"))
-    data = model_data(card, runs)
+    data = prepare(card, runs)
     theta = dict.fromkeys(card.get_law().parameter_names, one) | {"sigma": 0.01 * one, "sigma_growth": 0.5 * one}
     inputs = {name: runs[name] for name in ("params", "tokens", "compute")}
     _, local = respond(card, theta, inputs, data.reference, data.spans)
@@ -261,7 +259,7 @@ def test_scatter_may_be_each_familys_own_about_a_level():
 
 def test_a_design_is_made_for_a_card_whose_errors_runs_share():
     runs = designed_runs(load_card("chinchilla+budget+design"))
-    data = model_data(load_card("chinchilla+budget+design"), runs)
+    data = prepare(load_card("chinchilla+budget+design"), runs)
     assert len(data.sharing["budget"].names) >= 3
     assert len(data.sharing["design"].names) == runs.sizes["run"] // 2
     assert (data.sharing["design"].member >= 0).all()

@@ -11,7 +11,7 @@ import bayescale as bs
 from bayescale.cards import Card, load_card
 from bayescale.errors import DesignError
 from bayescale.layers.noise import observed_name
-from bayescale.modeling import build_model, check_design, family_names, model_data
+from bayescale.modeling import build_model, family_names, prepare
 
 PY = Mode("py", None)  # nothing is compiled
 
@@ -37,7 +37,7 @@ def free(card):
 
 def test_data_are_relative_to_the_geometric_mean_run():
     runs = simulated_runs(noise=0.01)
-    data = model_data(load_card("chinchilla"), runs)
+    data = prepare(load_card("chinchilla"), runs)
     np.testing.assert_allclose(np.log(data.arrays["input_n"]).mean(), 0, atol=1e-12)
     np.testing.assert_allclose(np.log(data.arrays["input_d"]).mean(), 0, atol=1e-12)
     np.testing.assert_allclose(data.arrays["input_n"] * data.reference["params"], runs["params"])
@@ -48,7 +48,7 @@ def test_data_are_relative_to_the_geometric_mean_run():
 
 def test_families_are_sorted_and_each_run_points_at_its_own():
     runs = three_families()
-    data = model_data(load_card("chinchilla"), runs)
+    data = prepare(load_card("chinchilla"), runs)
     assert family_names(runs) == data.families == ("a", "b", "c")
     assert [data.families[i] for i in data.arrays["family_index"]] == list(runs["family"].to_numpy())
 
@@ -56,7 +56,7 @@ def test_families_are_sorted_and_each_run_points_at_its_own():
 def test_a_known_error_of_the_loss_becomes_relative():
     frame = simulated_frame(sizes=3, ratios=3)
     frame["loss_se"] = 0.02
-    data = model_data(load_card("chinchilla"), bs.read_runs(frame))
+    data = prepare(load_card("chinchilla"), bs.read_runs(frame))
     np.testing.assert_allclose(data.arrays["relative_se"], 0.02 / frame["loss"])
 
 
@@ -64,8 +64,8 @@ def test_a_prior_of_the_lowest_loss_takes_the_geometric_mean_over_families():
     runs = three_families()
     by_family = runs["loss"].groupby(runs["family"])
     lowest, middle = by_family.min(), by_family.median()
-    assert model_data(load_card("chinchilla"), runs).arrays["min_of_loss"] == pytest.approx(stats.gmean(lowest))
-    assert model_data(load_card("kaplan"), runs).arrays["median_of_loss"] == pytest.approx(stats.gmean(middle))
+    assert prepare(load_card("chinchilla"), runs).arrays["min_of_loss"] == pytest.approx(stats.gmean(lowest))
+    assert prepare(load_card("kaplan"), runs).arrays["median_of_loss"] == pytest.approx(stats.gmean(middle))
 
 
 # The graph
@@ -135,7 +135,7 @@ def test_the_density_at_a_point_is_the_laws_and_scipys(name, paper):
     frame = simulated_frame(name, paper, sizes=3, ratios=3, noise=0.01)
     frame["loss_se"] = 0.01 * frame["loss"]
     runs, card = bs.read_runs(frame), load_card(name)
-    model, data, law = build_model(card, runs), model_data(card, runs), card.get_law()
+    model, data, law = build_model(card, runs), prepare(card, runs), card.get_law()
     rng = np.random.default_rng(0)
     point = {k: np.asarray(v + 0.3 * rng.standard_normal()) for k, v in model.initial_point().items()}
     values = constrained(point)
@@ -179,21 +179,21 @@ SPAN = np.geomspace(1e9, 1e11, 8)
 def test_too_few_runs_say_how_many_it_takes(tmp_path, count):
     runs = design(SPAN[:count] / 10, SPAN[:count], tmp_path)
     with pytest.raises(DesignError) as caught:
-        check_design(load_card("chinchilla"), runs)
+        prepare(load_card("chinchilla"), runs)
     text = str(caught.value)
     assert "mine.csv" in text
     assert f"{count} run{'s' * (count > 1)} cannot fit the 5 parameters" in text
     assert "at least 6 runs" in text
     assert "ask the card 'new-lab'" in text
-    assert check_design(load_card("new-lab"), runs) is None
+    assert prepare(load_card("new-lab"), runs).runs.identical(runs)
 
 
 def test_too_few_runs_are_refused_in_the_name_of_what_was_asked(tmp_path):
     runs = design(SPAN[:3] / 10, SPAN[:3], tmp_path)
     with pytest.raises(DesignError, match=r"the 6 parameters of 'coupled-public\+drift' and its noise"):
-        check_design(load_card("coupled-public+drift"), runs)
+        prepare(load_card("coupled-public+drift"), runs)
     with pytest.raises(DesignError, match="parameters of 'power:tokens'") as caught:
-        check_design(load_card("power:tokens"), runs.isel(run=[0]).drop_vars("params"))
+        prepare(load_card("power:tokens"), runs.isel(run=[0]).drop_vars("params"))
     assert "new-lab" not in str(caught.value)
 
 
@@ -209,4 +209,4 @@ def test_one_size_or_one_length_only(tmp_path, column, symbol):
 
 
 def test_a_sound_design_passes(tmp_path):
-    assert check_design(load_card("chinchilla"), design(SPAN / 20, SPAN[::-1], tmp_path)) is None
+    assert prepare(load_card("chinchilla"), design(SPAN / 20, SPAN[::-1], tmp_path)).families == ("all",)

@@ -35,7 +35,7 @@ def test_pymc_samples_what_scipy_describes(name):
     arguments, quantiles = EXAMPLES[name]
     prior = Prior(dist=name, **arguments)
     with pm.Model():
-        variable = DISTRIBUTIONS[name].pymc("x", **prior.arguments)
+        variable = prior.in_pymc("x")
     found = pm.logp(variable, quantiles).eval(mode=Mode("py", None))
     # PyTensor keeps a constant such as 0.5 in single precision, so normalising constants agree to 1e-7 only.
     np.testing.assert_allclose(found, prior.scipy.logpdf(quantiles), atol=1e-7)
@@ -48,5 +48,12 @@ def test_a_prior_reads_as_a_sentence():
 
 def test_a_fixed_parameter_is_a_number_and_not_sampled():
     with pm.Model() as model:
-        assert DISTRIBUTIONS["Fixed"].pymc("x", value=0.25) == 0.25
+        assert Prior(dist="Fixed", value=0.25).in_pymc("x") == 0.25
     assert not model.named_vars
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name != "Fixed"])
+def test_the_support_is_that_of_scipy(name):
+    prior = Prior(dist=name, **EXAMPLES[name][0])
+    assert prior.support == prior.scipy.support()
+    assert prior.median == prior.scipy.ppf(0.5)

@@ -7,6 +7,7 @@ from report.pinned_study import study_that_held, study_that_missed
 
 import bayescale as bs
 from bayescale.report import collect_numbers
+from bayescale.report.figures import Drawer, identified_plate
 
 
 @pytest.fixture(scope="session")
@@ -110,3 +111,19 @@ def test_what_could_not_be_checked_is_said(study):
     assert found["single_runs"] == {"sentence": "", "most": []}
     assert found["predicted_without"] == []
     assert found["not_checked"] == ["priors: no"]
+
+
+def test_a_design_of_which_nothing_can_be_said_is_reported_as_such(study):
+    unknown = study.design["kaplan"].drop_attrs().where(False).assign_attrs(cannot_say="no point fit succeeded (nan)")
+    doubtful = dataclasses.replace(study, design=study.design | {"kaplan": unknown})
+    found = collect_numbers(doubtful)
+    design = found["identifiability"]["kaplan"]
+    assert not design["identified"]
+    assert design["ridge"] == {}
+    assert design["least_learned"] == {"all": None}
+    assert design["sentences"] == [
+        "What these runs can tell of its parameters could not be worked out: no point fit succeeded (nan)."
+    ]
+    plate = identified_plate(doubtful, found, Drawer(doubtful.families))
+    assert "could not be worked out" in plate.caption
+    assert plate.panels == ()

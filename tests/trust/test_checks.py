@@ -14,7 +14,7 @@ import bayescale as bs
 from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.inference.sampling import log_likelihood
 from bayescale.layers.drift import CELL, SIDE, STEP, with_steps_beyond
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from bayescale.posterior import Posterior
 from bayescale.trust.checks import FEWEST, check_predictive, replicate
 
@@ -113,8 +113,8 @@ def families_fit(sigma=0.005):
 def with_density(fit):
     """The fit with the log density that its draws have, where the pinned one makes it up."""
     card, runs = bs.load_card(fit.attrs["model"]), bs.runs_of(fit)
-    data = dataclasses.replace(model_data(card, runs), reference=json.loads(fit.attrs["reference"]))
-    fit["log_likelihood"] = log_likelihood(card, fit["posterior"].to_dataset(), runs, data)
+    data = dataclasses.replace(prepare(card, runs), reference=json.loads(fit.attrs["reference"]))
+    fit["log_likelihood"] = log_likelihood(data, fit["posterior"].to_dataset())
     return fit
 
 
@@ -136,7 +136,7 @@ def test_replicated_runs_are_their_familys_with_the_known_error_of_each():
 def test_replicated_runs_of_a_card_with_a_drift_scatter_as_it_says():
     fit = pinned_fit(sigma=0.01, draws=1500)
     card, runs = bs.load_card("chinchilla+drift"), bs.runs_of(fit)
-    posterior, spans = fit["posterior"].to_dataset(), model_data(card, runs).spans
+    posterior, spans = fit["posterior"].to_dataset(), prepare(card, runs).spans
     held = {"tau": 0.01, "tau_growth": 0.0, "sigma_growth": 0.5}
     posterior = posterior.assign({name: xr.full_like(posterior["E"], value) for name, value in held.items()})
     steps = xr.zeros_like(posterior["E"]).expand_dims({CELL: 2 * SIDE}, axis=-1)
@@ -154,12 +154,12 @@ def test_shares_are_compared_as_counts_and_ties_broken_evenly():
     right = rng.binomial(3, 0.6, count)
     frame = pd.DataFrame({"compute": np.geomspace(1e18, 1e21, count), "accuracy": right / 3, "questions": 3})
     runs = bs.read_runs(frame, suspicious="keep")
-    reference = model_data(card, runs).reference
+    reference = prepare(card, runs).reference
     # A midpoint far below the runs: three questions, each answered right with probability 0.25 + 0.75 * 0.5.
     theta = {"chance": 0.25, "reach": 0.5, "slope": 2.0, "midpoint": 1e-30}
     paper = theta | card.get_law().to_paper(np, theta, reference)
     fit = pinned_fit(card, paper, runs=runs, reference=reference, spread=0.01, draws=2000)
-    fit["log_likelihood"] = log_likelihood(card, fit["posterior"].to_dataset(), runs, model_data(card, runs))
+    fit["log_likelihood"] = log_likelihood(prepare(card, runs), fit["posterior"].to_dataset())
     places = check_predictive(fit)["pit"].values
     below, upto = stats.binom.cdf(right - 1, 3, 0.625), stats.binom.cdf(right, 3, 0.625)
     assert ((places > below - 0.03) & (places < upto + 0.03)).all()

@@ -7,7 +7,7 @@ import bayescale as bs
 from bayescale.design.prior_predictive import TYPICAL_LOSS
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.inference.compiled import Compiled
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from bayescale.trust import sbc
 from bayescale.trust.ranks import MASSES, band, calibration_table, rank_ecdf
 from bayescale.trust.sbc import FIT, KEPT, calibrate, designed_runs
@@ -92,10 +92,10 @@ def test_the_table_counts_fits_and_leaves_out_only_those_without_ranks():
 def test_every_card_has_a_design_that_identifies_it(name):
     card = bs.load_card(name)
     runs = designed_runs(card)
-    data = model_data(card, runs)  # the multiples of priors are those of typical runs
+    data = prepare(card, runs)  # the multiples of priors are those of typical runs
     assert all(data.arrays[key] == TYPICAL_LOSS[of] for key, of in
                (("min_of_loss", "min(loss)"), ("median_of_loss", "median(loss)")) if key in data.arrays)  # fmt: skip
-    bs.modeling.check_design(card, runs)
+    bs.modeling.prepare(card, runs)
     assert all(
         float(runs[name].max() / runs[name].min()) > 2 for name in card.get_law().inputs if (runs[name] > 0).all()
     )
@@ -103,7 +103,7 @@ def test_every_card_has_a_design_that_identifies_it(name):
 
 def joint_of(card, runs):
     """How to draw from a card's model, which is built but not compiled for sampling."""
-    return sbc._joint(Compiled(bs.build_model(card, runs), None), card, model_data(card, runs))
+    return sbc._joint(Compiled(bs.build_model(card, runs), None), prepare(card, runs))
 
 
 def test_parameters_are_drawn_from_the_priors_and_data_from_the_law():

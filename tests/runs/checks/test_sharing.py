@@ -6,7 +6,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import DesignError, RunsError
-from bayescale.modeling import model_data
+from bayescale.modeling import prepare
 from bayescale.runs.checks.sharing import loading_of, shared_labels, sharing_findings
 
 
@@ -74,11 +74,11 @@ def test_columns_that_label_the_runs_make_no_families_and_a_card_may_name_them()
     assert not any("not used" in found.message for found in bs.findings(runs))
     half = {"dist": "HalfNormal", "sigma": 0.01}
     card = bs.make_card({"extends": "chinchilla", "errors": {"where_run": half, "node": half}}, "placed")
-    sharing = model_data(card, runs).sharing
+    sharing = prepare(card, runs).sharing
     assert (sharing["where_run"].names, sharing["node"].names) == (("x", "y"), ("1", "2", "3"))
     assert sharing["node"].member.tolist() == [0, 0, 1, 1, 2, 2]
     with pytest.raises(DesignError, match=r"no column 'node' labels.*labels='node'.*--labels node"):
-        model_data(card.model_copy(update={"errors": {"node": card.errors["node"]}}), read(frame))
+        prepare(card.model_copy(update={"errors": {"node": card.errors["node"]}}), read(frame))
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import RunsError
-from bayescale.layers.curve import HEAT, binned, heat_of
 from bayescale.runs import findings, left_out
+from bayescale.runs.curves.bins import HEAT, binned, heat_of
 
 STEPS = np.arange(10, 210, 10)
 COSINE = 1e-3 * np.cos(np.linspace(0, 1.5, 20))

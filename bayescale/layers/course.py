@@ -21,8 +21,8 @@ class Course(NamedTuple):
 
 def of_curve(posterior: xr.Dataset) -> dict[str, Array]:
     """Return the draws of the curve's own parameters, one after the other."""
-    found = {name: flat(posterior[name]) for name in CURVE_NAMES if name in posterior}
-    return {"hot_sd": np.zeros(found["sigma"].size)} | found
+    own = {name: flat(posterior[name]) for name in CURVE_NAMES if name in posterior}
+    return {"hot_sd": np.zeros(own["sigma"].size)} | own
 
 
 def flat(values: xr.DataArray) -> Array:
@@ -39,13 +39,13 @@ def log_density_along(
     names = list(dict.fromkeys(rows[OF_RUN].values.tolist()))
     out = np.empty((log_mean.shape[0], len(names)))
     for k, name in enumerate(names):
-        mine = np.flatnonzero(rows[OF_RUN].values == name)
-        known = known_along(rows.isel(run=mine), reference)
-        error = _Error.of(theta, known, length)
-        residual = (np.log(rows["loss"].values[mine]) - log_mean[:, mine] - error.above) @ error.axes.T
+        own = np.flatnonzero(rows[OF_RUN].values == name)
+        known = known_along(rows.isel(run=own), reference)
+        error = RowErrors.of_rows(theta, known, length)
+        residual = (np.log(rows["loss"].values[own]) - log_mean[:, own] - error.above) @ error.axes.T
         density = log_normal(np, residual, error.variance, error.directions, 1.0)
         # The axes stretch by the root of the counts, and turn.
-        out[:, k] = density + 0.5 * np.log(known["count"]).sum() - 0.5 * mine.size * np.log(2 * np.pi)
+        out[:, k] = density + 0.5 * np.log(known["count"]).sum() - 0.5 * own.size * np.log(2 * np.pi)
     sizes = tuple(posterior.sizes[dim] for dim in DRAWS)
     coords = {dim: posterior[dim] for dim in DRAWS if dim in posterior.coords} | {"run": names}
     return xr.DataArray(out.reshape(*sizes, len(names)), dims=(*DRAWS, "run"), coords=coords)
@@ -74,14 +74,14 @@ def course(
     length : float
         The card's, in decades.
     """
-    there = _above(theta, target)
+    there = _excess_of_rows(theta, target)
     offset, tilt, hot = (theta[name][:, None] ** 2 for name in ("offset_sd", "tilt_sd", "hot_sd"))
     own = offset + tilt * target["decades"] ** 2 + theta["wander_sd"][:, None] ** 2 + hot * there**2
     prior = np.sqrt(own[:, 0])
     means, sds = [log_mean[:, -1] + there[:, 0]], [prior]
     for count in range(1, observed.size + 1):
         seen = {name: values[:count] for name, values in known.items()}
-        error = _Error.of(theta, seen, length)
+        error = RowErrors.of_rows(theta, seen, length)
         with_end = offset + tilt * seen["decades"] * target["decades"] + hot * error.above * there
         wander = theta["wander_sd"][:, None] ** 2 * alike(seen["clock"], target["clock"], length)[:, 0]
         shared = (with_end + wander) @ error.axes.T
@@ -93,7 +93,7 @@ def course(
     return Course(np.stack(means, axis=1), np.stack(sds, axis=1))
 
 
-class _Error(NamedTuple):
+class RowErrors(NamedTuple):
     """How the rows of one run err together, along the axes of `rotation`: all but ``above`` and ``axes`` there."""
 
     axes: Array
@@ -102,20 +102,21 @@ class _Error(NamedTuple):
     above: Array
 
     @staticmethod
-    def of(theta: Mapping[str, Array], known: Mapping[str, Array], length: float) -> "_Error":
+    def of_rows(theta: Mapping[str, Array], known: Mapping[str, Array], length: float) -> "RowErrors":
+        """Return the errors of the rows of one run, of which `known_along` says the places."""
         count = known["clock"].size
         turned = rotation(known["clock"][None], known["count"][None], np.ones((1, count)), length)
-        axes, above = turned["axes"][0], _above(theta, known)
+        axes, above = turned["axes"][0], _excess_of_rows(theta, known)
         variance = theta["wander_sd"][:, None] ** 2 * turned["spread"][0] + theta["sigma"][:, None] ** 2
         directions = [
             theta["offset_sd"][:, None] * axes.sum(axis=-1),
             theta["tilt_sd"][:, None] * (axes @ known["decades"]),
             theta["hot_sd"][:, None] * (above @ axes.T),
         ]
-        return _Error(axes, variance, directions, above)
+        return RowErrors(axes, variance, directions, above)
 
 
-def _above(theta: Mapping[str, Array], known: Mapping[str, Array]) -> Array:
+def _excess_of_rows(theta: Mapping[str, Array], known: Mapping[str, Array]) -> Array:
     """Return by how much each row lies above annealed log loss, dims (draw, row)."""
     above = excess(np, {name: value[:, None] for name, value in theta.items()}, known)
     return np.broadcast_to(above, (theta["sigma"].size, known["clock"].size))

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from simulated import simulated_from
 
 import bayescale as bs
 from bayescale.design.further_runs import further_runs
-from bayescale.design.identify import LEARNED, identifiability
+from bayescale.design.identifiability import LEARNED, identifiability
 from bayescale.design.unidentified import ridge_of, unidentified
 from bayescale.errors import DesignError
 
@@ -277,6 +279,43 @@ def test_no_more_unique_tokens_than_tokens_are_proposed():
     runs = simulated_from(card, 40, 1)
     for one in further_runs(card.get_law(), runs, card.get_law().reference(runs)):
         assert (one.inputs["unique_tokens"] <= one.inputs["tokens"]).all()
+
+
+# Where nothing can be said
+
+
+def log_with_outliers(seed, share):
+    """Runs on a 5 x 4 grid, each with that probability 10 to 60% too high."""
+    rng = np.random.default_rng(seed)
+    params, tokens = grid(np.geomspace(1e7, 1e9, 5), [10, 30, 100, 300])
+    table = frame(params, tokens, seed=seed)
+    return table.assign(loss=table["loss"] * np.where(rng.random(20) < share, 1 + rng.uniform(0.1, 0.6, 20), 1))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3])
+def test_scatter_with_heavy_tails_is_no_obstacle(share):
+    for seed in range(20):
+        found = identifiability(bs.read_runs(log_with_outliers(seed, share), suspicious="keep"))
+        assert np.isfinite(found["learned"]).all(), seed
+        assert "cannot_say" not in found.attrs, seed
+
+
+def test_a_point_fit_that_fails_is_said_and_no_crash(designs, monkeypatch):
+    def fail(*_):
+        raise ValueError("Residuals are not finite in the initial point.")
+
+    whole = identifiability(bs.load_shipped("tinylm"))
+    # The function of the same name hides the module from `import ... as`.
+    monkeypatch.setattr(sys.modules["bayescale.design.identifiability"], "_fit_point", fail)
+    found = identifiability(bs.load_shipped("tinylm"))
+    assert set(found.variables) == set(whole.variables)
+    assert found["learned"].dims == whole["learned"].dims
+    assert np.isnan(found["learned"]).all()
+    assert unidentified(found) == [
+        "What these runs can tell of its parameters could not be worked out: no point fit succeeded (Residuals are not "
+        "finite in the initial point)."
+    ]
+    assert unidentified(identifiability(designs["two sizes"])) == unidentified(found)
 
 
 # Against posteriors that were sampled

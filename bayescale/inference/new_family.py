@@ -11,10 +11,9 @@ from bayescale.cards import Card, card_from_json
 from bayescale.errors import DesignError, QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.layers.drift import STEP
+from bayescale.layers import LAYERS
 from bayescale.layers.groups import FAMILY, Term, along_slope
 from bayescale.layers.pooling import apart, named, support_of
-from bayescale.layers.shared_errors import error_name
 from bayescale.runs.reading.schema import label_text
 
 NAME = "a new family"
@@ -63,11 +62,11 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
     groups = {name: label_text(label) for name, label in groups.items()}
     check_known(fit, groups)
     card = card_from_json(fit.attrs["card"])
-    found = {name: ds for name, ds in fit.children.items() if name in ("sample_stats", "observed_data")}
-    trees = {name: node.to_dataset() for name, node in found.items()}
+    kept = ("sample_stats", "observed_data")
+    trees = {name: node.to_dataset() for name, node in fit.children.items() if name in kept}
     for group in ("posterior", "prior"):
         if group in fit.children:
-            trees[group] = _unseen(card, fit[group].to_dataset(), groups, seed, fit.attrs["reference"])
+            trees[group] = _draw_family(card, fit[group].to_dataset(), groups, seed, fit.attrs["reference"])
     constant = fit["constant_data"].to_dataset()
     labels = [FAMILY, *{term.group for name in card.all_priors for term in card.terms(name)}]
     trees["constant_data"] = constant.drop_vars(labels, errors="ignore")
@@ -91,7 +90,7 @@ def check_known(fit: xr.DataTree, groups: Mapping[str, str]) -> None:
     able = [name for name in posterior.dims if name in {t.group for p in card.all_priors for t in card.terms(p)}]
     for name, label in groups.items():
         if name not in able or name == FAMILY:
-            known = [str(one) for one in able if one != FAMILY]
+            known = [str(group) for group in able if group != FAMILY]
             raise QuestionError(
                 f"{name}={label!r}: the model {card.name!r} has no group {name!r}.{did_you_mean(name, known)} "
                 f"Groups: {', '.join(known) or f'none; a card names them, such as alpha = {PARTIAL!r}'}."
@@ -111,21 +110,18 @@ def check_known(fit: xr.DataTree, groups: Mapping[str, str]) -> None:
             )
 
 
-def _unseen(card: Card, drawn: xr.Dataset, groups: dict[str, str], seed: int, reference: str) -> xr.Dataset:
+def _draw_family(card: Card, drawn: xr.Dataset, groups: dict[str, str], seed: int, reference: str) -> xr.Dataset:
     """Return the draws of one family that was not seen."""
     law, rng = card.get_law(), np.random.default_rng([seed, 7])
-    effects = _new_effects(card, drawn, groups, rng)
+    effects = _draw_effects(card, drawn, groups, rng)
     theta = {
-        name: _parameter(card, name, drawn, groups, effects) if FAMILY in drawn[name].dims else drawn[name]
-        for name in (*card.all_priors,)
+        name: _combine_terms(card, name, drawn, groups, effects) if FAMILY in drawn[name].dims else drawn[name]
+        for name in card.all_priors
         if name in drawn
     }
     out = xr.Dataset(theta)
-    if STEP in drawn:
-        steps = drawn[STEP].isel({FAMILY: 0}, drop=True)
-        out[STEP] = steps.copy(data=rng.standard_normal(steps.shape))
-    # Of the groups that were fitted none is its own; an answer that knows of errors still asks for them.
-    out = out.assign({name: drawn[name] for name in map(error_name, card.errors) if name in drawn})
+    for layer in LAYERS:
+        out = out.assign(layer.draw_new_family(card, drawn, rng))
     if set(law.parameter_names) <= set(theta):
         out = out.assign(law.to_paper(np, {name: theta[name] for name in law.parameter_names}, json.loads(reference)))
     return out.drop_attrs()
@@ -143,9 +139,9 @@ def unseen_parameters(fit: xr.DataTree, names: Iterable[str], *, seed: int = SEE
     # Labels of draws are compared at each step of the arithmetic, which takes longer than the arithmetic.
     drawn = fit["posterior"].to_dataset().drop_vars(["chain", "draw"], errors="ignore")
     card = card_from_json(fit.attrs["card"])
-    effects = _new_effects(card, drawn, {}, np.random.default_rng([seed, 7]))
+    effects = _draw_effects(card, drawn, {}, np.random.default_rng([seed, 7]))
     return {
-        name: _parameter(card, name, drawn, {}, effects) if FAMILY in drawn[name].dims else drawn[name]
+        name: _combine_terms(card, name, drawn, {}, effects) if FAMILY in drawn[name].dims else drawn[name]
         for name in names
     }
 
@@ -153,7 +149,7 @@ def unseen_parameters(fit: xr.DataTree, names: Iterable[str], *, seed: int = SEE
 Effects = dict[tuple[str, str], xr.DataArray]
 
 
-def _new_effects(card: Card, drawn: xr.Dataset, groups: dict[str, str], rng: np.random.Generator) -> Effects:
+def _draw_effects(card: Card, drawn: xr.Dataset, groups: dict[str, str], rng: np.random.Generator) -> Effects:
     """Return the effects of groups that are not known, by parameter and group; correlated where the card says so."""
     effects: Effects = {}
     like = drawn[next(iter(card.all_priors))].isel({FAMILY: 0}, drop=True, missing_dims="ignore")
@@ -163,14 +159,14 @@ def _new_effects(card: Card, drawn: xr.Dataset, groups: dict[str, str], rng: np.
                 effects[name, term.group] = like.copy(data=rng.standard_normal(like.shape))
     for group in {group for _, group in effects}:
         if f"{group}_correlation" in drawn:
-            _correlate(effects, group, drawn[f"{group}_correlation"])
+            _correlate_effects(effects, group, drawn[f"{group}_correlation"])
     return {
         (name, group): z * drawn[named(name, group, "spread")] * np.sqrt(1 + 1 / drawn.sizes[group])
         for (name, group), z in effects.items()
     }
 
 
-def _correlate(effects: Effects, group: str, pairs: xr.DataArray) -> None:
+def _correlate_effects(effects: Effects, group: str, pairs: xr.DataArray) -> None:
     """Give independent normal effects of one group the correlations of each draw, in place."""
     labels = [str(pair).split(", ") for pair in pairs[f"{group}_pair"].values]
     names = list(dict.fromkeys([labels[0][1], *(later for later, _ in labels)]))
@@ -184,25 +180,25 @@ def _correlate(effects: Effects, group: str, pairs: xr.DataArray) -> None:
         effects[name, group] = effects[name, group].copy(data=together[..., i])
 
 
-def _parameter(card: Card, name: str, drawn: xr.Dataset, groups: dict[str, str], effects: Effects) -> xr.DataArray:
+def _combine_terms(card: Card, name: str, drawn: xr.Dataset, groups: dict[str, str], effects: Effects) -> xr.DataArray:
     terms = [term for term in card.terms(name) if term.group in drawn.dims]
     level = drawn[f"{name}_level"] if f"{name}_level" in drawn else drawn[name]
     total: xr.DataArray | float = 0.0
     for term in terms:
         if term.kind == "none":
-            level = level.sel({term.group: _told(name, term, groups)}, drop=True)
+            level = level.sel({term.group: _find_level(name, term, groups)}, drop=True)
         elif term.kind == "slope":
-            levels, told = drawn[term.group].values.tolist(), _told(name, term, groups)
+            levels, told = drawn[term.group].values.tolist(), _find_level(name, term, groups)
             total = total + drawn[named(name, term.group, "slope")] * along_slope(term, levels, [told])[0]
         elif term.group in groups or term.kind == "effect":
             known = drawn[named(name, term.group)]
-            total = total + known.sel({term.group: _told(name, term, groups)}, drop=True)
+            total = total + known.sel({term.group: _find_level(name, term, groups)}, drop=True)
         else:
             total = total + effects[name, term.group]
     return apart(np, support_of(card.get_law(), name), level, total)
 
 
-def _told(name: str, term: Term, groups: dict[str, str]) -> str:
+def _find_level(name: str, term: Term, groups: dict[str, str]) -> str:
     if term.group not in groups:
         why = "is its own in each" if term.kind == "none" else "depends on the"
         ask = "nothing is known of another"

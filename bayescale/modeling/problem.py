@@ -1,0 +1,145 @@
+"""A card and runs, prepared and checked once: what every model, fit and diagnosis of the two starts from."""
+
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.cards.card import Card
+from bayescale.laws import Law, symbols
+from bayescale.layers import LAYERS, spans_of
+from bayescale.layers.groups import FAMILY, Group
+from bayescale.layers.layer import Context, Known
+from bayescale.layers.noise import observed_name
+from bayescale.layers.pooling import Grouping
+from bayescale.layers.shared_errors import Sharing
+from bayescale.layers.spans import Spans
+from bayescale.modeling.design import check_rows
+
+# Prefix of what the law reads, so that no symbol can be taken for a parameter.
+INPUT = "input_"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A card and the runs that it is to be fitted to.
+
+    Attributes
+    ----------
+    card : Card
+        The card as these runs can be asked: a card of learning curves without what the curves say nothing of.
+    law : Law
+        The law of the card.
+    runs : xarray.Dataset
+        The rows that the model is fitted to, dims ``run``: finished runs, or bins of learning curves.
+    reference : dict of str to float
+        The reference run, by column.
+    families : tuple of str
+        The families by name; one unnamed where the runs have none.
+    spans : dict of str to Span
+        Where the runs lie along each scale that a layer asks for.
+    known : dict of str to Known
+        What each layer knows of the runs, by the layer's table.
+    """
+
+    card: Card
+    law: Law
+    runs: xr.Dataset
+    reference: dict[str, float]
+    families: tuple[str, ...]
+    spans: Spans
+    known: Mapping[str, Known]
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What conditions the model, by the name of its `pm.Data`."""
+        values = {name: self.runs[name].values.astype(float) for name in self.law.inputs}
+        arrays = {f"{INPUT}{symbol}": value for symbol, value in symbols(values, self.reference).items()}
+        for known in self.known.values():
+            arrays |= known.arrays
+        return arrays
+
+    @cached_property
+    def coords(self) -> dict[str, list[Any]]:
+        """The labels of the model's dimensions."""
+        return {dim: labels for known in self.known.values() for dim, labels in known.coords.items()}
+
+    @property
+    def key(self) -> Hashable:
+        """What distinguishes compiled models: problems of equal keys differ in their arrays alone."""
+        card = json.dumps(self.card.model_dump(mode="json"), sort_keys=True)
+        return card, *(known.key for known in self.known.values())
+
+    @property
+    def grouping(self) -> Grouping:
+        """The groupings of the runs, and which of them have groups with many runs."""
+        return self.known["pooling"].facts
+
+    @property
+    def groups(self) -> Mapping[str, Group]:
+        """The groupings of the runs by name."""
+        return self.grouping.groups
+
+    @property
+    def sharing(self) -> Sharing:
+        """The groups of runs that share an error, by what they have in common."""
+        return self.known["errors"].facts
+
+    @property
+    def seen(self) -> dict[str, tuple[float, float]]:
+        """The smallest and the largest value of the compute and of everything that the law takes."""
+        names = [name for name in dict.fromkeys(("compute", *self.law.inputs)) if name in self.runs]
+        return {name: (float(self.runs[name].min()), float(self.runs[name].max())) for name in names}
+
+    @property
+    def response(self) -> str:
+        """The name under which the noise sees the response: ``log_loss``, ``accuracy``."""
+        return observed_name(self.card.noise.family, self.law.response)
+
+
+def family_names(runs: xr.Dataset) -> tuple[str, ...]:
+    """Return the families of the runs, sorted; a single unnamed one where the runs have no `family`."""
+    return tuple(sorted(set(runs[FAMILY].values.tolist()))) if FAMILY in runs.coords else ("all",)
+
+
+def prepare(card: Card, runs: xr.Dataset) -> Problem:
+    """Return a card and runs, checked, with all that follows from the two.
+
+    Parameters
+    ----------
+    card : Card
+        The model card.
+    runs : xarray.Dataset
+        Validated runs, dims ``run``; for a card with a curve, learning curves from `read_curves` or their bins.
+
+    Returns
+    -------
+    Problem
+
+    Raises
+    ------
+    DesignError
+        If the runs lack what the law or a layer takes, or cannot identify the law.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.modeling import prepare
+    >>> problem = prepare(bs.load_card("chinchilla"), bs.load_shipped("tinylm"))
+    >>> problem.families, problem.response
+    (('english', 'source'), 'log_loss')
+    """
+    for layer in LAYERS:
+        card, runs = layer.prepare_rows(card, runs)
+    check_rows(card, runs)
+    for layer in LAYERS:
+        runs = layer.label_rows(card, runs)
+    law, families = card.get_law(), family_names(runs)
+    values = {name: runs[name].values.astype(float) for name in law.inputs}
+    context = Context(law.reference(values) | (card.reference or {}), families, spans_of(card, runs))
+    known = {layer.table: layer.know(card, runs, context) for layer in LAYERS}
+    return Problem(card, law, runs, dict(context.reference), families, context.spans, known)
