@@ -36,7 +36,7 @@ def test_the_simulated_errors_are_as_large_as_their_card_says():
 def test_the_simulated_curves_wander_as_their_card_says():
     frame, truth = simulated_curves.simulate(3)
     curves = simulated_curves.read(frame, "with")
-    assert curves.sizes["checkpoint"] == len(simulated_curves.positions())
+    assert curves.sizes["checkpoint"] == len(simulated_curves.places())
     assert truth["E"] < truth["expected_loss"] < frame["loss"].min()
     # Neighbours in a run err alike: the residuals about one smooth law are far from independent.
     off = np.concatenate([np.diff(np.log(rows["loss"])) for _, rows in frame.groupby("run")])

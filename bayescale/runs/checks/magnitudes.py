@@ -58,7 +58,8 @@ def magnitude_findings(runs: xr.Dataset, suspicious: Suspicious, in_progress: bo
     # Quantities that were derived from a wrong column are wrong too, and not told of.
     told = [name for name in low if name in columns_of(runs)] or list(low)
     units = _guess_units(runs, [name for name in told if name in columns_of(runs)])
-    return [_report_magnitude(runs, name, low[name], units.get(name), suspicious) for name in told]
+    counted = f"{runs.sizes['run']} {'runs' if in_progress else 'rows'}"
+    return [_report_magnitude(runs, name, low[name], units.get(name), counted, suspicious) for name in told]
 
 
 def unit_of_ratio(ratio: float) -> str | None:
@@ -74,13 +75,13 @@ def unit_of_ratio(ratio: float) -> str | None:
 
 
 def _report_magnitude(
-    runs: xr.Dataset, name: str, low: np.ndarray, unit: str | None, suspicious: Suspicious
+    runs: xr.Dataset, name: str, low: np.ndarray, unit: str | None, counted: str, suspicious: Suspicious
 ) -> Finding:
     row, value = int(runs["row"].values[low][0]), float(runs[name].values[low][0])
     column, show = columns_of(runs).get(name), scientific if name == "compute" else human_number
     least = "1e9" if name == "compute" else f"{LEAST[name]:,.0f}"
     message = (
-        f"{name_origin(runs, name)} is below {least} {NAMES[name]} in {low.sum()} of {low.size} rows (row {row}: "
+        f"{name_origin(runs, name)} is below {least} {NAMES[name]} in {low.sum()} of {counted} (row {row}: "
         f"{show(value)}), which no training has."
     )
     if unit:

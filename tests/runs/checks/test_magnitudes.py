@@ -117,7 +117,7 @@ def test_learning_curves_are_judged_where_they_end():
     begun = curves(tokens=curves()["step"] * np.repeat([1e3, 1], 4))  # the second run has just begun
     assert not [found for found in findings(read_curves(begun)) if found.code == "impossible-magnitude"]
     for wrong in ({"params": 70}, {"tokens": curves()["step"] / 1e3}):
-        with pytest.raises(RunsError, match="of 2 rows") as caught:
+        with pytest.raises(RunsError, match="of 2 runs") as caught:
             read_curves(curves(**wrong))
         assert f"column {next(iter(wrong))!r} is below" in str(caught.value)
         kept = read_curves(curves(**wrong), suspicious="keep")
