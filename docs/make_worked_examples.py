@@ -69,8 +69,9 @@ def porian() -> str:
         f"and D their losses differ by {_compare_losses(frame, 'counted'):.2f}% (median), those of two schedules by "
         f"{_compare_losses(frame, 'decay'):.1f}%. Under Kaplan's schedule the rows of one size lie at D that doubles, "
         f"from {frame.loc[frame['decay'] == 'kaplan', 'D'].min() / 1e6:.0f}M tokens and a loss of "
-        f"{frame['loss'].max():.0f} on: checkpoints of one training, by the look of them. The card takes every row as a "
-        "run of its own, so that its bands are too narrow, by as much as the last lines say; with `[errors] size` chains did not agree after "
+        f"{frame['loss'].max():.0f} on: checkpoints of one training, by the look of them. The card takes every row as "
+        "a run of its own, so that its bands are too narrow, by as much as the last lines say; with `[errors] size` "
+        "chains did not agree after "
         "two attempts.",
     )  # fmt: skip
 
