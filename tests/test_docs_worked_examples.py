@@ -38,7 +38,7 @@ def test_what_two_sets_have_in_common_is_found_beside_a_cubic_surface():
     own, of_model = rng.normal(0, 0.01, (2, 400)), rng.normal(0, 0.02, 400)
     wide = wide.assign(loss_a=np.exp(law + own[0] + of_model), loss_b=np.exp(2 - law + own[1] + of_model))
     # Of the variance of either, 4 parts of 5 are of the model: 400 pairs tell 0.8 within 0.02.
-    assert examples._alike(wide, ["a", "b"]) == pytest.approx(0.8, abs=0.06)
+    assert examples._correlate_residuals(wide, ["a", "b"]) == pytest.approx(0.8, abs=0.06)
 
 
 def test_losses_of_the_same_trainings_are_apart_by_as_much_as_they_differ():
@@ -49,6 +49,6 @@ def test_losses_of_the_same_trainings_are_apart_by_as_much_as_they_differ():
         pd.DataFrame({**rows, "decay": decay, "counted": counted, "D": d * factor, "loss": 3 * factor / d**0.05})
         for decay, counted, factor in recipes
     )
-    assert examples._apart(frame, "counted") == pytest.approx(0, abs=1e-9)
+    assert examples._compare_losses(frame, "counted") == pytest.approx(0, abs=1e-9)
     # The loss is 2% lower and lies at a D that is 2% smaller.
-    assert examples._apart(frame, "decay") == pytest.approx(-100 * (1.05 * np.log(0.98)), rel=1e-6)
+    assert examples._compare_losses(frame, "decay") == pytest.approx(-100 * (1.05 * np.log(0.98)), rel=1e-6)
