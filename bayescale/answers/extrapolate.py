@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.answers.optimal_split import optimal_split
+from bayescale.answers.optimal_split import best_params
 from bayescale.answers.summary import band_width
 from bayescale.errors import QuestionError
 from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs, same_length
@@ -128,13 +128,13 @@ def _find_inputs(view: Posterior, given: dict[str, Any]) -> tuple[dict[str, xr.D
             "say where with two of params, tokens and compute, not all three; got compute, params, tokens."
         )
     if "compute" in given and law.has_split and given.keys().isdisjoint({"params", "tokens", "step"}):
-        others = {name: value for name, value in given.items() if name != "compute"}
-        split = optimal_split(view, given["compute"], at=others)
-        c = split["compute"].reset_coords(drop=True)
-        n = np.exp(xr.ufuncs.log(split["params"]).median(DRAW_DIMS)).reset_coords(drop=True)
-        found = {"params": n, "tokens": cost.tokens(n, c), "compute": c}
-        found |= {name: split[name].reset_coords(drop=True) for name in others}
-        return complete_inputs(law, found, cost), "at the recommended split"
+        others = same_length({name: view.points(values, name) for name, values in given.items()})
+        c = others.pop("compute")
+        best = best_params(view, c, others).transpose(*DRAW_DIMS, POINT, ...)
+        n = np.exp(xr.ufuncs.log(best).median(DRAW_DIMS))
+        n = n.assign_attrs(units="parameters", long_name="compute-optimal N")
+        inputs = {"params": n, "tokens": cost.tokens(n, c), "compute": c} | others
+        return complete_inputs(law, inputs, cost), "at the recommended split"
     points = same_length({name: view.points(values, name) for name, values in given.items()})
     named = " and ".join({"params": "N", "tokens": "D"}.get(name, name) for name in law.inputs)
     return complete_inputs(law, points, cost), f"at the given {named}"
