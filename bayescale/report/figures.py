@@ -10,6 +10,7 @@ from bayescale.answers import KNOWS_OUTLIERS, outlier_runs
 from bayescale.design.identifiability import LEARNED
 from bayescale.forms import FORECAST, unpack_skipped
 from bayescale.inference import prior_to_posterior
+from bayescale.inference.diagnostics import parameter_of
 from bayescale.numbers import scientific
 from bayescale.posterior import Posterior
 from bayescale.report.numbers import Numbers
@@ -235,7 +236,7 @@ def _draw_learned(study: Study, draw: Drawer) -> Iterator[Panel]:
     for name, fit in study.fits.items():
         learned = prior_to_posterior(fit)
         known = [str(p) for p in learned["parameter"].values]
-        names = [p for prior in Posterior(fit).card.all_priors for p in known if p.partition("[")[0] == prior]
+        names = [p for prior in Posterior(fit).card.all_priors for p in known if parameter_of(p)[0] == prior]
         for family in draw.families:
             args = (draw.alt("learned", name=name), plots.plot_prior_posterior, learned.sel(parameter=names))
             yield draw.panel_of("prior_posterior", name, family, *args)

@@ -7,7 +7,8 @@ from report.pinned_study import study_that_held, study_that_missed
 
 import bayescale as bs
 from bayescale.report import collect_numbers
-from bayescale.report.figures import Drawer, identified_plate
+from bayescale.report.figures import draw_identified
+from bayescale.report.panels import Drawer
 
 
 @pytest.fixture(scope="session")
@@ -124,6 +125,6 @@ def test_a_design_of_which_nothing_can_be_said_is_reported_as_such(study):
     assert design["sentences"] == [
         "What these runs can tell of its parameters could not be worked out: no point fit succeeded (nan)."
     ]
-    plate = identified_plate(doubtful, found, Drawer(doubtful.families))
+    plate = draw_identified(doubtful, found, Drawer(doubtful.families))
     assert "could not be worked out" in plate.caption
     assert plate.panels == ()
