@@ -10,17 +10,14 @@ from cyclopts import Parameter
 from bayescale.cli.options import OfPosterior, Picture, Where, Words, read_at, read_numbers
 from bayescale.cli.posterior import open_posterior
 from bayescale.cli.question_table import QUESTIONS, Question
-from bayescale.cli.schema import Document, Row
+from bayescale.cli.schema import Document
 from bayescale.cli.show import check_picture_file, draw_picture, sentences_of, show
 from bayescale.errors import QuestionError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-
 RUNS_SHOWN = 15
-
-
 NUMBERS = ("loss", "eps", "factors", "epochs", "share")
 
 
@@ -135,22 +132,19 @@ def _read_options(question: str, asked: Question, asking: Asking) -> dict[str, A
 def _show_answer(question: str, asked: Question, answer: "xr.Dataset", family: str, picture: Path | None) -> Document:
     """Print an answer and save its picture; of an answer about runs, the first are printed."""
     attrs = answer.attrs
-    of = f", model {attrs['model']}" * ("model" in attrs) + f", {family}" * bool(family)
+    of = "".join(f", {text}" for text in (f"model {attrs['model']}" if "model" in attrs else "", family) if text)
     title = f"{attrs.get('question', asked.answers)}{of}"
-    runs = set(map(str, answer["run"].values[:RUNS_SHOWN])) if "run" in answer.coords else set()
-    if "run" in answer.dims and len(runs) < answer.sizes["run"]:
-        title += f": the first {len(runs)} of {answer.sizes['run']}"
-
-    def printed(row: Row) -> bool:
-        return "run" not in row.labels or str(row.labels["run"]) in runs
-
     across = {name: text for name, text in asked.across.items() if name in answer}
+    of_runs = bool(across) and "run" in answer[next(iter(across))].dims
+    runs = set(map(str, answer["run"].values[:RUNS_SHOWN])) if of_runs else set()
+    if of_runs and len(runs) < answer.sizes["run"]:
+        title += f": the first {len(runs)} of {answer.sizes['run']}"
     document = show(
         answer,
         title if across else f"{title} (median and 95% band)",
         across=across,
         beside={name: text for name, text in asked.beside.items() if name in answer} if across else {},
-        printed=printed,
+        printed=(lambda row: str(row.labels.get("run")) in runs) if of_runs else None,
         last=sentences_of(answer)
         or ("" if asked.of_papers or across else "Beyond the runs these are bands of one form alone."),
     )

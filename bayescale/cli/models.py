@@ -13,13 +13,12 @@ from bayescale.cli.reading import READING, Reading, read_log
 from bayescale.cli.schema import Document, ModelRow, ParameterRow
 from bayescale.cli.show import check_picture_file, print_table, say_file
 from bayescale.errors import DesignError, QuestionError
-from bayescale.laws import LAWS, SCALES, Law, law_by_name, scale_of
-from bayescale.laws.scales import ANY
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from bayescale.cards import Card
+    from bayescale.laws import Law
 
 INFORMED = "-informed"
 ONE_VARIABLE = "one variable"
@@ -90,6 +89,8 @@ def list_models(runs: "xr.Dataset | None" = None) -> Document:
 
 
 def _order_of(card: "Card") -> tuple[int, str]:
+    from bayescale.laws import LAWS
+
     names = list(LAWS)
     return (names.index(card.law) if card.law in names else len(names), card.name)
 
@@ -129,11 +130,16 @@ def _print_suited(rows: list[ModelRow], cards: "dict[str, Card]", runs: "xr.Data
 
 
 def _one_variable(card: "Card") -> bool:
+    from bayescale.laws import law_by_name
+    from bayescale.laws.scales import ANY
+
     return isinstance(card.law, str) and ANY.name in law_by_name(card.law).inputs
 
 
 def _columns_for(card: "Card", runs: "xr.Dataset") -> list[str]:
     """Return what the card's law can be fitted to: its columns, or each column that can be the one variable."""
+    from bayescale.laws import SCALES, scale_of
+
     if not _one_variable(card):
         return [] if _lack_of(card, runs) else list(card.get_law().inputs)
     found = [name for name in SCALES if name in runs and scale_of(name).relative and name != "loss"]
@@ -142,6 +148,7 @@ def _columns_for(card: "Card", runs: "xr.Dataset") -> list[str]:
 
 def _lack_of(card: "Card", runs: "xr.Dataset") -> str:
     """Say what keeps these runs from the card's law; nothing where they support it."""
+    from bayescale.laws import SCALES, scale_of
     from bayescale.layers.noise import NOISES
     from bayescale.modeling import check_design
 
@@ -207,7 +214,8 @@ def _line_width() -> int:
     return out.width if out.is_terminal else max(out.width, WIDTH)
 
 
-def _print_inputs(card: "Card", law: Law) -> None:
+def _print_inputs(card: "Card", law: "Law") -> None:
+    from bayescale.laws import scale_of
     from bayescale.layers.noise import NOISES
 
     rows = []
@@ -225,7 +233,7 @@ def _print_inputs(card: "Card", law: Law) -> None:
         out.print(f"{card.name.partition(':')[0]}:COLUMN makes it a law of another column.", markup=False)
 
 
-def _show_priors(card: "Card", law: Law) -> list[ParameterRow]:
+def _show_priors(card: "Card", law: "Law") -> list[ParameterRow]:
     """Print the prior of each parameter, what it means and how it is pooled."""
     from bayescale.cards.tables import DRIFT_MEANINGS
     from bayescale.layers.noise import NOISE_MEANINGS

@@ -61,7 +61,7 @@ def _split_words(words: Sequence[str], options: "dict[str, Argument]") -> tuple[
         if word.startswith("-") and not NUMBER.fullmatch(word):
             name, equals, _ = word.partition("=")
             count, several = options[name].token_count() if name in options else (0, False)
-            option, left = (name, -1) if several else ("", 0 if equals else count)
+            option, left = (name, 0) if several else ("", 0 if equals else count)
         elif left > 0:
             left -= 1
         elif option:

@@ -123,12 +123,14 @@ QUESTIONS = {
     "approaches": Question(
         "Hoffmann et al.'s three approaches side by side",
         "cli.questions:ask_approaches", (), ("compute",), "plot_exponents",
+        across={"a": "exponent a of N_opt"},
     ),
     "agreement": Question(
         "whether IsoFLOP parabolas and the fitted law agree", "cli.questions:ask_agreement", plot="plot_agreement"
     ),
     "profiles": Question(
-        "the IsoFLOP profiles of the runs and their minima", "cli.questions:ask_profiles", plot="plot_profiles"
+        "the IsoFLOP profiles of the runs and their minima", "cli.questions:ask_profiles", plot="plot_profiles",
+        across={"params_opt": "best N"}, beside={"best_loss": "its loss"},
     ),
     "left-out-runs": Question(
         "each run against the band predicted without it",
@@ -143,11 +145,7 @@ QUESTIONS = {
     "prior-sensitivity": Question(
         "how far the answers lean on each prior",
         "trust.sensitivity:prior_sensitivity", (), ("compute",), "plot_prior_sensitivity", ("compute",),
-    ),
-    "undertuned": Question(
-        "how likely each run is undertuned",
-        "answers.undertuned:undertuned_runs", plot="plot_outliers",
-        across={"residual": "residual"}, beside={"probability": "probability"},
+        across={"prior_sensitivity": "prior"}, beside={"likelihood_sensitivity": "runs", "leans_on": "leans on"},
     ),
     "domains": Question(
         "the published irreducible loss of other domains",

@@ -172,6 +172,8 @@ class Document(Record):
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of the document."""
     schema = Document.model_json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        del part["additionalProperties"]  # a reader of this version bears further fields
     head = {
         "schema": {"const": SCHEMA, "description": "The name of this schema."},
         "version": {"const": VERSION, "description": "The version of this schema."},

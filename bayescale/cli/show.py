@@ -141,7 +141,7 @@ def show(
         columns, lines = _long_table(listed, list(map(str, answer.dims)), mass)
     print_table(title, columns, [line[: len(columns)] for line in lines])
     attrs = answer.attrs
-    if attrs.get("verdict", "converged") != "converged":
+    if attrs.get("verdict") == "NOT CONVERGED":
         out.print("NOT CONVERGED: these numbers may not be quoted.")
     document = Document(rows=rows, sentences=[])
     for name in ("question", "model", "verdict"):
@@ -158,10 +158,13 @@ def coordinate_columns(names: Iterable[str]) -> dict[str, Callable[[Row], str]]:
 
 
 def sentences_of(answer: "xr.Dataset") -> str:
-    """Return what an answer says in words, and its warning."""
-    return "\n".join(
-        filter(None, (answer.attrs.get(name, "") for name in ("answer", "agreement", "sentence", "warning")))
-    )
+    """Return what an answer says in words, and its warning: the one place that knows where answers keep their words."""
+    attrs = answer.attrs
+    if "sentence" in answer:
+        said = list(map(str, answer["sentence"].values.ravel()))
+    else:
+        said = [next((attrs[name] for name in ("sentence", "answer", "agreement") if name in attrs), "")]
+    return "\n".join(filter(None, [*said, attrs.get("warning", "")]))
 
 
 def rows_of(answer: "xr.Dataset", mass: float = MASS) -> list[Row]:
@@ -279,7 +282,8 @@ def _lines_across(
             else:
                 cells += [middle, f"{low} to {high}"] if main.mass is not None else [middle]
         for name in beside:
-            cells.append(number_text(name, found[name].median if name in found else main.at.get(name)))
+            value = found[name] if name in found else Row(variable=name, median=main.at.get(name))
+            cells.append(value.text or number_text(name, value.median))
         table.append((*cells, main.grade or ""))
     return table
 
@@ -327,4 +331,5 @@ def number_text(name: str, value: float | None, digits: int = 3) -> str:
         return human_number(value, digits)
     kinds = {"compute": ".3g", "share": ".0%", "decades": "+.1f", "probability": ".2f"}
     kinds |= {"probability_higher": ".3f", "ratio": ".3f", "residual": "+.2%", "weight": ".2f", "gained": ".1%"}
+    kinds |= {"pareto_k": ".2f", "pit": ".2f", "shift": "+.3f", "of_band": ".1%"}
     return format(value, kinds.get(name, kinds.get(name.partition("_")[0], ".4g")))

@@ -71,7 +71,9 @@ def test_a_forecast_from_curves_is_of_the_last_checkpoint_of_each_run(log, tmp_p
 
 
 def test_runs_that_have_not_ended_are_named_where_their_last_losses_are_taken(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("bayescale.studies.stack.stack_forms", lambda *args, **options: (_ for _ in ()).throw(QuestionError("no")))
+    monkeypatch.setattr(
+        "bayescale.studies.stack.stack_forms", lambda *args, **options: (_ for _ in ()).throw(QuestionError("no"))
+    )
     curves = simulated(runs=4)
     early = (curves["run"] == "r02") & (curves["tokens"] > 6e9)
     curves[~early].to_csv(tmp_path / "curves.csv", index=False)

@@ -53,7 +53,9 @@ def test_a_forecast_along_anything_else_says_where(tmp_path, monkeypatch, capsys
     log = write(tmp_path / "runs.csv", [(1000 * 2**i, 4 / 1.1**i) for i in range(8)], "examples,loss")
     stack = study_that_missed().stack
     far = stack.far.drop_vars(["params", "tokens", "compute"]).assign_coords(examples=("point", [2e6]))
-    monkeypatch.setattr("bayescale.studies.stack.stack_forms", lambda *a, **b: type(stack)(**{**vars(stack), "far": far}))
+    monkeypatch.setattr(
+        "bayescale.studies.stack.stack_forms", lambda *a, **b: type(stack)(**{**vars(stack), "far": far})
+    )
     assert main(["forecast", str(log), "--at", "examples=2M"]) == 0
     said = capsys.readouterr().out
     assert said.splitlines()[-1].startswith("source, examples = 2M: ")
