@@ -55,12 +55,10 @@ def families(
         answer = shrinkage(log, model, seed=seed, progress=progress)
     by_pooling = {str(name): answer[parameter].sel(pooling=name) for name in answer["pooling"].values}
     document = show(
-        answer[[]].assign(
-            **{name: draws.reset_coords(drop=True) for name, draws in by_pooling.items()}, runs=answer["runs"]
-        ),
+        answer[["runs"]].assign({name: draws.reset_coords(drop=True) for name, draws in by_pooling.items()}),
         f"{parameter} of {model} by family: median and 95% band",
         across={name: POOLINGS.get(name, name) for name in by_pooling},
-        beside={"runs": "runs"},
+        before={"runs": lambda row: str(int(answer["runs"].sel(family=row.labels["family"])))},
     )
     for line in answer.attrs["verdicts"].splitlines():
         if "Not converged" in line:

@@ -87,7 +87,9 @@ def _show_parameters(document: Document, tree: "xr.DataTree", model: str) -> Non
     names.sort(key=lambda name: order.index(name.split("[")[0]))
     columns = ("median", "lower", "upper", "prior_lower", "prior_upper", "learned")
     rows = [{name: float(learned[name].sel(parameter=parameter)) for name in columns} for parameter in names]
-    document.parameters = [ParameterRow(name=str(name), **row) for name, row in zip(names, rows, strict=True)]
+    document.parameters = [
+        ParameterRow.model_validate({"name": str(name), **row}) for name, row in zip(names, rows, strict=True)
+    ]
     reference = ", ".join(
         f"{scale_of(name).symbol} = {human_number(value)}" for name, value in reference_of(tree).items()
     )

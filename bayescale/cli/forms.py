@@ -139,10 +139,10 @@ def _print_forecast(stack: "Stack", only: str | None, places: list[str], documen
             for family, at, _ in graded
         ],
     )
-    letters = {(family, at.attrs["number"]): grade.letter for family, at, grade in graded}
+    letters: dict[tuple[str, Any], str] = {(family, at.attrs["number"]): grade.letter for family, at, grade in graded}
     for row in document.rows:
         if row.variable == response:
-            row.grade = letters.get((row.labels.get("family", ""), row.labels.get("point")))
+            row.grade = letters.get((str(row.labels.get("family", "")), row.labels.get("point")))
 
 
 def _graded_points(stack: "Stack", only: str | None) -> "Iterator[tuple[str, xr.Dataset, Grade]]":
@@ -246,7 +246,7 @@ def backtest(
     )
     document = Document(model=str(held.attrs["model"]), scores=[])
     for name, s in scores.items():
-        numbers = {key: float(s[key]) for key in (*SCORES, "mean_bias_percent", "elpd")}
+        numbers: dict[str, float | None] = {key: float(s[key]) for key in (*SCORES, "mean_bias_percent", "elpd")}
         document.scores.append(
             Score(
                 model=str(held.attrs["model"]),
@@ -369,7 +369,7 @@ def _show_held_out(document: Document, held: "dict[str, xr.Dataset]") -> dict[st
             document.scores.append(
                 Score(
                     model=name,
-                    factor=float(factor),
+                    factor=float(str(factor)),
                     held_out_runs=int(s["runs"]),
                     inside=int(s["inside"]),
                     scores={key: float(s[key]) for key in ("elpd", "error", "bias")},

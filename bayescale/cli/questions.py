@@ -61,7 +61,8 @@ def ask_better(
 
     if len(models) != 2:
         raise QuestionError(f"--models takes two known models; got {len(models)}.")
-    return better(load_forms(fit, beside), *models, family=family, **options)
+    first, second = models
+    return better(load_forms(fit, beside), first, second, family=family, **options)
 
 
 def ask_crossing(fit: xr.DataTree, beside: Sequence[str], *, family: str | None = None, **options: Any) -> xr.Dataset:

@@ -103,7 +103,7 @@ def read_curve_log(file: Path, reading: CurveReading, card: "Card | None") -> "x
         columns=reading.columns_by_name() or None,
         run=reading.named_by,
         runs=reading.about,
-        batch=reading.batch,
+        batch=reading.batch,  # type: ignore[arg-type]  # text such as 4M is read there
         family=reading.family_columns(),
         labels=reading.label_columns(),
         loss_unit=reading.loss_unit,

@@ -154,7 +154,11 @@ def show(
 
 def coordinate_columns(names: Iterable[str]) -> dict[str, Callable[[Row], str]]:
     """Return the columns that say where a point is, as `show` takes them ``before`` the quantities."""
-    return {TITLES.get(name, name): lambda row, name=name: number_text(name, row.at.get(name)) for name in names}
+
+    def cell_of(name: str) -> Callable[[Row], str]:
+        return lambda row: number_text(name, row.at.get(name))
+
+    return {TITLES.get(name, name): cell_of(name) for name in names}
 
 
 def sentences_of(answer: "xr.Dataset") -> str:
