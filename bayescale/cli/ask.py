@@ -28,40 +28,28 @@ class Asking(OfPosterior, Where):
 
     unique_tokens: Words = None
     """Tokens that there are, of which D are repeats: 25B."""
-
     loss: Words = None
     """Losses."""
-
     eps: Words = None
     """Distances from the floor, in the unit of the loss."""
-
     factors: Words = None
     """Sizes as multiples of the best one."""
-
     epochs: Words = None
     """Numbers of epochs."""
-
     share: Words = None
     """An epoch worth less than this share of fresh tokens is not worthwhile."""
-
     batches: Words = None
     """Tokens a step."""
-
     seconds_per_step: Words = None
     """How long a step takes."""
-
     max_accelerators: Words = None
     """How many accelerators can be used at once."""
-
     tokens_per_accelerator: Words = None
     """How many tokens each accelerator takes a step."""
-
     deadline: Words = None
     """90min, 12h or 7d."""
-
     models: Words = None
     """Two known models by name."""
-
     beside: Annotated[Words, Parameter(metavar="FIT.nc...")] = None
     """Further posteriors."""
 
@@ -86,8 +74,6 @@ def ask(
     ----------
     question : str
         One of those below.
-    fit : Path
-        A posterior that `bayescale fit` wrote.
     picture : Path
         Save the picture of the answer, where there is one.
     """

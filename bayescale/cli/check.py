@@ -19,8 +19,6 @@ def check(runs: Runs, /, *, reading: CurveReading = CURVE_READING, model: str | 
 
     Parameters
     ----------
-    runs : Path
-        Run log: csv, tsv, parquet or jsonl; or learning curves.
     model : str
         The card that the runs are to identify (default chinchilla).
     """

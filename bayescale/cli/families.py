@@ -31,16 +31,10 @@ def families(
 
     Parameters
     ----------
-    runs : Path
-        Run log: csv, tsv, parquet or jsonl.
     model : str
         Model card: a shipped name or a path.
     parameter : str
         A parameter of its law.
-    picture : Path
-        Save the picture.
-    seed : int
-        Seed of the sampler.
     """
     from bayescale.forms import shrinkage
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 import bayescale as bs
-from bayescale.cli.options import SEED, At, Fit, Flag, Output, Picture, Runs, Seed, read_at
+from bayescale.cli.options import SEED, At, Fit, Flag, Output, Picture, Runs, Seed, Unconverged, read_at
 from bayescale.cli.reading import CURVE_READING, CurveReading, read_curves_and_warn
 from bayescale.cli.schema import Document
 from bayescale.cli.show import check_picture_file, draw_picture, sentences_of, show
@@ -27,22 +27,16 @@ class Ending(Output):
 
     tokens: str | None = None
     """Where they will end (20B); by default where the log says they were planned to."""
-
     lr_fraction: float | None = None
     """The learning rate at their end as a share of its peak (default 0)."""
-
     at: At = None
     """What else changes along a run, at its end."""
-
     tolerance: float | None = None
     """Say from when on the band was narrower than this share of the loss."""
-
     target: float | None = None
     """Say from when on the band did not hold this loss any more."""
-
     picture: Picture = None
     """Save how a run's band shrank."""
-
     picture_of: Annotated[str | None, Parameter(metavar="RUN")] = None
     """Which run is drawn (default: the first)."""
 
@@ -58,7 +52,7 @@ def finish(
     reading: CurveReading = CURVE_READING,
     ending: Ending = ENDING,
     annealed: Flag = False,
-    allow_unconverged: Flag = False,
+    allow_unconverged: Unconverged = False,
     seed: Seed = SEED,
 ) -> Document:
     """Print where runs in progress will end, from their checkpoints so far.
@@ -71,10 +65,6 @@ def finish(
         The checkpoints of the runs in progress.
     annealed : bool
         Instead: what each run would have if it were annealed now.
-    allow_unconverged : bool
-        Answer from a failed posterior; the answer is marked.
-    seed : int
-        Seed of the draws.
     """
     from bayescale.answers import annealed as anneal_now
     from bayescale.answers import card_of

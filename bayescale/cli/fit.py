@@ -35,16 +35,12 @@ def fit(
 
     Parameters
     ----------
-    runs : Path
-        Run log: csv, tsv, parquet or jsonl.
     output : Path
         File for the posterior.
     model : str
         Model card: a shipped name or a path.
     draws, tune, chains : int
         Draws and warm-up steps of each chain, and how many chains.
-    seed : int
-        Seed of the sampler.
     """
     from bayescale.inference import check_can_save, verdict
     from bayescale.trust import dependence, dependence_warnings
@@ -123,8 +119,6 @@ def prior(
 
     Parameters
     ----------
-    fit : Path
-        A posterior that `bayescale fit` wrote.
     output : Path
         File for the card.
     family : str

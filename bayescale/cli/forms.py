@@ -16,10 +16,19 @@ from bayescale.cli.reading import (
     warn_of_design,
     warn_of_sharing,
 )
-from bayescale.cli.schema import Document, LooRow, Score, SkippedRow
-from bayescale.cli.show import TITLES, check_picture_file, draw_picture, print_table, rows_of, say
+from bayescale.cli.schema import Document, LooRow, Row, Score, SkippedRow
+from bayescale.cli.show import (
+    TITLES,
+    check_picture_file,
+    coordinate_columns,
+    draw_picture,
+    number_text,
+    print_rows,
+    print_table,
+    rows_of,
+    say,
+)
 from bayescale.errors import QuestionError
-from bayescale.numbers import human_number
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,16 +61,12 @@ def forecast(
 
     Parameters
     ----------
-    runs : Path
-        Run log: csv, tsv, parquet or jsonl.
     only : str
         One family only.
     models : list of str
         The forms, worth the same at first; or those shipped.
     picture : Path
         Save what each form says, and all together.
-    seed : int
-        Seed of everything that draws.
     """
     from bayescale.forms import check_question, forms_for
     from bayescale.studies import stack as stacks
@@ -78,93 +83,73 @@ def forecast(
     warn_of_sharing(log, cards.values())
     with steps() as progress:
         stack = stacks.stack_forms(log, asked, forms=models, seed=seed, say=progress)
+    far, response = stack.far, _response_of(stack.far)
     document = Document(
-        question=f"{_response_of(stack.far)} of one new run",
-        model=", ".join(map(str, stack.far["form"].values)),
-        rows=rows_of(stack.far, MASS),
+        question=f"{response} of one new run", model=", ".join(map(str, far["form"].values)), rows=rows_of(far, MASS)
     )
-    _print_forecast(stack, only, [name for name in dict.fromkeys((*TITLES, *at)) if name in stack.far.coords], document)
-    _say_not_done(document, "not done", [*stack.far.attrs["skipped"].split("\n"), *stack.not_checked])
-    if stack.far.sizes["point"] > 1:
-        far = _place_text(stack.far.isel(point=stacks.farthest(stack.far)), list(TITLES))
-        say(document, f"What leans on the priors, and what single runs move, is of the farthest: {far}.")
+    grades = {(str(family or ""), i): found for family, i, found in _graded_points(stack, only)}
+    for row in document.rows:
+        if row.variable == response:
+            row.grade = grades[str(row.labels.get("family", "")), int(str(row.labels["point"]))].letter
+    places = [name for name in dict.fromkeys((*TITLES, *at)) if name in far.coords]
+    _print_forecast(far, document.rows, places)
+    _say_not_done(document, "not done", [*far.attrs["skipped"].split("\n"), *stack.not_checked])
+    if far.sizes["point"] > 1:
+        farthest = _place_text(far.isel(point=stacks.farthest(far)), places[0])
+        say(document, f"What leans on the priors, and what single runs move, is of the farthest: {farthest}.")
     if stack.moved is not None:
         say(document, stack.moved.attrs["sentence"])
-    families = None if "family" in stack.far.dims else [only]
-    draw_picture(document, picture, "plot_forecast", stack.far, families)
+    draw_picture(document, picture, "plot_forecast", far, None if "family" in far.dims else [only])
     say(document, _record_text(stack.held))
-    _say_answers(document, stack, only, at)
+    for row in document.rows:
+        if row.variable == response:
+            family, i = str(row.labels.get("family", "")), int(str(row.labels["point"]))
+            middle, low, high = _loss_texts(row)
+            place = f"{family}, " * bool(family) + _place_text(far.isel(point=i), places[0])
+            band = f"{middle} {far.attrs['loss_unit']}, 90% {low} to {high}"
+            say(document, f"{place}: {band}. Grade {grades[family, i].sentence}.")
     return document
 
 
-def _print_forecast(stack: "Stack", only: str | None, places: list[str], document: Document) -> None:
+def _print_forecast(far: "xr.Dataset", rows: list[Row], places: list[str]) -> None:
     """Print three tables: the answer, what each form says alone, and what the variance is made of."""
-    from bayescale.report.numbers_stack import PARTS, shares_of
+    from bayescale.report.numbers_stack import PARTS
 
-    far, titles = stack.far, [TITLES.get(name, name) for name in places]
-    response, graded = _response_of(far), list(_graded_points(stack, only))
-    print_table(
-        f"{response} of one new run ({far.attrs['loss_unit']}) by {far.sizes['form']} "
-        f"form{'s' * (far.sizes['form'] > 1)} together",
-        ["family", *titles, "median", "90% band", "beyond", "grade"],
-        [
-            (
-                *_place_cells(family, at, places),
-                *_band_cells(at[response]),
-                f"{float(at['decades_beyond']):+.1f}",
-                grade.letter,
-            )
-            for family, at, grade in graded
-        ],
+    response, forms = _response_of(far), far.sizes["form"]
+    print_rows(
+        f"{response} of one new run ({far.attrs['loss_unit']}) by {forms} form{'s' * (forms > 1)} together",
+        rows,
+        {response: "median"},
+        {"decades_beyond": "beyond"},
+        coordinate_columns(places),
+        graded=True,
+        write=_loss_texts,
     )
-    where = places[:1] if far.sizes["point"] > 1 else []
-    print_table(
+    where = coordinate_columns(places[:1] if far.sizes["point"] > 1 else [])
+
+    def weight_text(row: Row) -> str:
+        at = far.sel({name: row.labels[name] for name in ("form", "family") if name in far.dims})
+        at = at.isel(point=int(str(row.labels["point"])))
+        return "{:.0%} -> {:.0%}".format(*(float(at[name]) for name in ("prior_weight", "weight")))
+
+    print_rows(
         "what each form says alone (weight before -> after it predicted the larger runs)",
-        ["family", *titles[: len(where)], "form", "weight", "median", "90% band"],
-        [
-            (
-                *(*_place_cells(family, at, where), str(name)),
-                "{:.0%} -> {:.0%}".format(*(float(at[w].sel(form=name)) for w in ("prior_weight", "weight"))),
-                *_band_cells(at[f"form_{response}"].sel(form=name)),
-            )
-            for family, at, _ in graded
-            for name in at["form"].values
-        ],
+        rows,
+        {f"form_{response}": "median"},
+        before=where | {"weight": weight_text},
+        write=_loss_texts,
     )
-    print_table(
-        "what the variance is made of",
-        ["family", *titles[: len(where)], *(PARTS[p] for p in PARTS if f"share_{p}" in far)],
-        [
-            (*_place_cells(family, at, where), *(f"{share:.0%}" for share in shares_of(at).values()))
-            for family, at, _ in graded
-        ],
-    )
-    letters: dict[tuple[str, Any], str] = {(family, at.attrs["number"]): grade.letter for family, at, grade in graded}
-    for row in document.rows:
-        if row.variable == response:
-            row.grade = letters.get((str(row.labels.get("family", "")), row.labels.get("point")))
+    parts = {f"share_{part}": title for part, title in PARTS.items() if f"share_{part}" in far}
+    first = next(iter(parts))
+    print_rows("what the variance is made of", rows, {first: parts.pop(first)}, parts, where)
 
 
-def _graded_points(stack: "Stack", only: str | None) -> "Iterator[tuple[str, xr.Dataset, Grade]]":
-    """Yield each number of the answer, family by family, with its grade."""
-    for name in stack.far["family"].values if "family" in stack.far.dims else [None]:
-        one = stack.far if name is None else stack.far.sel(family=name)
+def _graded_points(stack: "Stack", only: str | None) -> "Iterator[tuple[str | None, int, Grade]]":
+    """Yield the family, the number and the grade of each point of the answer, family by family."""
+    for family in map(str, stack.far["family"].values) if "family" in stack.far.dims else [None]:
+        one = stack.far.sel(family=family) if family else stack.far
         for i in range(one.sizes["point"]):
-            family = "" if name is None else str(name)
-            grade = bs.grade(one, stack.held, stack.sensitivity, point=i, family=family or only)
-            yield family, one.isel(point=i).assign_attrs(number=i), grade
-
-
-def _say_answers(document: Document, stack: "Stack", only: str | None, at: dict[str, list[str]]) -> None:
-    """Print each number of the answer with its grade, the last thing on the screen."""
-    places = [name for name in dict.fromkeys((*TITLES, *at)) if name in stack.far.coords]
-    for family, point, grade in _graded_points(stack, only):
-        median, limits = _band_cells(point[_response_of(point)])
-        whose, unit = f"{family}, " if family else "", stack.far.attrs["loss_unit"]
-        say(
-            document,
-            f"{whose}{_place_text(point, places)}: {median} {unit}, 90% {limits}. Grade {grade.sentence}.",
-        )
+            yield family, i, bs.grade(one, stack.held, stack.sensitivity, point=i, family=family or only)
 
 
 def _response_of(answer: "xr.Dataset") -> str:
@@ -172,25 +157,17 @@ def _response_of(answer: "xr.Dataset") -> str:
     return next(name.removeprefix("expected_") for name in map(str, answer) if name.startswith("expected_"))
 
 
-def _place_cells(family: str, at: "xr.Dataset", places: list[str]) -> tuple[str, ...]:
-    numbers = {name: float(at[name]) for name in places}
-    return (family, *(f"{x:.3g}" if name == "compute" else human_number(x) for name, x in numbers.items()))
+def _place_text(at: "xr.Dataset", name: str) -> str:
+    """Say where a point is: ``C = 1e+21``."""
+    return f"{TITLES.get(name, name).split()[0]} = {number_text(name, float(at[name]))}"
 
 
-def _place_text(at: "xr.Dataset", places: list[str]) -> str:
-    """Say where a point is, by the first of its coordinates: ``C = 1e+21``."""
-    name = next(name for name in places if name in at.coords)
-    return f"{TITLES.get(name, name).split()[0]} = {_place_cells('', at, [name])[1]}"
-
-
-def _band_cells(draws: "xr.DataArray") -> tuple[str, str]:
-    """Return the median and the band of draws as text, to as many digits as the band is worth."""
+def _loss_texts(row: Row, digits: int = 3) -> list[str]:
+    """Return the median and the ends of a band as text, to as many digits as the band is worth."""
     from bayescale.plots.style import loss_text
 
-    ends = [0.5 - MASS / 2, 0.5, 0.5 + MASS / 2]
-    low, middle, high = (float(x) for x in draws.quantile(ends, dim=("chain", "draw")).values.ravel()[:3])
-    middle_text, low_text, high_text = loss_text(middle, low, high, width=high - low)
-    return middle_text, f"{low_text} to {high_text}"
+    middle, low, high = row.median or 0.0, row.lower or 0.0, row.upper or 0.0
+    return loss_text(middle, low, high, width=high - low)
 
 
 def backtest(
@@ -207,16 +184,12 @@ def backtest(
 
     Parameters
     ----------
-    runs : Path
-        Run log: csv, tsv, parquet or jsonl.
     model : list of str
         `forecast`, one card, or several that are weighted as a forecast weighs them.
     factor : list of float
         How far the largest run lies beyond the fitted ones.
     picture : Path
         Save each left-out run against its band.
-    seed : int
-        Seed of everything that draws.
     """
     from bayescale.forms import forms_for
     from bayescale.report.numbers import scores_by_factor
@@ -297,12 +270,8 @@ def compare(
 
     Parameters
     ----------
-    runs : Path
-        Run log: csv, tsv, parquet or jsonl.
     models : list of str
         Two or more model cards.
-    seed : int
-        Seed of everything that draws.
     """
     from bayescale.modeling import check_design
 

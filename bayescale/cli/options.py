@@ -61,11 +61,12 @@ def read_at(words: Sequence[str] | None) -> dict[str, list[str]]:
 
 Words = Annotated[list[str] | None, Parameter(consume_multiple=(1, None))]
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+Unconverged = Annotated[Flag, Parameter(help="Answer from a failed posterior; the answer is marked.")]
 Count = Annotated[int, Parameter(converter=read_count)]
-Seed = Annotated[int, Parameter(converter=read_whole_number)]
-Runs = Annotated[Path, Parameter(metavar="RUNS")]
-Fit = Annotated[Path, Parameter(metavar="FIT.nc")]
-Picture = Annotated[Path | None, Parameter(metavar="FILE.png")]
+Seed = Annotated[int, Parameter(converter=read_whole_number, help="Seed of everything that draws.")]
+Runs = Annotated[Path, Parameter(metavar="RUNS", help="Run log: csv, tsv, parquet or jsonl; or learning curves.")]
+Fit = Annotated[Path, Parameter(metavar="FIT.nc", help="A posterior that `bayescale fit` wrote.")]
+Picture = Annotated[Path | None, Parameter(metavar="FILE.png", help="Save the picture.")]
 At = Annotated[list[str] | None, Parameter(consume_multiple=(1, None), metavar="NAME=VALUE...")]
 
 
@@ -92,12 +93,9 @@ class OfPosterior(Output):
 
     family: str | None = None
     """One family only; `new` for one that was not seen."""
-
     known: Annotated[Words, Parameter(metavar="GROUP=LABEL...")] = None
     """What is known of the new family: corpus=c4."""
-
-    allow_unconverged: Flag = False
-    """Answer from a failed posterior; the answer is marked."""
+    allow_unconverged: Unconverged = False
 
 
 OF_POSTERIOR = OfPosterior()
@@ -110,13 +108,10 @@ class Where(Output):
 
     compute: Words = None
     """Multiples of the largest run (100x) or FLOP (1e26)."""
-
     params: Words = None
     """N: 70e9 or 70B."""
-
     tokens: Words = None
     """D: 1.4e12 or 1.4T."""
-
     at: At = None
     """What else the law takes, such as unique_tokens=25B."""
 

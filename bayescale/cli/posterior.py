@@ -13,11 +13,11 @@ from bayescale.cli.options import (
     At,
     Count,
     Fit,
-    Flag,
     OfPosterior,
     Output,
     Picture,
     Seed,
+    Unconverged,
     Where,
     Words,
     read_at,
@@ -75,15 +75,7 @@ def grade_of(fit: "xr.DataTree") -> "Callable[[xr.Dataset, int], Grade | None]":
 
 
 def extrapolate(fit: Fit, /, *, where: Where = WHERE, seed: Seed = SEED, asked: OfPosterior = OF_POSTERIOR) -> Document:
-    """Print the loss at larger compute, with its band.
-
-    Parameters
-    ----------
-    fit : Path
-        A posterior that `bayescale fit` wrote.
-    seed : int
-        Seed of the run noise.
-    """
+    """Print the loss at larger compute, with its band."""
     from bayescale.answers import law_of
 
     tree, family, name = open_posterior(fit, asked)
@@ -128,8 +120,6 @@ def split(
 
     Parameters
     ----------
-    fit : Path
-        A posterior that `bayescale fit` wrote.
     compute : list of str
         Multiples of the largest run (100x, the default) or FLOP (1e26).
     at : list of str
@@ -172,8 +162,6 @@ def irreducible(fit: Fit, /, *, picture: Picture = None, asked: OfPosterior = OF
 
     Parameters
     ----------
-    fit : Path
-        A posterior that `bayescale fit` wrote.
     picture : Path
         Save the posterior of the irreducible loss.
     """
@@ -200,21 +188,17 @@ def differences(
     *,
     group: str = "family",
     baseline: str | None = None,
-    allow_unconverged: Flag = False,
+    allow_unconverged: Unconverged = False,
     output: Output = OUTPUT,
 ) -> Document:
     """Print by how much the constants of families, schedules and other groups differ.
 
     Parameters
     ----------
-    fit : Path
-        A posterior that `bayescale fit` wrote.
     group : str
         Families, or a group that the card names.
     baseline : str
         The level that the others are compared with (default: the first).
-    allow_unconverged : bool
-        Answer from a failed posterior; the answer is marked.
     """
     import xarray as xr
 
@@ -248,21 +232,15 @@ def outliers(
     *,
     top: Count = SHOWN,
     picture: Picture = None,
-    allow_unconverged: Flag = False,
+    allow_unconverged: Unconverged = False,
     output: Output = OUTPUT,
 ) -> Document:
     """Print the runs that lie off the law: how likely each is undertuned, or how little it counts.
 
     Parameters
     ----------
-    fit : Path
-        A posterior that `bayescale fit` wrote.
     top : int
         How many runs to list.
-    picture : Path
-        Save the picture.
-    allow_unconverged : bool
-        Answer from a failed posterior; the answer is marked.
     """
     from bayescale.answers import outlier_runs
 

@@ -30,19 +30,14 @@ class Reading(Output):
 
     columns: Annotated[Words, Parameter(metavar="NAME=COLUMN...")] = None
     """Which column is what, for example params=size."""
-
     family: str | None = None
     """The column that names each run's family, or several: corpus,schedule."""
-
     labels: str | None = None
     """Further columns that say what runs share, for a card's [errors]: cluster,node."""
-
     loss_unit: str | None = None
     """nats/token (default), bits/token, nats/byte or bits/byte."""
-
     params_convention: str | None = None
     """total, non-embedding or unknown."""
-
     keep_suspicious: Flag = False
     """Keep rows that look like typing errors."""
 
@@ -69,13 +64,10 @@ class CurveReading(Reading):
 
     named_by: Annotated[Words, Parameter(name="--run", metavar="COLUMN...")] = None
     """Of curves: the columns that name a run together."""
-
     about: Annotated[str | None, Parameter(metavar="TABLE")] = None
     """Of curves: a table with a row for each run (params, family, ...)."""
-
     batch: str | None = None
     """Of curves: tokens a step, where the log has steps only."""
-
     tracker: str | None = None
     """Of curves: whose files, where a folder has those of several."""
 

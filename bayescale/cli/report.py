@@ -28,8 +28,6 @@ def report(
 
     Parameters
     ----------
-    runs : Path
-        Run log: csv, tsv, parquet or jsonl.
     forms : list of str
         The cards that the first answer stacks.
     model : str
@@ -40,8 +38,6 @@ def report(
         Where to: a multiple of the largest run, or FLOP.
     out : Path
         Folder for the report.
-    seed : int
-        Seed of everything that draws.
     """
     from bayescale.report import check_writable, terminal_summary, write_report
     from bayescale.studies import run_study

@@ -22,7 +22,7 @@ DRAW_DIMS = {"chain", "draw"}
 # Simulations to be drawn in a picture, not numbers to be read.
 DRAWN_ONLY = {"sample", "replicate", "at_compute"}
 TITLES = {"compute": "C (FLOP)", "params": "N", "tokens": "D"}
-COUNTED = {"params", "tokens", "tokens_per_param", "unique_tokens", "step", "examples"}
+COUNTED = {"params", "tokens", "tokens_per_param", "unique_tokens", "step", "examples", "batch", "width", "depth"}
 Line = tuple[str, ...]
 
 
@@ -135,11 +135,9 @@ def show(
             row.grade = next((found.letter for where, found in grades if where == key), None)
     listed = [row for row in rows if printed is None or printed(row)]
     if across:
-        columns = _columns_across(listed, across, beside or {}, before or {}, mass) + ["grade"] * (grade is not None)
-        lines = _lines_across(listed, across, beside or {}, before or {}, lines_of or {})
+        print_rows(title, listed, across, beside, before, lines_of, graded=grade is not None)
     else:
-        columns, lines = _long_table(listed, list(map(str, answer.dims)), mass)
-    print_table(title, columns, [line[: len(columns)] for line in lines])
+        print_table(title, *_long_table(listed, list(map(str, answer.dims)), mass))
     attrs = answer.attrs
     if attrs.get("verdict") == "NOT CONVERGED":
         out.print("NOT CONVERGED: these numbers may not be quoted.")
@@ -216,7 +214,8 @@ def _rows_of_variable(answer: "xr.Dataset", name: str, mass: float) -> Iterator[
 def _labels_at(answer: "xr.Dataset", values: "xr.DataArray", pick: Mapping[Any, int]) -> tuple[dict, dict]:
     """Return the labels of one combination of indices, and the coordinates there."""
     labels: dict[str, Any] = {}
-    for dim, i in pick.items():
+    for dim in sorted(pick, key=lambda dim: dim != "family"):
+        i = pick[dim]
         label = answer[dim].values[i] if dim in answer.coords else i
         labels[str(dim)] = label.item() if hasattr(label, "item") else label
     at: dict[str, float] = {}
@@ -241,55 +240,56 @@ def _grade_points(
                 yield (family if name is None else str(name), point), found
 
 
-def _columns_across(
-    rows: Sequence[Row], across: Mapping[str, str], beside: Mapping[str, str], before: Iterable[str], mass: float
-) -> list[str]:
-    """Return the titles of the columns of `_lines_across`."""
-    titles = list(across.values())
-    if len(across) == 1 and any(row.mass is not None for row in rows if row.variable in across):
-        titles.append(f"{mass:.0%} band")
-    return [*_label_names(rows, across), *before, *titles, *beside.values()]
-
-
-def _label_names(rows: Sequence[Row], across: Mapping[str, str]) -> list[str]:
-    names = dict.fromkeys(name for row in rows if row.variable in across for name in row.labels)
-    return [name for name in names if name != "point"]
-
-
-def _lines_across(
+def print_rows(
+    title: str,
     rows: Sequence[Row],
     across: Mapping[str, str],
-    beside: Mapping[str, str],
-    before: Mapping[str, Callable[[Row], str]],
-    lines_of: Mapping[str, str],
-) -> list[Line]:
-    """Return one line for each combination of labels."""
-    names, first = _label_names(rows, across), next(iter(across))
-    lines: dict[Any, dict[str, Row]] = {}
+    beside: Mapping[str, str] | None = None,
+    before: Mapping[str, Callable[[Row], str]] | None = None,
+    lines_of: Mapping[str, str] | None = None,
+    *,
+    graded: bool = False,
+    write: Callable[[Row, int], list[str]] | None = None,
+) -> None:
+    """Print a line for each combination of labels, the quantities side by side, as `show` describes it.
+
+    ``write`` gives median, lower and upper end as text, from a row and the digits of a count.
+    """
+    beside, before, lines_of, write = beside or {}, before or {}, lines_of or {}, write or _band_texts
+    main_rows = [row for row in rows if row.variable in across]
+    names = [name for name in dict.fromkeys(name for row in main_rows for name in row.labels) if name != "point"]
+    families = list(dict.fromkeys(row.labels.get("family") for row in rows))
+    first, alone = next(iter(across)), len(across) == 1
+    titles = list(across.values())
+    if alone and main_rows and main_rows[0].mass is not None:
+        titles.append(f"{main_rows[0].mass:.0%} band")
+    by_labels: dict[Any, dict[str, Row]] = {}
     for row in rows:
         if row.variable in (*across, *beside):
-            lines.setdefault(frozenset(row.labels.items()), {})[row.variable] = row
-    lines |= {row.variable: {first: row} for row in rows if row.variable in lines_of}
-    families = list(dict.fromkeys(row.labels.get("family") for row in rows))
-    whole = [found for found in lines.values() if first in found]
-    whole.sort(key=lambda found: (found[first].variable in lines_of, families.index(found[first].labels.get("family"))))
-    table = []
-    for found in whole:
+            by_labels.setdefault(frozenset(row.labels.items()), {})[row.variable] = row
+    found_rows = [found for found in by_labels.values() if first in found]
+    found_rows.sort(key=lambda found: families.index(found[first].labels.get("family")))
+    found_rows += [{first: row} for row in rows if row.variable in lines_of]
+    lines = []
+    for found in found_rows:
         main = found[first]
         cells = [lines_of.get(main.variable) or _label_text(main.labels.get(name)) for name in names]
-        cells += [write(main) for write in before.values()]
+        cells += [cell(main) for cell in before.values()]
         for name in across:
-            numbers = [getattr(found[name], side) for side in ("median", "lower", "upper")]
-            middle, low, high = (number_text(name, x, digits=2 if len(across) > 1 else 3) for x in numbers)
-            if len(across) > 1:
+            middle, low, high = write(found[name], 3 if alone else 2)
+            if not alone:
                 cells.append(f"{middle} [{low}, {high}]")
             else:
                 cells += [middle, f"{low} to {high}"] if main.mass is not None else [middle]
         for name in beside:
             value = found[name] if name in found else Row(variable=name, median=main.at.get(name))
             cells.append(value.text or number_text(name, value.median))
-        table.append((*cells, main.grade or ""))
-    return table
+        lines.append((*cells, *[main.grade or ""] * graded))
+    print_table(title, [*names, *before, *titles, *beside.values(), *["grade"] * graded], lines)
+
+
+def _band_texts(row: Row, digits: int) -> list[str]:
+    return [number_text(row.variable, value, digits) for value in (row.median, row.lower, row.upper)]
 
 
 def _long_table(rows: Sequence[Row], dims: Sequence[str], mass: float) -> tuple[list[str], list[Line]]:
