@@ -74,8 +74,6 @@ def ask(
     ----------
     question : str
         One of those below.
-    picture : Path
-        Save the picture of the answer, where there is one.
     """
     asked = QUESTIONS[question]
     options = _read_options(question, asked, asking)

@@ -36,7 +36,6 @@ class Ending(Output):
     target: float | None = None
     """Say from when on the band did not hold this loss any more."""
     picture: Picture = None
-    """Save how a run's band shrank."""
     picture_of: Annotated[str | None, Parameter(metavar="RUN")] = None
     """Which run is drawn (default: the first)."""
 

@@ -65,8 +65,6 @@ def forecast(
         One family only.
     models : list of str
         The forms, worth the same at first; or those shipped.
-    picture : Path
-        Save what each form says, and all together.
     """
     from bayescale.forms import check_question, forms_for
     from bayescale.studies import stack as stacks
@@ -188,8 +186,6 @@ def backtest(
         `forecast`, one card, or several that are weighted as a forecast weighs them.
     factor : list of float
         How far the largest run lies beyond the fitted ones.
-    picture : Path
-        Save each left-out run against its band.
     """
     from bayescale.forms import forms_for
     from bayescale.report.numbers import scores_by_factor

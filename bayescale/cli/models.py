@@ -44,8 +44,6 @@ def models(
         A shipped name, NAME:COLUMN, or a path.
     runs : Path
         Which suit these runs; with show: about them.
-    picture : Path
-        With show: save the picture.
     """
     log = read_log(runs, reading) if runs else None
     if action == "show":

@@ -124,8 +124,6 @@ def split(
         Multiples of the largest run (100x, the default) or FLOP (1e26).
     at : list of str
         What else the law takes, such as unique_tokens=25B.
-    picture : Path
-        Save the frontier, at several budgets.
     """
     check_picture_file(picture)
     tree, family, name = open_posterior(fit, asked)
@@ -158,13 +156,7 @@ def _exponent_text(answer: "xr.Dataset", family: str) -> str:
 
 
 def irreducible(fit: Fit, /, *, picture: Picture = None, asked: OfPosterior = OF_POSTERIOR) -> Document:
-    """Print how low the loss can go, with its band.
-
-    Parameters
-    ----------
-    picture : Path
-        Save the posterior of the irreducible loss.
-    """
+    """Print how low the loss can go, with its band."""
     check_picture_file(picture)
     tree, family, name = open_posterior(fit, asked)
     answer = bs.irreducible_loss(tree, family=family, allow_unconverged=asked.allow_unconverged)
