@@ -89,8 +89,11 @@ def build_app() -> "App":
     """Return the cyclopts application, with every command as the path that it is imported from."""
     from cyclopts import App, Parameter
 
+    from bayescale.cli.console import Screen
+
     app = App(
         name="bayescale",
+        console=Screen(),
         help=ABOUT,
         version=_version,
         help_format="plaintext",
@@ -105,7 +108,7 @@ def build_app() -> "App":
 
 
 def _run_words(words: list[str]) -> int:
-    if words in (["--version"], ["-V"]):
+    if words == ["--version"]:
         return _print_lines(f"bayescale {_version()}")
     if words[:1] in (["--help"], ["-h"]):
         return _print_lines(_usage())

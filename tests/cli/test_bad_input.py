@@ -49,7 +49,9 @@ def test_what_is_not_understood_is_one_line_and_status_2(words, said, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("words", [("models",), ("models", "--json"), ("data", "--json"), ("--help",)])
+@pytest.mark.parametrize(
+    "words", [("models",), ("models", "--json"), ("data", "--json"), ("--help",), ("split", "--help")]
+)
 def test_a_closed_pipe_is_no_error(words):
     reading, writing = os.pipe()
     os.close(reading)
