@@ -1,59 +1,35 @@
-"""What the commands show: tables, progress, and the words that end an answer."""
+"""The two screens of a command: what it answers goes to one, progress and warnings go to the other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import xarray as xr
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
 WARNING = "warning: "
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def by_family(answer: xr.Dataset, one: str = "") -> Iterator[tuple[str, xr.Dataset]]:
-    """Yield an answer family by family; under the name of the only ``one`` where it has no such dimension."""
-    if "family" not in answer.dims:
-        yield one, answer
-        return
-    for family in answer["family"].values:
-        yield str(family), answer.sel(family=family)
+class Screen(Console):
+    """A console whose reader may go away: a closed pipe is the caller's to handle."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise, where Rich would end the process with status 1."""
+        raise BrokenPipeError
 
 
-def band(draws: xr.DataArray, mass: float = 0.95) -> tuple[float, float, float]:
-    """Return the band of that mass and the median: lower, median, upper."""
-    ends = [0.5 - mass / 2, 0.5, 0.5 + mass / 2]
-    low, middle, high = draws.quantile(ends, dim=("chain", "draw")).values.ravel()[:3]
-    return float(low), float(middle), float(high)
+out = Screen(highlight=False, soft_wrap=True)
+err = Screen(stderr=True, highlight=False, soft_wrap=True)
 
 
-def print_table(title: str, columns: list[str], rows: Sequence[tuple[str, ...]]) -> None:
-    """Print a table; a column named family is left out where no row has one."""
-    keep = [i for i, column in enumerate(columns) if column != "family" or any(row[i] for row in rows)]
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for i in keep:
-        table.add_column(columns[i], overflow="fold", justify="left")
-    for row in rows:
-        table.add_row(*(escape(row[i]) for i in keep))
-    out.print(table)
-
-
-def print_answer(
-    title: str, columns: list[str], rows: Sequence[tuple[str, ...]], answer: xr.Dataset, last: str
-) -> None:
-    """Print an answer's table, its verdict where that is bad, and its last line."""
-    print_table(title, columns, rows)
-    if answer.attrs["verdict"] != "converged":
-        out.print("NOT CONVERGED: these numbers may not be quoted.")
-    out.print(last, markup=False)
+def warn(sentence: str) -> None:
+    """Print a warning on the error screen."""
+    err.print(f"{WARNING}{sentence}", markup=False)
 
 
 @contextmanager
 def steps() -> Iterator[Callable[[str], None]]:
-    """Show the step at hand: a spinner on a terminal, a line each elsewhere; warnings stay."""
+    """Show the current step: a spinner on a terminal, a line for each step elsewhere; warnings stay."""
     if not err.is_terminal:
         yield lambda line: err.print(line, markup=False)
         return

@@ -1,28 +1,43 @@
 """The commands that ask several forms: forecast, backtest, compare."""
 
-import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import xarray as xr
+from cyclopts import Parameter
 
 import bayescale as bs
-from bayescale.answers import response_names
-from bayescale.cli.console import band, by_family, out, print_table, steps
-from bayescale.cli.curves import read_ends, read_for
-from bayescale.cli.runs import given_at, warn_of_design, warn_of_sharing
+from bayescale.cli.console import steps
+from bayescale.cli.options import FACTORS, FORECAST, SEED, WHERE, Picture, Runs, Seed, Where, Words, read_at
+from bayescale.cli.reading import (
+    CURVE_READING,
+    CurveReading,
+    read_ended_runs,
+    read_for_cards,
+    warn_of_design,
+    warn_of_sharing,
+)
+from bayescale.cli.schema import Document, LooRow, Row, Score, SkippedRow
+from bayescale.cli.show import (
+    TITLES,
+    check_picture_file,
+    coordinate_columns,
+    draw_picture,
+    number_text,
+    print_rows,
+    print_table,
+    rows_of,
+    say,
+)
 from bayescale.errors import QuestionError
-from bayescale.forms import FACTORS, FORECAST, check_question, forms_for, unpack_skipped
-from bayescale.modeling import prepare
-from bayescale.numbers import human_number, loss_text
-from bayescale.plots.file import check_picture, panels, save_picture
-from bayescale.report.numbers import PARTS, scores_by_factor, shares_of
-from bayescale.studies.stack import Stack, farthest, stack_forms
-from bayescale.trust import Grade
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from bayescale.studies.stack import Stack
+    from bayescale.trust import Grade
 
 MASS = 0.9
-TITLES = {"compute": "C (FLOP)", "params": "N", "tokens": "D"}
+SEVERAL = Parameter(consume_multiple=(1, None), show_default=lambda values: " ".join(f"{v}" for v in values))
 SCORES = {
     "mean_interval_score_percent": "Winkler",
     "mean_crps_percent": "CRPS",
@@ -31,180 +46,199 @@ SCORES = {
 }
 
 
-def add_forecast(p: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``bayescale forecast``."""
-    p.add_argument("--compute", nargs="+", help="multiples of the largest run (100x) or FLOP (1e26)")
-    p.add_argument("--params", nargs="+", help="N: 70e9 or 70B")
-    p.add_argument("--tokens", nargs="+", help="D: 1.4e12 or 1.4T")
-    p.add_argument("--only", metavar="FAMILY", help="one family only")
-    p.add_argument("--models", nargs="+", metavar="MODEL", help="the forms, worth the same at first; or those shipped")
-    p.add_argument("--picture", type=Path, metavar="FILE.png", help="save what each form says, and all together")
+def forecast(
+    runs: Runs,
+    /,
+    *,
+    where: Where = WHERE,
+    only: Annotated[str | None, Parameter(metavar="FAMILY")] = None,
+    models: Annotated[Words, Parameter(metavar="MODEL...")] = None,
+    picture: Picture = None,
+    reading: CurveReading = CURVE_READING,
+    seed: Seed = SEED,
+) -> Document:
+    """Print the loss by all forms together, what each says alone, and how far that can be believed.
 
+    Parameters
+    ----------
+    only : str
+        One family only.
+    models : list of str
+        The forms, worth the same at first; or those shipped.
+    """
+    from bayescale.forms import check_question, forms_for
+    from bayescale.studies import stack as stacks
 
-def add_backtest(p: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``bayescale backtest``."""
-    p.add_argument(
-        "--model",
-        nargs="+",
-        default=[FORECAST],
-        metavar="MODEL",
-        help="`forecast` (default), one card, or several that are weighted as a forecast weighs them",
-    )
-    p.add_argument(
-        "--factor",
-        nargs="+",
-        type=float,
-        default=list(FACTORS),
-        help="how far the largest run lies beyond the fitted ones (default 3 10 30 100)",
-    )
-    p.add_argument("--picture", type=Path, metavar="FILE.png", help="save each left-out run against its band")
-
-
-def forecast(a: argparse.Namespace) -> None:
-    """Print the loss by all forms together, what each says alone, and how far that can be believed."""
-    given = {name: getattr(a, name) for name in ("compute", "params", "tokens") if getattr(a, name)}
-    if not given and not a.at:
+    given, at = where.given("compute", "params", "tokens"), read_at(where.at)
+    if not given and not at:
         raise QuestionError("say where: --compute, or two of --params, --tokens and --compute.")
-    if a.picture:
-        check_picture(a.picture)
-    runs = read_ends(a)
-    asked: dict[str, Any] = {**given, "at": given_at(a) or None, "family": a.only}
-    cards, _ = forms_for(runs, a.models)
-    check_question(runs, cards.values(), **asked)
-    warn_of_design(runs, cards.values())
-    warn_of_sharing(runs, cards.values())
-    with steps() as say:
-        stack = stack_forms(runs, asked, forms=a.models, seed=a.seed, say=say)
-    places = [name for name in dict.fromkeys((*TITLES, *given_at(a))) if name in stack.far.coords]
-    titles = [TITLES.get(name, name) for name in places]
-    unit = stack.far.attrs["loss_unit"]
-    print_table(
-        f"{_response(stack.far)} of one new run ({unit}) by {_count(stack.far)} together",
-        ["family", *titles, "median", "90% band", "beyond", "grade"],
-        [
-            (
-                *_where(family, at, places),
-                *_band(at[_response(at)]),
-                f"{float(at['decades_beyond']):+.1f}",
-                grade.letter,
-            )
-            for family, at, grade in _points(stack, a.only)
-        ],
+    check_picture_file(picture)
+    log = read_ended_runs(runs, reading)
+    asked: dict[str, Any] = {**given, "at": at or None, "family": only}
+    cards, _ = forms_for(log, models)
+    check_question(log, cards.values(), **asked)
+    warn_of_design(log, cards.values())
+    warn_of_sharing(log, cards.values())
+    with steps() as progress:
+        stack = stacks.stack_forms(log, asked, forms=models, seed=seed, say=progress)
+    far, response = stack.far, _response_of(stack.far)
+    document = Document(
+        question=f"{response} of one new run", model=", ".join(map(str, far["form"].values)), rows=rows_of(far, MASS)
     )
-    where = places[:1] if stack.far.sizes["point"] > 1 else []
-    print_table(
-        "what each form says alone (weight before -> after it predicted the larger runs)",
-        ["family", *titles[: len(where)], "form", "weight", "median", "90% band"],
-        [
-            (
-                *(*_where(family, at, where), str(name)),
-                "{:.0%} -> {:.0%}".format(*(float(at[w].sel(form=name)) for w in ("prior_weight", "weight"))),
-                *_band(at[f"form_{_response(at)}"].sel(form=name)),
-            )
-            for family, at, _ in _points(stack, a.only)
-            for name in at["form"].values
-        ],
-    )
-    print_table(
-        "what the variance is made of",
-        ["family", *titles[: len(where)], *(PARTS[p] for p in PARTS if f"share_{p}" in stack.far)],
-        [
-            (*_where(family, at, where), *(f"{share:.0%}" for share in shares_of(at).values()))
-            for family, at, _ in _points(stack, a.only)
-        ],
-    )
-    _print_not_done("not done", [*unpack_skipped(stack.far), *stack.not_checked])
-    if where:
-        far = _place(stack.far.isel(point=farthest(stack.far)), where)
-        out.print(f"What leans on the priors, and what single runs move, is of the farthest: {far}.", markup=False)
+    grades = {(str(family or ""), i): found for family, i, found in _graded_points(stack, only)}
+    for row in document.rows:
+        if row.variable == response:
+            row.grade = grades[str(row.labels.get("family", "")), int(str(row.labels["point"]))].letter
+    places = [name for name in dict.fromkeys((*TITLES, *at)) if name in far.coords]
+    _print_forecast(far, document.rows, places)
+    _say_not_done(document, "not done", far, stack.not_checked)
+    if far.sizes["point"] > 1:
+        farthest = _place_text(far.isel(point=stacks.farthest(far)), places[0])
+        say(document, f"What leans on the priors, and what single runs move, is of the farthest: {farthest}.")
     if stack.moved is not None:
-        out.print(stack.moved.attrs["sentence"], markup=False)
-    if a.picture:
-        from bayescale.plots import plot_forecast
-
-        families = [str(name) for name in stack.far["family"].values] if "family" in stack.far.dims else [a.only]
-        save_picture(lambda: panels(families, plot_forecast, stack.far), a.picture)
-        out.print(f"Picture: {a.picture}", markup=False)
-    out.print(_record(stack.held), markup=False)
-    for family, at, grade in _points(stack, a.only):
-        place = _place(at, places)
-        median, limits = _band(at[_response(at)])
-        whose = f"{family}, " if family else ""
-        out.print(f"{whose}{place}: {median} {unit}, 90% {limits}. Grade {grade.sentence}.", markup=False)
+        say(document, stack.moved.attrs["sentence"])
+    draw_picture(document, picture, "plot_forecast", far, None if "family" in far.dims else [only])
+    say(document, _record_text(stack.held))
+    for row in document.rows:
+        if row.variable == response:
+            family, i = str(row.labels.get("family", "")), int(str(row.labels["point"]))
+            middle, low, high = _loss_texts(row)
+            place = f"{family}, " * bool(family) + _place_text(far.isel(point=i), places[0])
+            band = f"{middle} {far.attrs['loss_unit']}, 90% {low} to {high}"
+            say(document, f"{place}: {band}. Grade {grades[family, i].sentence}.")
+    return document
 
 
-def _points(stack: Stack, only: str | None) -> Iterator[tuple[str, xr.Dataset, Grade]]:
-    """Yield each number of the answer, family by family, with its grade."""
-    for family, one in by_family(stack.far):
+def _print_forecast(far: "xr.Dataset", rows: list[Row], places: list[str]) -> None:
+    """Print three tables: the answer, what each form says alone, and what the variance is made of."""
+    from bayescale.report.numbers import PARTS
+
+    response, forms = _response_of(far), far.sizes["form"]
+    print_rows(
+        f"{response} of one new run ({far.attrs['loss_unit']}) by {forms} form{'s' * (forms > 1)} together",
+        rows,
+        {response: "median"},
+        {"decades_beyond": "beyond"},
+        coordinate_columns(places),
+        graded=True,
+        write=_loss_texts,
+    )
+    where = coordinate_columns(places[:1] if far.sizes["point"] > 1 else [])
+
+    def weight_text(row: Row) -> str:
+        at = far.sel({name: row.labels[name] for name in ("form", "family") if name in far.dims})
+        at = at.isel(point=int(str(row.labels["point"])))
+        return "{:.0%} -> {:.0%}".format(*(float(at[name]) for name in ("prior_weight", "weight")))
+
+    print_rows(
+        "what each form says alone (weight before -> after it predicted the larger runs)",
+        rows,
+        {f"form_{response}": "median"},
+        before=where | {"weight": weight_text},
+        write=_loss_texts,
+    )
+    parts = {f"share_{part}": title for part, title in PARTS.items() if f"share_{part}" in far}
+    first = next(iter(parts))
+    print_rows("what the variance is made of", rows, {first: parts.pop(first)}, parts, where)
+
+
+def _graded_points(stack: "Stack", only: str | None) -> "Iterator[tuple[str | None, int, Grade]]":
+    """Yield the family, the number and the grade of each point of the answer, family by family."""
+    for family in map(str, stack.far["family"].values) if "family" in stack.far.dims else [None]:
+        one = stack.far.sel(family=family) if family else stack.far
         for i in range(one.sizes["point"]):
-            yield (
-                family,
-                one.isel(point=i),
-                bs.grade(one, stack.held, stack.sensitivity, point=i, family=family or only),
-            )
+            yield family, i, bs.grade(one, stack.held, stack.sensitivity, point=i, family=family or only)
 
 
-def _count(far: xr.Dataset) -> str:
-    return f"{far.sizes['form']} form{'s' * (far.sizes['form'] > 1)}"
+def _response_of(answer: "xr.Dataset") -> str:
+    """Return the name of what the answer predicts: loss, accuracy or error."""
+    from bayescale.answers import response_names
 
-
-def _response(answer: xr.Dataset) -> str:
     return response_names(answer)[1]
 
 
-def _where(family: str, at: xr.Dataset, places: list[str]) -> tuple[str, ...]:
-    numbers = (float(at[name]) for name in places)
-    return (family, *(f"{x:.3g}" if n == "compute" else human_number(x) for n, x in zip(places, numbers, strict=True)))
+def _place_text(at: "xr.Dataset", name: str) -> str:
+    """Say where a point is: ``C = 1e+21``."""
+    return f"{TITLES.get(name, name).split()[0]} = {number_text(name, float(at[name]))}"
 
 
-def _place(at: xr.Dataset, places: list[str]) -> str:
-    """Say where a point is, by the first of its coordinates: ``C = 1e+21``."""
-    return f"{TITLES.get(places[0], places[0]).split()[0]} = {_where('', at, places[:1])[1]}"
+def _loss_texts(row: Row, digits: int = 3) -> list[str]:
+    """Return the median and the ends of a band as text, to as many digits as the band is worth."""
+    from bayescale.numbers import loss_text
+
+    middle, low, high = row.median or 0.0, row.lower or 0.0, row.upper or 0.0
+    return loss_text(middle, low, high, width=high - low)
 
 
-def _band(draws: xr.DataArray) -> tuple[str, str]:
-    low, middle, high = band(draws, MASS)
-    middle_text, low_text, high_text = loss_text(middle, low, high, width=high - low)
-    return middle_text, f"{low_text} to {high_text}"
+def backtest(
+    runs: Runs,
+    /,
+    *,
+    model: Annotated[tuple[str, ...], SEVERAL, Parameter(metavar="MODEL...")] = (FORECAST,),
+    factor: Annotated[tuple[float, ...], SEVERAL] = FACTORS,
+    picture: Picture = None,
+    reading: CurveReading = CURVE_READING,
+    seed: Seed = SEED,
+) -> Document:
+    """Print how predictions of the largest runs from the smaller ones came out.
 
+    Parameters
+    ----------
+    model : list of str
+        `forecast`, one card, or several that are weighted as a forecast weighs them.
+    factor : list of float
+        How far the largest run lies beyond the fitted ones.
+    """
+    from bayescale.forms import forms_for
+    from bayescale.report.numbers import scores_by_factor
 
-def backtest(a: argparse.Namespace) -> None:
-    """Print how predictions of the largest runs from the smaller ones came out."""
-    if len(a.model) > 1 and FORECAST in a.model:
+    if len(model) > 1 and FORECAST in model:
         raise QuestionError(f"--model: {FORECAST} is the shipped forms together and stands alone; or name cards.")
-    model = a.model[0] if len(a.model) == 1 else a.model
-    if a.picture:
-        check_picture(a.picture)
-    runs = read_for(a, a.model)
-    warn_of_sharing(runs, forms_for(runs, None if model == FORECAST else a.model)[0].values())
-    with steps() as say:
-        held = bs.backtest(runs, model, a.factor, seed=a.seed, progress=say)
+    check_picture_file(picture)
+    log = read_for_cards(runs, reading, model)
+    one = model[0] if len(model) == 1 else list(model)
+    warn_of_sharing(log, forms_for(log, None if one == FORECAST else list(model))[0].values())
+    with steps() as progress:
+        held = bs.backtest(log, one, list(factor), seed=seed, progress=progress)
+    scores = scores_by_factor(held)
     print_table(
         f"the largest runs, predicted from the smaller ones by {held.attrs['model']} (90% bands, % of the loss)",
         ["cut", "fitted", "held out", "inside", "about that far", *SCORES.values(), "bias", "log score"],
         [
             (
-                *(f"{factor}x", str(s["fitted_runs"]), str(s["held_out_runs"]), f"{s['inside']}"),
+                *(f"{name}x", str(s["fitted_runs"]), str(s["held_out_runs"]), f"{s['inside']}"),
                 "{inside}/{held_out_runs}".format(**s["at_distance"]),
                 *(f"{s[name]:.3g}" for name in SCORES),
                 f"{s['mean_bias_percent']:+.3g}",
                 f"{s['elpd']:.1f}",
             )
-            for factor, s in scores_by_factor(held).items()
+            for name, s in scores.items()
         ],
     )
-    _print_not_done("not scored", unpack_skipped(held))
-    if a.picture:
-        from bayescale.plots import plot_backtest
+    document = Document(model=str(held.attrs["model"]), scores=[])
+    for name, s in scores.items():
+        numbers: dict[str, float | None] = {key: float(s[key]) for key in (*SCORES, "mean_bias_percent", "elpd")}
+        document.scores.append(
+            Score(
+                model=str(held.attrs["model"]),
+                factor=float(name),
+                fitted_runs=int(s["fitted_runs"]),
+                held_out_runs=int(s["held_out_runs"]),
+                inside=int(s["inside"]),
+                scores=numbers,
+            )
+        )
+    _say_not_done(document, "not scored", held)
+    families = sorted(set(held["family"].values.tolist())) if "family" in held.coords else [None]
+    draw_picture(document, picture, "plot_backtest", held, families)
+    say(document, _record_text(held))
+    return document
 
-        families = sorted(set(held["family"].values.tolist())) if "family" in held.coords else [None]
-        save_picture(lambda: panels(families, plot_backtest, held), a.picture)
-        out.print(f"Picture: {a.picture}", markup=False)
-    out.print(_record(held), markup=False)
 
-
-def _record(held: xr.Dataset) -> str:
+def _record_text(held: "xr.Dataset") -> str:
     """Say how often the bands held on these runs: of those about as far out as each factor says."""
+    from bayescale.report.numbers import scores_by_factor
+
     scores = {factor: s["at_distance"] for factor, s in scores_by_factor(held).items()}
     each = [
         f"at {f}x held {s['inside']} of {s['held_out_runs']} times" for f, s in scores.items() if s["held_out_runs"]
@@ -214,66 +248,121 @@ def _record(held: xr.Dataset) -> str:
     return f"On your runs, 90% bands {', '.join(each)}."
 
 
-def _print_not_done(what: str, lines: Sequence[object]) -> None:
-    for line in lines:
-        out.print(f"{what}, {line}", markup=False)
+def _say_not_done(document: Document, what: str, answer: "xr.Dataset", not_checked: Sequence[str] = ()) -> None:
+    """Print what could not be had, and keep it in the document."""
+    from bayescale.forms import unpack_skipped
+
+    skipped = unpack_skipped(answer)
+    say(document, *(f"{what}, {line}" for line in (*skipped, *not_checked)))
+    document.skipped = [
+        *document.skipped,
+        *(SkippedRow(form=each.form, factor=each.factor, reason=each.reason) for each in skipped),
+        *(SkippedRow(reason=line) for line in not_checked),
+    ]
 
 
-def compare(a: argparse.Namespace) -> None:
-    """Print which form describes the runs, and which predicts the larger ones."""
-    names = list(dict.fromkeys(a.models))
+def compare(
+    runs: Runs,
+    models: Annotated[list[str], Parameter(metavar="MODEL")],
+    /,
+    *,
+    reading: CurveReading = CURVE_READING,
+    seed: Seed = SEED,
+) -> Document:
+    """Print which form describes the runs, and which predicts the larger ones.
+
+    Parameters
+    ----------
+    models : list of str
+        Two or more model cards.
+    """
+    from bayescale.modeling import prepare
+
+    names = list(dict.fromkeys(models))
     if len(names) < 2:
         raise QuestionError(f"a comparison takes two different models. Shipped: {', '.join(bs.list_cards())}.")
     cards = {bs.load_card(name).name: bs.load_card(name) for name in names}
-    runs = read_for(a, names)
+    log = read_for_cards(runs, reading, names)
     for card in cards.values():
-        prepare(card, runs)
-    warn_of_design(runs, cards.values())
-    warn_of_sharing(runs, cards.values())
-    with steps() as say:
+        prepare(card, log)
+    warn_of_design(log, cards.values())
+    warn_of_sharing(log, cards.values())
+    with steps() as progress:
         fits = {}
         for name, card in cards.items():
-            say(f"{name}: compiling and sampling")
-            fits[name] = bs.fit(runs, card, seed=a.seed)
-        say("leaving one run out at a time")
-        table = bs.compare(fits, seed=a.seed, progress=say)
-        held = {name: bs.backtest(runs, card, seed=a.seed, progress=say) for name, card in cards.items()}
+            progress(f"{name}: compiling and sampling")
+            fits[name] = bs.fit(log, card, seed=seed)
+        progress("leaving one run out at a time")
+        table = bs.compare(fits, seed=seed, progress=progress)
+        held = {name: bs.backtest(log, card, seed=seed, progress=progress) for name, card in cards.items()}
+    document = Document(loo=_show_loo(table), scores=[])
+    winners = _show_held_out(document, held)
+    far = ", ".join(f"{where}: {name}" for where, name in winners.items()) or "too few runs to say"
+    say(document, f"Runs like these: {table['model'].values[0]}. Larger runs ({far}).")
+    return document
+
+
+def _show_loo(table: "xr.Dataset") -> list[LooRow]:
+    """Print the comparison by leaving one run out."""
+    numbers = ("elpd_loo", "se", "elpd_diff", "dse", "weight")
+    rows = [
+        LooRow(
+            model=str(name),
+            **{key: float(table[key].sel(model=name)) for key in numbers},
+            bad_k=int(table["bad_k"].sel(model=name)),
+            refitted=int(table["refitted"].sel(model=name)),
+        )
+        for name in table["model"].values
+    ]
     print_table(
         "leave one run out (which form describes runs like these; higher is better)",
         ["model", "elpd_loo", "se", "difference", "its se", "weight", "bad Pareto k", "refitted"],
         [
             (
-                str(m),
-                *(f"{float(table[v].sel(model=m)):.1f}" for v in ("elpd_loo", "se", "elpd_diff", "dse")),
-                f"{float(table['weight'].sel(model=m)):.2f}",
-                str(int(table["bad_k"].sel(model=m))),
-                str(int(table["refitted"].sel(model=m))),
+                row.model,
+                *(f"{getattr(row, key):.1f}" for key in numbers[:-1]),
+                f"{row.weight:.2f}",
+                str(row.bad_k),
+                str(row.refitted),
             )
-            for m in table["model"].values
+            for row in rows
         ],
     )
-    rows: list[tuple[str, ...]] = []
+    return rows
+
+
+def _show_held_out(document: Document, held: "dict[str, xr.Dataset]") -> dict[str, str]:
+    """Print how each model predicted the largest runs, and return the best model at each cut-off that all reached."""
+    from bayescale.forms import score
+
     best: dict[str, dict[str, float]] = {}
     for name, one in held.items():
-        for factor, s in bs.score(one).iterrows() if one.sizes["held_out"] else ():
-            rows.append(
-                (
-                    name,
-                    f"{factor:g}x",
-                    f"{s['inside']:.0f} of {s['runs']:.0f}",
-                    f"{s['elpd']:.1f}",
-                    f"{s['error']:.2f}%",
-                    f"{s['bias']:+.2f}%",
+        for factor, s in score(one).iterrows() if one.sizes["held_out"] else ():
+            document.scores.append(
+                Score(
+                    model=name,
+                    factor=float(str(factor)),
+                    held_out_runs=int(s["runs"]),
+                    inside=int(s["inside"]),
+                    scores={key: float(s[key]) for key in ("elpd", "error", "bias")},
                 )
             )
             best.setdefault(f"{factor:g}x", {})[name] = s["elpd"]
     print_table(
         "leave the largest out (which form predicts larger runs)",
         ["model", "beyond", "inside 90% band", "elpd", "error", "bias"],
-        rows,
+        [
+            (
+                row.model,
+                f"{row.factor:g}x",
+                f"{row.inside} of {row.held_out_runs}",
+                f"{row.scores['elpd']:.1f}",
+                f"{row.scores['error']:.2f}%",
+                f"{row.scores['bias']:+.2f}%",
+            )
+            for row in document.scores
+        ],
     )
     for name, one in held.items():
-        _print_not_done(f"not scored, {name}", unpack_skipped(one))
-    winners = {where: max(by, key=lambda m: by[m]) for where, by in best.items() if len(by) == len(cards)}
-    far = ", ".join(f"{where}: {name}" for where, name in winners.items()) or "too few runs to say"
-    out.print(f"Runs like these: {table['model'].values[0]}. Larger runs ({far}).", markup=False)
+        _say_not_done(document, f"not scored, {name}", one)
+    return {where: max(by, key=lambda m: by[m]) for where, by in best.items() if len(by) == len(held)}

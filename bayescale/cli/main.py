@@ -1,389 +1,222 @@
-"""The command ``bayescale``: words in, public API called, answer printed last."""
+"""The command ``bayescale``: its commands by name, and how words become one of them.
 
-import argparse
+Each command is imported when it is called. Nothing but the standard library is imported before `main` runs, so that
+Ctrl-C is answered from the start.
+"""
+
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-import xarray as xr
+if TYPE_CHECKING:
+    from cyclopts import App
+    from cyclopts.exceptions import CycloptsError
 
-import bayescale as bs
-from bayescale.cli.ask import add_ask, ask
-from bayescale.cli.console import (
-    WARNING,
-    band,
-    by_family,
-    err,
-    out,
-    print_answer,
-    print_table,
-    sampling_bar,
-    steps,
-)
-from bayescale.cli.curves import add_finish, check_curves, curve_options, finish, read_ends, read_for
-from bayescale.cli.families import (
-    add_differences,
-    add_families,
-    add_prior,
-    differences,
-    families,
-    family_options,
-    fit_of,
-    prior,
-)
-from bayescale.cli.forms import add_backtest, add_forecast, backtest, compare, forecast
-from bayescale.cli.models import list_models, show_model
-from bayescale.cli.outliers import add_outliers, outliers
-from bayescale.cli.runs import given_at, positive, read, reading_options, runs_options, warn_of_design
-from bayescale.design import identified
-from bayescale.errors import DesignError, QuestionError
-from bayescale.inference import check_can_save
-from bayescale.inference.diagnostics import parameter_of
-from bayescale.inference.sampling import CHAINS, DRAWS, SEED, TUNE
-from bayescale.laws import scale_of
-from bayescale.numbers import human_number
-from bayescale.posterior import Posterior
-from bayescale.report import check_writable, terminal_summary, write_report
-from bayescale.studies import study as run_study
-from bayescale.trust import dependence_warnings, grade_alone
-from bayescale.trust.grade import was_put_in
+    from bayescale.cli.schema import Document
 
 INTERRUPTED, REFUSED = 130, 2
-MODEL, AGAINST = "chinchilla", "kaplan"
+ABOUT = "From the logs of training runs to decisions with honest uncertainty."
+
+
+class Command(NamedTuple):
+    """A command: where its function is, what it does, and which files or words it is given first."""
+
+    path: str
+    summary: str
+    takes: tuple[str, ...] = ()
+
+
+COMMANDS = {
+    "report": Command("report:report", "the main job: three answers, a page with figures, the posteriors", ("runs",)),
+    "fit": Command("fit:fit", "sample a posterior and save it", ("runs",)),
+    "extrapolate": Command("posterior:extrapolate", "the loss at larger compute, with its band", ("fit",)),
+    "split": Command("posterior:split", "compute-optimal N, D and D/N, with bands", ("fit",)),
+    "irreducible": Command("posterior:irreducible", "how low the loss can go, with its band", ("fit",)),
+    "ask": Command(
+        "ask:ask", "further questions to a posterior: bigger or longer, critical batch, ...", ("question", "fit")
+    ),
+    "outliers": Command(
+        "posterior:outliers",
+        "the runs that lie off the law: how likely each is undertuned, or how little it counts",
+        ("fit",),
+    ),
+    "finish": Command(
+        "finish:finish", "where runs in progress will end, from their checkpoints so far", ("fit", "runs")
+    ),
+    "forecast": Command(
+        "forms:forecast",
+        "the loss at larger compute by several forms, weighted by how well they predict",
+        ("runs",),
+    ),
+    "backtest": Command(
+        "forms:backtest",
+        "predict the largest runs from the smaller ones and count how often bands held",
+        ("runs",),
+    ),
+    "compare": Command(
+        "forms:compare",
+        "which form the runs support, by LOO and by predicting the largest runs",
+        ("runs", "models"),
+    ),
+    "families": Command(
+        "families:families", "what families lend one another: each alone, partially pooled, all as one", ("runs",)
+    ),
+    "differences": Command(
+        "posterior:differences", "by how much the constants of families, schedules, ... differ", ("fit",)
+    ),
+    "prior": Command("fit:prior", "write a card whose priors are a posterior: one study for the next", ("fit",)),
+    "check": Command(
+        "check:check", "what the reader understood of a run log, what is wrong with it, what it can tell", ("runs",)
+    ),
+    "models": Command("models:models", "list the models by family; `models show NAME` prints and pictures one"),
+    "data": Command("check:data", "list the run logs that come with the package"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 2 for a refusal with a message, 130 for Ctrl-C."""
-    arguments = _parser().parse_args(argv)
     try:
-        arguments.run(arguments)
-    except bs.BayescaleError as error:
-        err.print(f"error: {error}", markup=False)
-        return REFUSED
+        return _run_words(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
-        err.print("stopped: nothing was written.")
+        print("stopped: nothing was written.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        _close_pipe()
         return 0
+
+
+def build_app() -> "App":
+    """Return the cyclopts application, with every command as the path that it is imported from."""
+    from cyclopts import App, Parameter
+
+    from bayescale.cli.console import Screen
+
+    app = App(
+        name="bayescale",
+        console=Screen(),
+        help=ABOUT,
+        version=_version,
+        help_format="plaintext",
+        default_parameter=Parameter(negative=()),
+    )
+    for name, command in COMMANDS.items():
+        text = command.summary[0].upper() + command.summary[1:]
+        more = {"help_epilogue": _list_questions()} if name == "ask" else {}
+        app.command(f"bayescale.cli.{command.path}", name=name, help=text, **more)
+    app.register_install_completion_command(help="Install the completion of commands and options for your shell.")
+    return app
+
+
+def _run_words(words: list[str]) -> int:
+    if words == ["--version"]:
+        return _print_lines(f"bayescale {_version()}")
+    if words[:1] in (["--help"], ["-h"]):
+        return _print_lines(_usage())
+    if not words:
+        return _refuse("say which command: bayescale COMMAND. `bayescale --help` lists the commands.")
+    if words[0] not in (*COMMANDS, "--install-completion"):
+        return _refuse(_unknown_word(words[0]))
+    from cyclopts.exceptions import CycloptsError
+
+    from bayescale.errors import BayescaleError
+
+    try:
+        return _call_command(words)
+    except CycloptsError as error:
+        return _refuse(_refusal_text(error, words[0]))
+    except BayescaleError as error:
+        return _refuse(str(error))
+
+
+def _call_command(words: list[str]) -> int:
+    from bayescale.cli.positionals import give_back
+
+    app = build_app()
+    if (command := COMMANDS.get(words[0])) and command.takes:
+        words = [words[0], *give_back(words[1:], app[words[0]].assemble_argument_collection(), command.takes)]
+    function, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+    as_json = any(getattr(value, "json", False) is True for value in bound.arguments.values())
+    from bayescale.cli.console import out
+
+    out.quiet = as_json
+    try:
+        document: Document | None = function(*bound.args, **bound.kwargs)
+    finally:
+        out.quiet = False
+    if as_json and document is not None:
+        document.command = words[0]
+        print(document.to_json())
+    sys.stdout.flush()
     return 0
 
 
-# ---------------------------------------------------------------------------------------------------------- commands
+# -------------------------------------------------------------------------------------------------------------- words
 
 
-def _report(a: argparse.Namespace) -> None:
-    check_writable(a.out)
-    runs = read_ends(a)
-    with steps() as say:
-        study = run_study(runs, model=a.model, against=a.against, at=a.at, forms=a.forms, seed=a.seed, progress=say)
-        say("drawing the figures and writing the page")
-        page = write_report(study, a.out)
-    out.print(terminal_summary(study), markup=False)
-    out.print(f"Report: {a.out / page.name}", markup=False)
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("bayescale")
 
 
-def _fit(a: argparse.Namespace) -> None:
-    if a.output.suffix != ".nc":
-        raise QuestionError(f"-o {a.output}: a posterior's file ends in .nc.")
-    check_can_save(a.output)
-    runs = read_for(a, [a.model])
-    warn_of_design(runs, [bs.load_card(a.model)])
-    with sampling_bar(a.model) as progress:
-        fit = bs.fit(runs, a.model, seed=a.seed, draws=a.draws, tune=a.tune, chains=a.chains, progress=progress)
-    bs.save_fit(fit, a.output)
-    verdict = bs.verdict(fit)
-    print_table(
-        f"{fit.attrs['model']} on {fit.attrs['runs']} runs: diagnostics",
-        ["check", "worst", "limit", "where", "passed"],
-        [(c.name, f"{c.value:.4g}", f"{c.limit:g}", c.worst, "yes" if c.passed else "NO") for c in verdict.checks],
-    )
-    learned = bs.prior_to_posterior(fit)
-    order = list(bs.load_card(a.model).all_priors)
-    names = [name for name in learned["parameter"].values if parameter_of(name)[0] in order]
-    names.sort(key=lambda name: order.index(parameter_of(name)[0]))
-    print_table(
-        f"parameters at the reference run ({_reference(fit)})",
-        ["parameter", "median", "95% band", "prior 95%", "learned"],
-        [_parameter_row(learned.sel(parameter=name)) for name in names],
-    )
-    for sentence in dependence_warnings(bs.dependence(fit, allow_unconverged=True)):
-        err.print(f"{WARNING}{sentence}", markup=False)
-    out.print(f"{verdict.sentence}\nPosterior: {a.output}", markup=False)
-
-
-def _extrapolate(a: argparse.Namespace) -> None:
-    fit = fit_of(a)
-    answer = bs.extrapolate(
-        fit,
-        a.compute,
-        params=a.params,
-        tokens=a.tokens,
-        at=given_at(a),
-        family=a.family,
-        seed=a.seed,
-        allow_unconverged=a.allow_unconverged,
-    )
-    law = Posterior(fit).law
-    response = law.response
-    given = [name for name in dict.fromkeys(("compute", "params", "tokens", *law.inputs)) if name in answer]
-    shares = {"share_parameters": "params' share", "share_drift": "drift's share", "share_errors": "errors' share"}
-    shares = {name: title for name, title in shares.items() if name in answer}
-    rows, grades = [], []
-    for family, one in by_family(answer, a.asked_of):
-        for i in range(one.sizes["point"]):
-            at = one.isel(point=i)
-            low, middle, high = band(at[response])
-            grades.append(grade_alone(fit, one, point=i))
-            rows.append(
-                (
-                    family,
-                    *(f"{float(at[n]):.3g}" if n == "compute" else human_number(float(at[n])) for n in given),
-                    f"{middle:.4g}",
-                    f"{low:.4g} to {high:.4g}",
-                    *(f"{float(at[share]):.0%}" for share in shares),
-                    f"{float(at['decades_beyond']):+.1f}",
-                    grades[-1].letter,
-                )
-            )
-    unit = answer.attrs["loss_unit"]
-    titles = {"compute": "C (FLOP)", "params": "N", "tokens": "D"}
-    print_answer(
-        f"{answer.attrs['question']} ({unit}), model {answer.attrs['model']}",
-        ["family", *(titles.get(n, n) for n in given), response, "95% band", *shares.values(), "beyond", "grade"],
-        rows,
-        answer,
-        f"shares: of the band's squared width, the rest is run noise. beyond: decades of "
-        f"{answer.attrs['distance_in']} past the largest run.\n"
-        f"The band is that of this form alone; `bayescale forecast RUNS.csv` asks several, tested on your runs.\n"
-        f"Grade {max(grades, key=lambda g: g.letter).sentence}.",
-    )
-
-
-def _split(a: argparse.Namespace) -> None:
-    fit = fit_of(a)
-    answer = bs.optimal_split(fit, a.compute, at=given_at(a), family=a.family, allow_unconverged=a.allow_unconverged)
-    rows, exponents, grades = [], [], []
-    for family, one in by_family(answer, a.asked_of):
-        for i in range(one.sizes["point"]):
-            at = one.isel(point=i)
-            grades.append(grade_alone(fit, one, point=i))
-            bands = [
-                "{1} [{0}, {2}]".format(*(human_number(x, 2) for x in band(at[name])))
-                for name in ("params", "tokens", "tokens_per_param")
-            ]
-            beyond = f"{float(at['decades_beyond']):+.1f}"
-            rows.append((family, f"{float(at['compute']):.3g}", *bands, beyond, grades[-1].letter))
-        low, middle, high = band(one["a"])
-        exponents.append(f"{family + ': ' if family else ''}N_opt ~ C^{middle:.3f} [{low:.3f}, {high:.3f}]")
-    print_answer(
-        f"compute-optimal split, model {answer.attrs['model']} (median and 95% band)",
-        ["family", "C (FLOP)", "N", "D", "D/N", "beyond", "grade"],
-        rows,
-        answer,
-        "; ".join(exponents) + f"; D_opt takes the rest (C = {answer.attrs['cost']}).\n"
-        f"Grade {max(grades, key=lambda g: g.letter).sentence}.",
-    )
-
-
-def _irreducible(a: argparse.Namespace) -> None:
-    fit = fit_of(a)
-    answer = bs.irreducible_loss(fit, family=a.family, allow_unconverged=a.allow_unconverged)
-    rows, grades = [], []
-    for family, one in by_family(answer, a.asked_of):
-        low, middle, high = band(one["irreducible_loss"])
-        mine = [] if was_put_in(one) else [grade_alone(fit, one)]
-        grades += mine
-        letter = "".join(grade.letter for grade in mine)
-        rows.append((family, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", f"{float(one['lowest_seen']):.4g}", letter))
-    for name, label in (("population", "population"), ("new_family", "a new family")):
-        if name in answer:
-            low, middle, high = band(answer[name])
-            rows.append((label, f"{middle:.4g}", f"{low:.4g} to {high:.4g}", "", ""))
-    worst = f"\nGrade {max(grades, key=lambda g: g.letter).sentence}." if grades else ""
-    print_answer(
-        f"irreducible loss ({answer.attrs['loss_unit']}), model {answer.attrs['model']}",
-        ["family", "median", "95% band", "lowest loss seen", "grade"],
-        rows,
-        answer,
-        (answer.attrs["warning"] or "The runs identify it: most of the prior's spread is gone.") + worst,
-    )
-
-
-def _check(a: argparse.Namespace) -> None:
-    if check_curves(a):
-        return
-    card = bs.load_card(a.model or MODEL)
-    runs = read(a)
-    out.print(bs.describe_runs(runs), markup=False)
-    try:
-        found = bs.identifiability(runs, card)
-        said = bs.unidentified(found) or [identified(found)]
-    except DesignError as error:
-        if a.model:
-            raise
-        said = [str(error)]
-    other = "" if a.model else " (--model asks about another)"
-    lines = [f"What the design can tell of {card.name}{other}:", *(f"  - {text}" for text in said)]
-    out.print("\n".join(lines), markup=False)
-
-
-def _models(a: argparse.Namespace) -> None:
-    runs = read(a) if a.runs else None
-    if a.action == "show":
-        show_model(a.name, runs, a.picture)
-    elif a.picture:
-        raise QuestionError("--picture is of one model: bayescale models show NAME --picture FILE.png.")
-    else:
-        list_models(runs)
-
-
-def _data(a: argparse.Namespace) -> None:
-    for log in bs.shipped_logs():
-        out.print(f"{log.name}: {log.title}\n  licence: {log.licence}\n  {log.path}", markup=False)
-
-
-# ----------------------------------------------------------------------------------------------------------- helpers
-
-
-def _reference(fit: xr.DataTree) -> str:
-    return ", ".join(
-        f"{scale_of(name).symbol} = {human_number(value)}" for name, value in Posterior(fit).reference.items()
-    )
-
-
-def _parameter_row(row: xr.Dataset) -> tuple[str, ...]:
-    v = {name: float(row[name]) for name in row.data_vars}
+def _usage() -> str:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items())
     return (
-        str(row["parameter"].values),
-        f"{v['median']:.4g}",
-        f"{v['lower']:.4g} to {v['upper']:.4g}",
-        f"{v['prior_lower']:.3g} to {v['prior_upper']:.3g}",
-        f"{max(v['learned'], 0):.0%}",
+        f"Usage: bayescale COMMAND\n\n{ABOUT}\n\nCommands:\n{listed}\n\n"
+        "`bayescale COMMAND --help` says what a command takes. --json prints one JSON document instead of tables.\n"
+        "`bayescale --version` prints the version; `bayescale --install-completion` completes words in your shell."
     )
 
 
-# ------------------------------------------------------------------------------------------------------------ parser
+def _list_questions() -> str:
+    from bayescale.cli.question_table import QUESTIONS
+
+    width = max(map(len, QUESTIONS))
+    return "Questions:\n" + "\n".join(f"  {name:{width}}  {question.answers}" for name, question in QUESTIONS.items())
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="bayescale", description="From the logs of training runs to decisions with honest uncertainty."
-    )
-    parser.add_argument("--version", action="version", version=f"bayescale {bs.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+def _unknown_word(word: str) -> str:
+    from bayescale.errors import did_you_mean
 
-    def command(name: str, run: Callable[[argparse.Namespace], None], summary: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=summary, description=summary)
-        sub.set_defaults(run=run)
-        return sub
-
-    p = command("report", _report, "the main job: three answers, a page with figures, the posteriors")
-    runs_options(p)
-    p.add_argument("--forms", nargs="+", metavar="MODEL", help="the cards that the first answer stacks")
-    p.add_argument("--model", default=MODEL, help=f"the plain card of answers 2 and 3 (default {MODEL})")
-    p.add_argument("--against", default=AGAINST, help=f"the plain card it is held against (default {AGAINST})")
-    p.add_argument("--at", default="100x", help="where to: a multiple of the largest run, or FLOP (default 100x)")
-    p.add_argument("--out", type=Path, default=Path("report"), help="folder for the report (default report/)")
-    curve_options(p)
-    _seed(p)
-
-    p = command("fit", _fit, "sample a posterior and save it")
-    runs_options(p)
-    p.add_argument("--model", default=MODEL, help=f"model card: a shipped name or a path (default {MODEL})")
-    curve_options(p)
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="FIT.nc", help="file for the posterior")
-    for name, default in (("draws", DRAWS), ("tune", TUNE), ("chains", CHAINS)):
-        p.add_argument(f"--{name}", type=positive, default=default, help=f"default {default}")
-    _seed(p)
-
-    p = command("extrapolate", _extrapolate, "the loss at larger compute, with its band")
-    _fit_options(p)
-    p.add_argument("--compute", nargs="+", help="multiples of the largest run (100x) or FLOP (1e26)")
-    p.add_argument("--params", nargs="+", help="N: 70e9 or 70B")
-    p.add_argument("--tokens", nargs="+", help="D: 1.4e12 or 1.4T")
-    _at_option(p)
-    _seed(p)
-
-    p = command("split", _split, "compute-optimal N, D and D/N, with bands")
-    _fit_options(p)
-    p.add_argument("--compute", nargs="+", default=["100x"], help="multiples of the largest run, or FLOP")
-    _at_option(p)
-
-    p = command("irreducible", _irreducible, "how low the loss can go, with its band")
-    _fit_options(p)
-
-    p = command("ask", ask, "further questions to a posterior: bigger or longer, critical batch, ...")
-    add_ask(p)
-    _posterior_options(p)
-    _at_option(p)
-
-    p = command(
-        "outliers", outliers, "the runs that lie off the law: how likely each is undertuned, or how little it counts"
-    )
-    add_outliers(p)
-    add_finish(command("finish", finish, "where runs in progress will end, from their checkpoints so far"))
-
-    p = command("forecast", forecast, "the loss at larger compute by several forms, weighted by how well they predict")
-    add_forecast(p)
-    runs_options(p)
-    curve_options(p)
-    _at_option(p)
-    _seed(p)
-
-    p = command("backtest", backtest, "predict the largest runs from the smaller ones and count how often bands held")
-    add_backtest(p)
-    runs_options(p)
-    curve_options(p)
-    _seed(p)
-
-    p = command("compare", compare, "which form the runs support, by LOO and by predicting the largest runs")
-    runs_options(p)
-    curve_options(p)
-    p.add_argument("models", nargs="+", metavar="MODEL", help="two or more model cards")
-    _seed(p)
-
-    p = command("families", families, "what families lend one another: each alone, partially pooled, all as one")
-    add_families(p)
-    runs_options(p)
-    curve_options(p)
-    _seed(p)
-
-    p = command("differences", differences, "by how much the constants of families, schedules, ... differ")
-    add_differences(p)
-
-    p = command("prior", prior, "write a card whose priors are a posterior: one study for the next")
-    add_prior(p)
-
-    p = command("check", _check, "what the reader understood of a run log, what is wrong with it, what it can tell")
-    runs_options(p)
-    curve_options(p)
-    p.add_argument("--model", help=f"the card that the runs are to identify (default {MODEL})")
-
-    p = command("models", _models, "list the models by family; `models show NAME` prints and pictures one")
-    p.add_argument("action", nargs="?", choices=["show"])
-    p.add_argument("name", nargs="?", default="chinchilla", help="a shipped name, NAME:COLUMN, or a path")
-    p.add_argument("--for", dest="runs", type=Path, metavar="RUNS", help="which suit these runs; with show: about them")
-    p.add_argument("--picture", type=Path, metavar="FILE.png", help="with show: save the picture")
-    reading_options(p)
-
-    command("data", _data, "list the run logs that come with the package")
-    return parser
+    if word.startswith("-"):
+        return f"there is no option {word!r} before the command.{did_you_mean(word, ('--help', '--version'))}"
+    return f"there is no command {word!r}.{did_you_mean(word, COMMANDS)} Commands: {', '.join(COMMANDS)}."
 
 
-def _fit_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("fit", type=Path, metavar="FIT.nc", help="a posterior that `bayescale fit` wrote")
-    _posterior_options(p)
+def _refusal_text(error: "CycloptsError", command: str) -> str:
+    """Say in one line why the words of a command were not understood."""
+    from cyclopts.exceptions import CoercionError, MissingArgumentError, UnusedCliTokensError
+
+    error.verbose = False
+    help_text = f"`bayescale {command} --help` says what it takes."
+    if isinstance(error, MissingArgumentError) and error.argument is not None:
+        name, given = error.keyword or "/".join(error.argument.names) or error.argument.name, error.keyword
+        if given or error.argument.tokens:
+            return f"{given or error.argument.tokens[-1].keyword} needs a value. {help_text}"
+        metavar = error.argument.parameter.metavar
+        return f"{command} needs {metavar if metavar and not name.startswith('-') else name}. {help_text}"
+    if isinstance(error, UnusedCliTokensError):
+        return f"{command} does not take {', '.join(map(repr, error.unused_tokens or ()))}. {help_text}"
+    if isinstance(error, CoercionError):
+        return " ".join(str(error).split())
+    return " ".join(str(error).replace("Unknown option: ", f"{command} has no option ").split())
 
 
-def _posterior_options(p: argparse.ArgumentParser) -> None:
-    family_options(p)
-    p.add_argument("--allow-unconverged", action="store_true", help="answer from a failed posterior, marked")
+def _refuse(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return REFUSED
 
 
-def _at_option(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--at", nargs="+", metavar="NAME=VALUE", help="what else the law takes, such as unique_tokens=25B")
+def _print_lines(text: str) -> int:
+    print(text, flush=True)
+    return 0
 
 
-def _seed(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--seed", type=int, default=SEED, help=f"default {SEED}")
+def _close_pipe() -> None:
+    """Send what is still to be written to nowhere: nobody reads it any more."""
+    import contextlib
+    import os
+
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

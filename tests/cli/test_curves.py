@@ -5,7 +5,6 @@ import pytest
 from curved import pinned_curves, simulated, simulated_curves, upto
 
 import bayescale as bs
-import bayescale.cli.forms as cli_compare
 from bayescale.cli.main import main
 from bayescale.errors import QuestionError
 
@@ -62,7 +61,7 @@ def test_a_forecast_from_curves_is_of_the_last_checkpoint_of_each_run(log, tmp_p
         asked["runs"] = runs
         raise QuestionError("enough")
 
-    monkeypatch.setattr(cli_compare, "check_question", answer)
+    monkeypatch.setattr("bayescale.forms.check_question", answer)
     words = ["--run", "model", "--batch", "1k", "--about", str(tmp_path / "models.csv"), "--compute", "100x"]
     assert main(["forecast", str(log), *words]) == 2
     told = capsys.readouterr().err
@@ -72,7 +71,9 @@ def test_a_forecast_from_curves_is_of_the_last_checkpoint_of_each_run(log, tmp_p
 
 
 def test_runs_that_have_not_ended_are_named_where_their_last_losses_are_taken(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli_compare, "stack_forms", lambda *args, **options: (_ for _ in ()).throw(QuestionError("no")))
+    monkeypatch.setattr(
+        "bayescale.studies.stack.stack_forms", lambda *args, **options: (_ for _ in ()).throw(QuestionError("no"))
+    )
     curves = simulated(runs=4)
     early = (curves["run"] == "r02") & (curves["tokens"] > 6e9)
     curves[~early].to_csv(tmp_path / "curves.csv", index=False)

@@ -6,11 +6,8 @@ from cli.test_main import good_rows, refused, write
 from pinned import simulated_frame
 from report.pinned_study import pinned_held, study_that_missed
 
-import bayescale.cli.forms as cli_compare
-import bayescale.cli.runs as cli_runs
 from bayescale.cli.main import main
 from bayescale.errors import QuestionError
-from bayescale.forms import Skipped
 
 
 @pytest.fixture
@@ -28,7 +25,7 @@ def asked(monkeypatch):
         stack = study_that_missed().stack
         return type(stack)(**{**vars(stack), "far": stack.path.isel(point=[-2, -1])})
 
-    monkeypatch.setattr(cli_compare, "stack_forms", answer)
+    monkeypatch.setattr("bayescale.studies.stack.stack_forms", answer)
     return given
 
 
@@ -56,7 +53,9 @@ def test_a_forecast_along_anything_else_says_where(tmp_path, monkeypatch, capsys
     log = write(tmp_path / "runs.csv", [(1000 * 2**i, 4 / 1.1**i) for i in range(8)], "examples,loss")
     stack = study_that_missed().stack
     far = stack.far.drop_vars(["params", "tokens", "compute"]).assign_coords(examples=("point", [2e6]))
-    monkeypatch.setattr(cli_compare, "stack_forms", lambda *a, **b: type(stack)(**{**vars(stack), "far": far}))
+    monkeypatch.setattr(
+        "bayescale.studies.stack.stack_forms", lambda *a, **b: type(stack)(**{**vars(stack), "far": far})
+    )
     assert main(["forecast", str(log), "--at", "examples=2M"]) == 0
     said = capsys.readouterr().out
     assert said.splitlines()[-1].startswith("source, examples = 2M: ")
@@ -64,7 +63,7 @@ def test_a_forecast_along_anything_else_says_where(tmp_path, monkeypatch, capsys
 
 
 def test_a_forecast_shows_each_form_its_weights_the_variance_and_the_record(log, monkeypatch, capsys):
-    monkeypatch.setattr(cli_compare, "stack_forms", lambda *args, **options: study_that_missed().stack)
+    monkeypatch.setattr("bayescale.studies.stack.stack_forms", lambda *args, **options: study_that_missed().stack)
     assert main(["forecast", str(log), "--compute", "100x"]) == 0
     said = capsys.readouterr().out
     rows = [line.split() for line in said.splitlines() if "chinchilla+drift " in line and "->" in line]
@@ -81,9 +80,9 @@ def test_what_the_runs_cannot_tell_is_said_before_anything_is_sampled(words, log
     def sampled(*args, **options):
         raise QuestionError("sampled here")
 
-    monkeypatch.setattr(cli_compare, "stack_forms", sampled)
-    monkeypatch.setattr(cli_compare.bs, "fit", sampled)
-    monkeypatch.setattr(cli_runs.bs, "unidentified", lambda found: ["these runs cannot tell."])
+    monkeypatch.setattr("bayescale.studies.stack.stack_forms", sampled)
+    monkeypatch.setattr("bayescale.fit", sampled)
+    monkeypatch.setattr("bayescale.design.unidentified", lambda found: ["these runs cannot tell."])
     assert main([words[0], str(log), *words[1:]]) == 2
     said = capsys.readouterr().err
     form = "chinchilla+drift" if words[0] == "forecast" else "chinchilla"
@@ -140,16 +139,11 @@ def tested(monkeypatch):
         given.update(model=model, factor=factor)
         runs = study_that_missed().runs
         held = pinned_held(
-            "forecast",
-            runs,
-            inside=9,
-            of=10,
-            factors=factor[1:3],
-            skipped=[Skipped(None, 100.0, "3 runs are that small.")],
+            "forecast", runs, inside=9, of=10, factors=factor[1:3], skipped="100x: 3 runs are that small."
         )
         return held
 
-    monkeypatch.setattr(cli_compare.bs, "backtest", answer)
+    monkeypatch.setattr("bayescale.backtest", answer)
     return given
 
 
@@ -175,10 +169,8 @@ def test_a_backtest_of_one_card_or_of_several_together(log, tested, capsys):
 
 
 def test_runs_too_few_to_test_are_said_to_be(log, capsys, monkeypatch):
-    held = pinned_held(
-        "forecast", study_that_missed().runs, inside=1, of=1, factors=(), skipped=[Skipped(None, 10.0, "too few.")]
-    )
-    monkeypatch.setattr(cli_compare.bs, "backtest", lambda *args, **options: held)
+    held = pinned_held("forecast", study_that_missed().runs, inside=1, of=1, factors=(), skipped="10x: too few.")
+    monkeypatch.setattr("bayescale.backtest", lambda *args, **options: held)
     assert main(["backtest", str(log)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "On your runs, 90% bands could not be tested."
 
@@ -238,10 +230,10 @@ def test_a_cut_off_above_the_largest_run_is_refused(log, capsys):
 @pytest.mark.parametrize(
     ("words", "work", "knows"),
     [
-        (["forecast", "--compute", "100x", "--models"], "cli.forms.stack_forms", "chinchilla+drift+design"),
-        (["backtest", "--model"], "cli.forms.bs.backtest", "chinchilla+design"),
-        (["compare", "kaplan+design"], "cli.forms.bs.fit", "chinchilla+design"),
-        (["families", "--model"], "cli.families.bs.shrinkage", "chinchilla+design"),
+        (["forecast", "--compute", "100x", "--models"], "studies.stack.stack_forms", "chinchilla+drift+design"),
+        (["backtest", "--model"], "backtest", "chinchilla+design"),
+        (["compare", "kaplan+design"], "fit", "chinchilla+design"),
+        (["families", "--model"], "forms.shrinkage", "chinchilla+design"),
     ],
     ids=lambda words: words[0] if isinstance(words, list) else "",
 )

@@ -196,7 +196,7 @@ def test_what_a_design_cannot_tell_is_warned_of_before_sampling(tmp_path, capsys
     def stop(*args, **options):
         raise QuestionError("sampled here")
 
-    monkeypatch.setattr("bayescale.cli.main.bs.fit", stop)
+    monkeypatch.setattr("bayescale.fit", stop)
     monkeypatch.setattr("bayescale.studies.study.fit", stop)
     for words in (
         ["fit", str(log), "-o", str(tmp_path / "fit.nc")],

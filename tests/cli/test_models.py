@@ -119,7 +119,7 @@ def test_a_picture_of_no_model_is_refused(tmp_path, capsys):
 
 
 def test_a_terminal_without_unicode_gets_no_picture(capsys, monkeypatch):
-    monkeypatch.setattr("bayescale.cli.models._encoding", lambda: "ascii")
+    monkeypatch.setattr("bayescale.cli.models.screen_encoding", lambda: "ascii")
     text = said(capsys, "show", "zhang")
     assert "no picture: this output takes ascii only" in text
     assert text.isascii()

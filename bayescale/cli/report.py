@@ -1,0 +1,54 @@
+"""The command ``bayescale report``: the main job, with a page of figures at its end."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+import bayescale as bs
+from bayescale.cli.console import steps
+from bayescale.cli.options import AGAINST, MODEL, SEED, Runs, Seed, Words
+from bayescale.cli.reading import CURVE_READING, CurveReading, read_ended_runs
+from bayescale.cli.schema import Document
+from bayescale.cli.show import say, say_file
+
+
+def report(
+    runs: Runs,
+    /,
+    *,
+    reading: CurveReading = CURVE_READING,
+    forms: Annotated[Words, Parameter(metavar="MODEL...")] = None,
+    model: str = MODEL,
+    against: str = AGAINST,
+    at: str = "100x",
+    out: Path = Path("report"),
+    seed: Seed = SEED,
+) -> Document:
+    """Answer the three questions with a page of figures, and save the posteriors.
+
+    Parameters
+    ----------
+    forms : list of str
+        The cards that the first answer stacks.
+    model : str
+        The plain card of answers 2 and 3.
+    against : str
+        The plain card that it is held against.
+    at : str
+        Where to: a multiple of the largest run, or FLOP.
+    out : Path
+        Folder for the report.
+    """
+    from bayescale.report import check_writable, terminal_summary
+
+    check_writable(out)
+    log = read_ended_runs(runs, reading)
+    with steps() as progress:
+        study = bs.study(log, at, model=model, against=against, forms=forms, seed=seed, progress=progress)
+        progress("drawing the figures and writing the page")
+        page = study.save(out)
+    document = Document(model=study.model)
+    say(document, terminal_summary(study))
+    say_file(document, "Report", out / page.name)
+    return document
