@@ -6,172 +6,47 @@
 >>> far = bs.extrapolate(fit, compute="100x")        # a Dataset with draws; .pipe(bs.summary)
 >>> split = bs.optimal_split(fit, compute=["10x", "100x"])
 >>> floor = bs.irreducible_loss(fit)
+
+The names of this package are listed in ``__init__.pyi`` and loaded when they are first used (SPEC 1 of the Scientific
+Python projects).
 """
 
-from importlib.metadata import version as _version
+from typing import Any
 
-from bayescale.answers import (
-    annealed,
-    best_epochs,
-    better,
-    bigger_or_longer,
-    compute_to_within,
-    convergence_gap,
-    cost_of_deadline,
-    critical_batch,
-    crossing,
-    data_dimension,
-    differences,
-    extrapolate,
-    fastest_and_cheapest,
-    finish,
-    irreducible_loss,
-    kaplan_crossing,
-    known_models,
-    known_models_table,
-    loss_of_compute,
-    loss_of_tokens,
-    non_embedding_frontier,
-    off_optimal,
-    optimal_split,
-    outlier_runs,
-    reducible_loss,
-    summary,
-    time_and_compute,
-    to_non_embedding,
-    to_total,
-    undertuned_runs,
-    value_of_epochs,
-)
-from bayescale.approaches import approaches, approaches_table, isoflop_fit, ladder
-from bayescale.cards import Card, list_cards, load_card, make_card
-from bayescale.design import identifiability, prior_predictive, unidentified
-from bayescale.errors import BayescaleError
-from bayescale.forms import backtest, compare, score, shrinkage
-from bayescale.inference import (
-    Verdict,
-    fit,
-    load_fit,
-    new_family,
-    prior_from,
-    prior_to_posterior,
-    runs_of,
-    save_fit,
-    verdict,
-)
-from bayescale.laws import LAWS, Law, Parameter, get_law, law
-from bayescale.modeling import build_model, laws_for
-from bayescale.papers import irreducible_by_domain
-from bayescale.papers.tables import published_law, published_table
-from bayescale.runs import (
-    Filters,
-    describe_curves,
-    describe_runs,
-    filter_curves,
-    final_runs,
-    findings,
-    isoflop_profiles,
-    left_out,
-    load_shipped,
-    load_shipped_curves,
-    read_curves,
-    read_runs,
-    run_segments,
-    shipped_logs,
-)
-from bayescale.studies import forecast, study
-from bayescale.trust import calibrate, check_predictive, dependence, grade, influence, prior_sensitivity
+import lazy_loader as _lazy
 
-__version__ = _version("bayescale")
+_load, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+
+# Names of version 0.1 that have moved into a namespace, by namespace. They go with version 0.3.
+_MOVED = {
+    "answers": "annealed best_epochs better bigger_or_longer compute_to_within convergence_gap cost_of_deadline "
+    "critical_batch crossing data_dimension differences fastest_and_cheapest finish kaplan_crossing known_models "
+    "known_models_table loss_of_compute loss_of_tokens non_embedding_frontier off_optimal outlier_runs reducible_loss "
+    "time_and_compute to_non_embedding to_total undertuned_runs value_of_epochs",
+    "approaches": "approaches_table isoflop_fit ladder",
+    "cards": "Card make_card",
+    "design": "identifiability prior_predictive unidentified",
+    "forms": "score shrinkage",
+    "inference": "Verdict new_family prior_from prior_to_posterior runs_of",
+    "laws": "LAWS Law Parameter get_law",
+    "modeling": "build_model laws_for",
+    "papers": "irreducible_by_domain published_law published_table",
+    "runs": "Filters describe_curves describe_runs filter_curves final_runs findings isoflop_profiles left_out "
+    "load_shipped_curves run_segments shipped_logs",
+    "trust": "calibrate check_predictive dependence influence prior_sensitivity",
+}
 
 
-__all__ = [
-    "LAWS",
-    "BayescaleError",
-    "Card",
-    "Filters",
-    "Law",
-    "Parameter",
-    "Verdict",
-    "annealed",
-    "approaches",
-    "approaches_table",
-    "backtest",
-    "best_epochs",
-    "better",
-    "bigger_or_longer",
-    "build_model",
-    "calibrate",
-    "check_predictive",
-    "compare",
-    "compute_to_within",
-    "convergence_gap",
-    "cost_of_deadline",
-    "critical_batch",
-    "crossing",
-    "data_dimension",
-    "dependence",
-    "describe_curves",
-    "describe_runs",
-    "differences",
-    "extrapolate",
-    "fastest_and_cheapest",
-    "filter_curves",
-    "final_runs",
-    "findings",
-    "finish",
-    "fit",
-    "forecast",
-    "get_law",
-    "grade",
-    "identifiability",
-    "influence",
-    "irreducible_by_domain",
-    "irreducible_loss",
-    "isoflop_fit",
-    "isoflop_profiles",
-    "kaplan_crossing",
-    "known_models",
-    "known_models_table",
-    "ladder",
-    "law",
-    "laws_for",
-    "left_out",
-    "list_cards",
-    "load_card",
-    "load_fit",
-    "load_shipped",
-    "load_shipped_curves",
-    "loss_of_compute",
-    "loss_of_tokens",
-    "make_card",
-    "new_family",
-    "non_embedding_frontier",
-    "off_optimal",
-    "optimal_split",
-    "outlier_runs",
-    "prior_from",
-    "prior_predictive",
-    "prior_sensitivity",
-    "prior_to_posterior",
-    "published_law",
-    "published_table",
-    "read_curves",
-    "read_runs",
-    "reducible_loss",
-    "run_segments",
-    "runs_of",
-    "save_fit",
-    "score",
-    "shipped_logs",
-    "shrinkage",
-    "study",
-    "summary",
-    "time_and_compute",
-    "to_non_embedding",
-    "to_total",
-    "undertuned_runs",
-    "unidentified",
-    "value_of_epochs",
-    "verdict",
-]
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version(__name__)
+    for room, names in _MOVED.items():
+        if name in names.split():
+            import warnings
+
+            text = f"bayescale.{name} is now bayescale.{room}.{name}; the old name goes with version 0.3"
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+            return getattr(_load(room), name)
+    return _load(name)

@@ -25,7 +25,7 @@ CARD = Path(__file__).parents[1] / "models" / "new-lab.toml"
 # Enough of a set for its constants; the largest sets would else decide what families are like.
 MOST, FACTOR, FEW, SEED = 60, 100.0, 3, 1
 HEAD = "# Written by `make learn-lab`, not by hand: what ten public families of language models have in common.\n"
-HIERARCHY = bs.make_card(
+HIERARCHY = bs.cards.make_card(
     {
         "extends": "chinchilla",
         "title": "Chinchilla, of many families",
@@ -60,7 +60,7 @@ def hierarchy(without: str = "") -> xr.DataTree:
 
 def lab_card(fit: xr.DataTree) -> Card:
     """Return the card of a family that was not seen, for a log of one family or more."""
-    card = bs.prior_from(fit, name="new-lab")
+    card = bs.inference.prior_from(fit, name="new-lab")
     # The sets scatter differently; of one lab's families a few runs could not tell that.
     return card.model_copy(update={"pooling": {name: how for name, how in card.pooling.items() if name != "sigma"}})
 

@@ -98,7 +98,7 @@ class SetDraws(NamedTuple):
 
 def fits() -> dict[str, list[SetDraws]]:
     """Fit every set below each cut with the wide priors; what cannot be fitted is told and left out."""
-    card, found = bs.make_card(WIDE, "wide"), {}
+    card, found = bs.cards.make_card(WIDE, "wide"), {}
     for name, frame in open_sets().items():
         runs = read_set(frame.astype(float))
         for factor in FACTORS:

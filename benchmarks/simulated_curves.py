@@ -45,14 +45,14 @@ def places() -> pd.DataFrame:
 @functools.cache
 def reference() -> dict[str, float]:
     """Return the reference run of the model that is fitted, about which its priors and a run's tilt are."""
-    card, rows = CURVE.prepare_rows(bs.make_card(WITH), read(places().assign(loss=3.0), "with"))
+    card, rows = CURVE.prepare_rows(bs.cards.make_card(WITH), read(places().assign(loss=3.0), "with"))
     law = card.get_law()
     return dict(law.reference({name: rows[name].values for name in law.inputs}))
 
 
 def simulate(replicate: int) -> tuple[pd.DataFrame, dict[str, float]]:
     """Return a log of curves and what is true of it: the floor, what is expected farther out, and a run there."""
-    rng, frame, card = np.random.default_rng([replicate, 78]), places().copy(), bs.make_card(WITH)
+    rng, frame, card = np.random.default_rng([replicate, 78]), places().copy(), bs.cards.make_card(WITH)
     theta, law = drawn(card, rng), card.get_law()
     assert card.curve is not None
     decades = np.log10(frame["tokens"].to_numpy() / reference()["tokens"])

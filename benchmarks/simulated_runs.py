@@ -51,7 +51,7 @@ def places() -> pd.DataFrame:
 
 def simulate(replicate: int) -> tuple[pd.DataFrame, dict[str, float]]:
     """Return a run log and what is true of it: the floor, what is expected farther out, and a run there."""
-    rng, frame, card = np.random.default_rng([replicate, 77]), places(), bs.make_card(WITH)
+    rng, frame, card = np.random.default_rng([replicate, 77]), places(), bs.cards.make_card(WITH)
     theta = drawn(card, rng)
     law, inputs = card.get_law(), {name: frame[name].to_numpy() for name in ("params", "tokens")}
     reference = law.reference(inputs)
@@ -68,7 +68,7 @@ def simulate(replicate: int) -> tuple[pd.DataFrame, dict[str, float]]:
     return frame, {"E": theta["E"], "expected_loss": expected, "loss": expected * np.exp(own)}
 
 
-def drawn(card: bs.Card, rng: np.random.Generator) -> dict[str, float]:
+def drawn(card: bs.cards.Card, rng: np.random.Generator) -> dict[str, float]:
     """Return a value of each of the card's parameters from its prior."""
     return {name: float(prior.scipy.rvs(random_state=rng)) for name, prior in card.all_priors.items()}
 

@@ -37,7 +37,7 @@ def judge(log: str, replicate: int) -> list[dict[str, Any]]:
     for terms, content in {"with": kind.WITH, "without": kind.WITHOUT}.items():
         fit = bs.fit(
             kind.read(frame, terms),
-            bs.make_card(content, f"{log} {terms}"),
+            bs.cards.make_card(content, f"{log} {terms}"),
             seed=replicate + 1,
             draws=750,
             tune=500,

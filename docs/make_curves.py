@@ -55,7 +55,7 @@ def _read_gemstones(files: dict[str, float]) -> xr.Dataset:
 
 def logged_every(curves: xr.Dataset, k: int) -> xr.Dataset:
     """Return every k-th checkpoint of each run, counted from its last."""
-    from_end = np.concatenate([np.arange(count)[::-1] for count in bs.run_segments(curves).counts])
+    from_end = np.concatenate([np.arange(count)[::-1] for count in bs.runs.run_segments(curves).counts])
     return curves.isel(checkpoint=np.flatnonzero(from_end % k == 0))
 
 
@@ -77,7 +77,7 @@ def logging_rates(curves: xr.Dataset) -> pd.DataFrame:
 
 def ends(name: str, curves: xr.Dataset, early: np.ndarray) -> tuple[pd.DataFrame, list[xr.Dataset]]:
     """Predict the end of each run from its early checkpoints, by fits that saw no more of it, a fifth at a time."""
-    segments = bs.run_segments(curves)
+    segments = bs.runs.run_segments(curves)
     order = np.random.default_rng(SEED).permutation(np.arange(segments.names.size) % FOLDS)
     final, loss = (curves[c].values[segments.last] for c in ("tokens", "loss"))
     whole = curves.drop_dims("left_out", errors="ignore").assign(total_tokens=("checkpoint", final[segments.index]))
@@ -85,7 +85,7 @@ def ends(name: str, curves: xr.Dataset, early: np.ndarray) -> tuple[pd.DataFrame
     for fold in range(FOLDS):
         held = order[segments.index] == fold
         fit = bs.fit(whole.isel(checkpoint=np.flatnonzero(~held | early)), MODEL, seed=SEED, prior_draws=0)
-        answer = bs.finish(fit, whole.isel(checkpoint=np.flatnonzero(held & early)), allow_unconverged=True)
+        answer = bs.answers.finish(fit, whole.isel(checkpoint=np.flatnonzero(held & early)), allow_unconverged=True)
         answers.append(answer)
         for run in answer["run"].values:
             draws = answer["loss"].sel(run=run).values.ravel()
@@ -99,13 +99,13 @@ def ends(name: str, curves: xr.Dataset, early: np.ndarray) -> tuple[pd.DataFrame
 
 def first_part(curves: xr.Dataset) -> np.ndarray:
     """Say which checkpoints lie in the first 30% of their run."""
-    segments, tokens = bs.run_segments(curves), curves["tokens"].values
+    segments, tokens = bs.runs.run_segments(curves), curves["tokens"].values
     return np.asarray(tokens <= SHARE * tokens[segments.last][segments.index] * (1 + 1e-6))
 
 
 def runs_in_progress() -> tuple[pd.DataFrame, list[xr.Dataset]]:
     """Predict where the runs of both logs end from their first part."""
-    logs = {"gemstones": gemstones(), "tinylm": bs.load_shipped_curves("tinylm")}
+    logs = {"gemstones": gemstones(), "tinylm": bs.runs.load_shipped_curves("tinylm")}
     found, answers = zip(*(ends(name, log, first_part(log)) for name, log in logs.items()), strict=True)
     return pd.concat(found, ignore_index=True), [answer for some in answers for answer in some]
 

@@ -117,19 +117,19 @@ def main() -> int:
     """Write the page and its pictures; return the exit status."""
     mpl.use("agg")
     cards = {name: bs.load_card(name) for name in bs.list_cards()}
-    if lacking := [law.name for law in bs.LAWS.values() if not cards_of(law, cards)]:
+    if lacking := [law.name for law in bs.laws.LAWS.values() if not cards_of(law, cards)]:
         print(f"no card in models/ for: {', '.join(lacking)}", file=sys.stderr)
         return 1
     IMAGES.mkdir(parents=True, exist_ok=True)
-    for old in set(IMAGES.glob("*.png")) - {IMAGES / f"{name}.png" for name in bs.LAWS}:
+    for old in set(IMAGES.glob("*.png")) - {IMAGES / f"{name}.png" for name in bs.laws.LAWS}:
         old.unlink()
     largest = 0
-    for law in bs.LAWS.values():
+    for law in bs.laws.LAWS.values():
         png = picture(cards_of(law, cards)[0])
         largest = max(largest, len(png))
         (IMAGES / f"{law.name}.png").write_bytes(png)
-    PAGE.write_text(page(bs.LAWS, cards), encoding="utf-8")
-    print(f"{PAGE.name}: {len(bs.LAWS)} laws, {len(cards)} cards; largest picture {largest / 1000:.0f} kB")
+    PAGE.write_text(page(bs.laws.LAWS, cards), encoding="utf-8")
+    print(f"{PAGE.name}: {len(bs.laws.LAWS)} laws, {len(cards)} cards; largest picture {largest / 1000:.0f} kB")
     return int(largest > LIMIT)
 
 

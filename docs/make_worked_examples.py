@@ -47,11 +47,11 @@ def porian() -> str:
         "extends": "chinchilla",
         "pooling": {"default": "partial(dataset) + effect(decay) + effect(warmup) + effect(counted)"},
     }
-    card = bs.make_card(content, "recipes")
+    card = bs.cards.make_card(content, "recipes")
     fit = bs.fit(runs, card, seed=SEED, prior_draws=0)
     rows = []
     for group, baseline in (("decay", "kaplan"), ("warmup", "long"), ("counted", "standard (held-out loss)")):
-        found = bs.differences(fit, group, baseline)
+        found = bs.answers.differences(fit, group, baseline)
         for level in found[group].values:
             cells = [_format_band(found[name].sel({group: level})) for name in card.get_law().parameter_names]
             rows.append([f"{group}: {level} against {baseline}", *cells])
@@ -136,7 +136,7 @@ def gadre() -> str:
             "sigma": "partial(evaluation)",
         },
     }
-    fit = bs.fit(runs, bs.make_card(content, "crossed"), seed=SEED, prior_draws=0)
+    fit = bs.fit(runs, bs.cards.make_card(content, "crossed"), seed=SEED, prior_draws=0)
     posterior = fit["posterior"]
     rows = [
         [f"spread of E between {what}", _format_band(posterior[name])]
@@ -147,7 +147,7 @@ def gadre() -> str:
         )
     ]
     for known in ({}, {"corpus": "rpj"}, {"corpus": "rpj", "evaluation": "c4_val"}):
-        new = bs.irreducible_loss(bs.new_family(fit, **known))["irreducible_loss"]
+        new = bs.irreducible_loss(bs.inference.new_family(fit, **known))["irreducible_loss"]
         label = ", ".join(known.values()) or "nothing known"
         rows.append([f"E of a combination not seen ({label})", _format_band(new)])
     seen = posterior["E"].sel(family="rpj / c4_val")
@@ -185,9 +185,9 @@ def _write_section(
     used = f"Card `{card.name}`, {runs.sizes['run']} rows, {counted}"
     used = f"{used}:\n\n```toml\n{_write_toml(content)}\n```" if content else f"{used}."
     lines = [f"## {title}", about, used, f"*{bs.verdict(fit).sentence}*", told, last]
-    odd = [found.message for found in bs.findings(runs) if found.level != "info"]
+    odd = [found.message for found in bs.runs.findings(runs) if found.level != "info"]
     shared = [found.message for found in sharing_findings(runs, card.errors)]
-    if said := [*odd, *shared, *dependence_warnings(bs.dependence(fit))]:
+    if said := [*odd, *shared, *dependence_warnings(bs.trust.dependence(fit))]:
         lines.append("What `check` and `fit` say of the rows, all of which were kept:")
         lines.append("\n".join(f"- {line}" for line in said))
     print(f"{title}: {bs.verdict(fit).sentence}", flush=True)

@@ -13,7 +13,7 @@ import bayescale as bs
 from bayescale import plots
 
 runs = bs.load_shipped("tinylm")
-print(bs.describe_runs(runs))
+print(bs.runs.describe_runs(runs))
 
 # %% [markdown]
 # Two corpora. `english` is a dictionary; `source` is a language of random words whose entropy rate is known exactly.
@@ -67,7 +67,7 @@ with plots.style():
 
 # %%
 held = bs.backtest(runs, "chinchilla", factor=(10, 100))
-bs.score(held, by=["factor", "family"]).round(2)
+bs.forms.score(held, by=["factor", "family"]).round(2)
 
 # %%
 with plots.style():
@@ -77,7 +77,7 @@ with plots.style():
         _ = ax.set_title(f"{family}: 100x out")
 
 # %%
-table = bs.score(held)
+table = bs.forms.score(held)
 for factor, row in table.iterrows():
     print(f"{factor:.0f}x out, 90% bands held {row['inside']:.0f} of {row['runs']:.0f} runs; bias {row['bias']:+.1f}%")
 

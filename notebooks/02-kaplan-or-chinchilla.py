@@ -71,7 +71,7 @@ loo[["elpd_loo", "se", "elpd_diff", "dse", "weight", "bad_k", "refitted"]].to_da
 
 # %%
 held = {name: bs.backtest(hoffmann, name, factor=(10, 100), seed=1) for name in fits}
-pd.concat({name: bs.score(one) for name, one in held.items()}).round(2)
+pd.concat({name: bs.forms.score(one) for name, one in held.items()}).round(2)
 
 # %% [markdown]
 # `inside` of `runs` is how often the nominal 90% band held. No single form covers its 90% a hundredfold out: choosing
@@ -104,10 +104,10 @@ pd.DataFrame(rows)
 # the valley's own shape.
 
 # %%
-three = bs.approaches(hoffmann, fits["chinchilla"], compute=[1e21, 5.76e23], seed=1)
+three = bs.approaches.approaches(hoffmann, fits["chinchilla"], compute=[1e21, 5.76e23], seed=1)
 for name, why in json.loads(three.attrs["left_out"]).items():
     print(f"left out, {name}: {why}")
-bs.approaches_table(three)
+bs.approaches.approaches_table(three)
 
 # %%
 with plots.style():
@@ -158,7 +158,9 @@ def ladder_of(dataset, rungs, sources):
     said = published[(published["dataset"] == dataset) & published["source_file"].isin(sources)].set_index(PARTS[2:6])
     by = dict(iter(mine.groupby(PARTS[2:6])))
     experiments = {RUNGS[key]: experiment(by[key]) for key in rungs}
-    return bs.ladder(experiments, published={RUNGS[key]: said.loc[key, "w_n_exponent"] for key in rungs}, seed=1)
+    return bs.approaches.ladder(
+        experiments, published={RUNGS[key]: said.loc[key, "w_n_exponent"] for key in rungs}, seed=1
+    )
 
 
 KEYS = list(RUNGS)
@@ -210,7 +212,7 @@ pd.DataFrame(rows)
 
 # %%
 total = hoffmann.assign_attrs(params_convention="total")  # as the paper counts
-view = bs.non_embedding_frontier(bs.fit(total, "chinchilla", seed=1), list(np.geomspace(768, 1.5e9, 20)))
+view = bs.answers.non_embedding_frontier(bs.fit(total, "chinchilla", seed=1), list(np.geomspace(768, 1.5e9, 20)))
 for name, what in (("a_total", "in total N"), ("a_fitted", "a line through Kaplan's range, N without embeddings")):
     low, mid, high = view[name].quantile([0.025, 0.5, 0.975]).values
     print(f"a, {what}: {mid:.2f} (95%: {low:.2f} to {high:.2f})")
@@ -229,7 +231,7 @@ for name, what in (("a_total", "in total N"), ("a_fitted", "a line through Kapla
 # predicted, D grows as C^0.26 or C^0.27. Errors of half of each difference are carried to the crossing:
 
 # %%
-contradiction = bs.kaplan_crossing(errors={"alpha_C": 0.002, "alpha_D": 0.004, "b": 0.005, "a": 0.01}, seed=1)
+contradiction = bs.answers.kaplan_crossing(errors={"alpha_C": 0.002, "alpha_D": 0.004, "b": 0.005, "a": 0.01}, seed=1)
 print(say_answer(contradiction))
 with plots.style():
     fig, ax = plt.subplots(figsize=(5.6, 4.0), layout="constrained")

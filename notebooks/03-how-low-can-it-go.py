@@ -86,7 +86,7 @@ print(f"the known floor is {'inside' if low <= truth <= high else 'outside'} the
 # from the other; with few it would.
 
 # %%
-shrunk = bs.shrinkage(runs, "chinchilla")
+shrunk = bs.forms.shrinkage(runs, "chinchilla")
 print(shrunk.attrs["verdicts"])
 with plots.style():
     fig, axes = plt.subplots(1, 2, figsize=(11, 2.8), layout="constrained")
@@ -94,7 +94,7 @@ with plots.style():
         _ = plots.plot_shrinkage(shrunk, parameter, ax=ax)
 
 # %%
-differ = bs.differences(fit, baseline="english")
+differ = bs.answers.differences(fit, baseline="english")
 print(say_answer(differ))
 
 # %% [markdown]
@@ -105,7 +105,7 @@ print(say_answer(differ))
 # alone: the doubt about forms, which the pool above shows, is not in it.
 
 # %%
-new = bs.irreducible_loss(bs.new_family(fit))["irreducible_loss"]
+new = bs.irreducible_loss(bs.inference.new_family(fit))["irreducible_loss"]
 low, middle, high = (float(new.quantile(q)) for q in (0.025, 0.5, 0.975))
 print(f"a new corpus: {middle:.2f}, 95% {low:.2f} to {high:.2f} nats per byte")
 
@@ -116,6 +116,6 @@ print(f"a new corpus: {middle:.2f}, 95% {low:.2f} to {high:.2f} nats per byte")
 # stated at this study's reference run:
 
 # %%
-card = bs.prior_from(fit, name="next")
+card = bs.inference.prior_from(fit, name="next")
 for name in ("E", "alpha", "beta"):
     print(f"{name:6s} {card.priors[name]}")

@@ -22,7 +22,7 @@ from bayescale import plots
 from bayescale.forms import forms_for, held_out, rehearse, unpack_skipped
 
 runs = bs.load_shipped("tinylm")
-print(bs.describe_runs(runs))
+print(bs.runs.describe_runs(runs))
 
 # %% [markdown]
 # ## 1. The form
@@ -33,7 +33,7 @@ print(bs.describe_runs(runs))
 # %%
 FACTORS = (10.0, 100.0)
 plain = bs.backtest(runs, "chinchilla", factor=FACTORS)
-bs.score(plain)
+bs.forms.score(plain)
 
 # %% [markdown]
 # It is confident and wrong, and nothing in its diagnostics says so: a posterior of one fixed form takes the form as
@@ -46,7 +46,7 @@ cards, weights = forms_for(runs)
 rehearsed = rehearse(runs, cards.values(), (10.0, 100.0, 300.0))
 stacked = held_out(rehearsed, weights, FACTORS)
 print(*(unpack_skipped(rehearsed) or ["every form could be fitted at every cut-off"]), sep="\n")
-table = pd.concat({"chinchilla alone": bs.score(plain), "forecast": bs.score(stacked)}, names=["model"])
+table = pd.concat({"chinchilla alone": bs.forms.score(plain), "forecast": bs.forms.score(stacked)}, names=["model"])
 table
 
 # %%
@@ -98,7 +98,7 @@ by_card.round(3)
 
 # %%
 fit = bs.fit(runs, "chinchilla", seed=1)
-checked = bs.check_predictive(fit)
+checked = bs.trust.check_predictive(fit)
 with plots.style():
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     plots.plot_loo_pit(checked, ax=axes[0])
@@ -108,7 +108,7 @@ with plots.style():
 # **Does the answer lean on a prior?** Each prior is counted half and twice (power-scaling), and the answer followed.
 
 # %%
-leaning = bs.prior_sensitivity(fit)
+leaning = bs.trust.prior_sensitivity(fit)
 for sentence in leaning["sentence"].values:
     print(sentence)
 
@@ -116,7 +116,7 @@ for sentence in leaning["sentence"].values:
 # **Does it hang on one run?** Each run is left out in turn, by importance weights.
 
 # %%
-moved = bs.influence(fit)
+moved = bs.trust.influence(fit)
 print(moved.attrs["sentence"])
 with plots.style():
     figure, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")

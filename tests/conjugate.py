@@ -50,9 +50,9 @@ def conjugate(
         "priors": {"alpha": {"dist": "Fixed", "value": ALPHA}},
         "noise": {"family": "Normal", "sigma": {"dist": "Fixed", "value": sigma}},
     }
-    unknown = bs.get_law("power").parameter_names[0]
+    unknown = bs.laws.get_law("power").parameter_names[0]
     content["priors"][unknown] = {"dist": "LogNormal", "median": MEDIAN, "sigma": width}
-    card = bs.make_card(content)
+    card = bs.cards.make_card(content)
     compute = np.geomspace(1e18, 1e21, len(residuals))
     log_c = np.log(compute) - np.log(compute).mean()
     loss = MEDIAN * np.exp(residuals - ALPHA * log_c)

@@ -23,7 +23,7 @@ def simulated(seed=3, runs=RUNS, hot=0.04, offsets=None):
         d = END * share
         error = rng.normal(0, 0.01) + rng.normal(0, 0.01) * np.log10(d / 5e9) + rng.normal(0, 0.002, d.size)
         error += 0.0 if offsets is None else offsets[place]
-        loss = bs.get_law("chinchilla").paper(np, LAW, params=n, tokens=d) * np.exp(error + hot * (1 - share))
+        loss = bs.laws.get_law("chinchilla").paper(np, LAW, params=n, tokens=d) * np.exp(error + hot * (1 - share))
         parts.append(pd.DataFrame({"run": f"r{place:02d}", "params": n, "tokens": d, "loss": loss, "lr": 1 - share}))
     return pd.concat(parts, ignore_index=True).assign(total_tokens=END, peak_lr=PEAK)
 

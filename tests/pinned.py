@@ -54,7 +54,7 @@ def simulated_frame(
     size, ratio = np.meshgrid(np.geomspace(2e7, 4e9, sizes), np.geomspace(5, 200, ratios))
     params, tokens = size.ravel(), (size * ratio).ravel()
     scatter = noise * np.random.default_rng(seed).standard_normal(params.size)
-    loss = bs.get_law(law).paper(np, paper, params=params, tokens=tokens) * np.exp(scatter)
+    loss = bs.laws.get_law(law).paper(np, paper, params=params, tokens=tokens) * np.exp(scatter)
     return pd.DataFrame({"params": params, "tokens": tokens, "loss": loss, **columns})
 
 

@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "laws.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("law", bs.LAWS.values(), ids=bs.LAWS)
+@pytest.mark.parametrize("law", bs.laws.LAWS.values(), ids=bs.laws.LAWS)
 def test_every_law_has_its_section_and_picture(law):
     section = PAGE.partition(f"\n### {law.name}\n")[2].partition("\n### ")[0]
     assert law.equation in section
@@ -25,11 +25,11 @@ def test_every_law_has_its_section_and_picture(law):
 
 
 def test_laws_stand_in_the_order_in_which_they_are_listed():
-    assert re.findall(r"^### (\S+)$", PAGE, flags=re.MULTILINE) == list(bs.LAWS)
+    assert re.findall(r"^### (\S+)$", PAGE, flags=re.MULTILINE) == list(bs.laws.LAWS)
 
 
 def test_every_card_is_linked_and_no_link_is_dead():
     linked = re.findall(r"\]\(\.\./models/(\S+)\.toml\)", PAGE)
     assert sorted(linked) == bs.list_cards()
     pictures = {path.stem for path in (DOCS / "images" / "laws").glob("*.png")}
-    assert pictures == set(bs.LAWS)
+    assert pictures == set(bs.laws.LAWS)

@@ -26,7 +26,7 @@ def test_the_page_says_what_rows_share_and_cannot_tell():
 
 
 def test_every_card_on_the_page_is_accepted():
-    cards = [bs.make_card(tomllib.loads(card)) for card in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
+    cards = [bs.cards.make_card(tomllib.loads(card)) for card in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)]
     assert [card.pooling["default"][:7] for card in cards] == ["partial", "partial"]
 
 

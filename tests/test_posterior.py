@@ -19,12 +19,12 @@ ASKED = {
     "extrapolate": lambda fit: bs.extrapolate(fit, "10x"),
     "optimal_split": lambda fit: bs.optimal_split(fit, "10x"),
     "irreducible_loss": bs.irreducible_loss,
-    "reducible_loss": lambda fit: bs.reducible_loss(fit, "10x"),
-    "compute_to_within": lambda fit: bs.compute_to_within(fit, 0.1),
-    "convergence_gap": lambda fit: bs.convergence_gap(fit, "10x"),
-    "bigger_or_longer": lambda fit: bs.bigger_or_longer(fit, "1B", "20B"),
-    "known_models": bs.known_models,
-    "outlier_runs": bs.outlier_runs,
+    "reducible_loss": lambda fit: bs.answers.reducible_loss(fit, "10x"),
+    "compute_to_within": lambda fit: bs.answers.compute_to_within(fit, 0.1),
+    "convergence_gap": lambda fit: bs.answers.convergence_gap(fit, "10x"),
+    "bigger_or_longer": lambda fit: bs.answers.bigger_or_longer(fit, "1B", "20B"),
+    "known_models": bs.answers.known_models,
+    "outlier_runs": bs.answers.outlier_runs,
 }
 
 

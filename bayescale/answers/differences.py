@@ -46,7 +46,7 @@ def differences(
     --------
     >>> import bayescale as bs
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
-    >>> bs.differences(fit)["alpha"].sizes["family"]
+    >>> bs.answers.differences(fit)["alpha"].sizes["family"]
     1
     """
     view = Posterior.quoted(fit, None, allow_unconverged)

@@ -101,10 +101,10 @@ def finish(
     Examples
     --------
     >>> import bayescale as bs
-    >>> curves = bs.load_shipped_curves("tinylm")                                     # doctest: +SKIP
+    >>> curves = bs.runs.load_shipped_curves("tinylm")                                     # doctest: +SKIP
     >>> fit = bs.fit(curves, "chinchilla+curve")                                      # doctest: +SKIP
     >>> early = curves.isel(checkpoint=curves["tokens"].values < 1e6)                 # doctest: +SKIP
-    >>> bs.finish(fit, early, tokens="20M", tolerance=0.02)["loss"].dims              # doctest: +SKIP
+    >>> bs.answers.finish(fit, early, tokens="20M", tolerance=0.02)["loss"].dims              # doctest: +SKIP
     ('chain', 'draw', 'run')
     """
     view = Posterior.quoted(fit, None, allow_unconverged)
@@ -149,9 +149,9 @@ def annealed(fit: xr.DataTree, curves: xr.Dataset, *, seed: int = SEED, allow_un
     Examples
     --------
     >>> import bayescale as bs
-    >>> curves = bs.load_shipped_curves("tinylm")                                     # doctest: +SKIP
+    >>> curves = bs.runs.load_shipped_curves("tinylm")                                     # doctest: +SKIP
     >>> half = curves.isel(checkpoint=curves["lr_fraction"].values > 0.5)             # doctest: +SKIP
-    >>> bs.annealed(bs.fit(curves, "chinchilla+curve"), half)["gained"].dims          # doctest: +SKIP
+    >>> bs.answers.annealed(bs.fit(curves, "chinchilla+curve"), half)["gained"].dims          # doctest: +SKIP
     ('chain', 'draw', 'run')
     """
     view = Posterior.quoted(fit, None, allow_unconverged)

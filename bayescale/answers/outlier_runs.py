@@ -47,7 +47,7 @@ def outlier_runs(fit: xr.DataTree | Posterior, *, allow_unconverged: bool = Fals
     Examples
     --------
     >>> import bayescale as bs
-    >>> found = bs.outlier_runs(bs.fit(bs.load_shipped("tinylm"), seed=1))
+    >>> found = bs.answers.outlier_runs(bs.fit(bs.load_shipped("tinylm"), seed=1))
     >>> bool((found["weight"] <= 1).all()), bool(found["weight"][0] == found["weight"].min())
     (True, True)
     """
@@ -98,7 +98,7 @@ def undertuned_runs(fit: xr.DataTree | Posterior, *, allow_unconverged: bool = F
     --------
     >>> import bayescale as bs
     >>> fit = bs.fit(bs.load_shipped("tinylm"), "chinchilla-undertuned", seed=1)              # doctest: +SKIP
-    >>> float(bs.undertuned_runs(fit)["probability"].max()) <= 1                              # doctest: +SKIP
+    >>> float(bs.answers.undertuned_runs(fit)["probability"].max()) <= 1                              # doctest: +SKIP
     True
     """
     view = Posterior.quoted(fit, None, allow_unconverged)

@@ -130,7 +130,7 @@ def make_card(content: dict[str, Any], name: str = "card", where: str | None = N
     Examples
     --------
     >>> import bayescale as bs
-    >>> bs.make_card({"extends": "chinchilla", "priors": {"alpha": {"dist": "Fixed", "value": 0.34}}}).fixed
+    >>> bs.cards.make_card({"extends": "chinchilla", "priors": {"alpha": {"dist": "Fixed", "value": 0.34}}}).fixed
     {'alpha': 0.34}
     """
     where = where or name

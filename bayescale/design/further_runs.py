@@ -58,7 +58,7 @@ def further_runs(law: Law, runs: xr.Dataset, reference: Mapping[str, float]) -> 
     --------
     >>> import bayescale as bs
     >>> from bayescale.design.further_runs import further_runs
-    >>> runs, law = bs.load_shipped("tinylm"), bs.get_law("chinchilla")
+    >>> runs, law = bs.load_shipped("tinylm"), bs.laws.get_law("chinchilla")
     >>> further_runs(law, runs, law.reference(runs))[0].words
     'at 3x the compute of the largest run'
     """

@@ -82,7 +82,7 @@ def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla")
     if card.curve is not None:
         raise DesignError(
             f"what learning curves can teach is not worked out in advance. Ask it of the finished runs: "
-            f"identifiability(bs.final_runs(curves), {card.name.replace('+curve', '')!r})."
+            f"identifiability(bs.runs.final_runs(curves), {card.name.replace('+curve', '')!r})."
         )
     problem = prepare(card, runs)
     design = _linearise(problem)

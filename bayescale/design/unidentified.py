@@ -61,7 +61,7 @@ def identified(found: xr.Dataset) -> str:
     --------
     >>> import bayescale as bs
     >>> from bayescale.design.unidentified import identified
-    >>> identified(bs.identifiability(bs.load_shipped("tinylm"), "chinchilla")).partition(":")[0]
+    >>> identified(bs.design.identifiability(bs.load_shipped("tinylm"), "chinchilla")).partition(":")[0]
     'These runs tell its parameters apart'
     """
     least = _percent(found["direction_learned"].min())

@@ -189,7 +189,7 @@ def score(held: xr.Dataset, by: str | Iterable[str] = "factor", prob: float = HE
     --------
     >>> import bayescale as bs
     >>> held = bs.backtest(bs.load_shipped("tinylm"), "chinchilla", factor=10)
-    >>> bool(bs.score(held)["coverage"].between(0, 1).all())
+    >>> bool(bs.forms.score(held)["coverage"].between(0, 1).all())
     True
     """
     if prob not in held["prob"].values:

@@ -46,7 +46,7 @@ def shrinkage(
     Examples
     --------
     >>> import bayescale as bs
-    >>> found = bs.shrinkage(bs.load_shipped("tinylm"))        # doctest: +SKIP
+    >>> found = bs.forms.shrinkage(bs.load_shipped("tinylm"))        # doctest: +SKIP
     >>> found["alpha"].dims                                    # doctest: +SKIP
     ('pooling', 'family', 'chain', 'draw')
     """

@@ -237,7 +237,7 @@ def prior_to_posterior(fit: xr.DataTree) -> xr.Dataset:
     --------
     >>> import bayescale as bs
     >>> fit = bs.fit(bs.load_shipped("tinylm"), model="chinchilla", seed=1)
-    >>> bool((bs.prior_to_posterior(fit)["learned"] <= 1).all())
+    >>> bool((bs.inference.prior_to_posterior(fit)["learned"] <= 1).all())
     True
     """
     if "prior" not in fit:

@@ -39,7 +39,7 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
     -------
     xarray.DataTree
         As `fit` gives, without families: each parameter is a draw from the population, given the groups that are known.
-        Every answer takes it (``bs.extrapolate(bs.new_family(fit), ...)``).
+        Every answer takes it (``bs.extrapolate(bs.inference.new_family(fit), ...)``).
 
     Raises
     ------
@@ -55,7 +55,7 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
     --------
     >>> import bayescale as bs
     >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
-    >>> bs.irreducible_loss(bs.new_family(fit))["irreducible_loss"].dims
+    >>> bs.irreducible_loss(bs.inference.new_family(fit))["irreducible_loss"].dims
     ('chain', 'draw')
     """
     require_quotable(fit, allow_unconverged)

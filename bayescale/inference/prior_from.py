@@ -70,7 +70,7 @@ def prior_from(
     --------
     >>> import bayescale as bs
     >>> study = bs.fit(bs.load_shipped("tinylm"), seed=1)
-    >>> card = bs.prior_from(study, family="english")
+    >>> card = bs.inference.prior_from(study, family="english")
     >>> card.name, sorted(card.priors)
     ('chinchilla-next', ['E', 'alpha', 'beta', 'from_params', 'from_tokens'])
     """

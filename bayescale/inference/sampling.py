@@ -286,7 +286,7 @@ def runs_of(fit: xr.DataTree) -> xr.Dataset:
     --------
     >>> import bayescale as bs
     >>> runs = bs.load_shipped("tinylm")
-    >>> bs.runs_of(bs.fit(runs, seed=1)).sizes["run"] == runs.sizes["run"]
+    >>> bs.inference.runs_of(bs.fit(runs, seed=1)).sizes["run"] == runs.sizes["run"]
     True
     """
     runs = fit["constant_data"].to_dataset().assign(fit["observed_data"].to_dataset().data_vars)

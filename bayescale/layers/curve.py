@@ -116,7 +116,7 @@ class CurveLayer(Layer):
         if card.errors:
             raise ValueError(
                 f"errors.{next(iter(card.errors))}: a card with a curve takes runs to err each by itself. Fit the "
-                "finished runs, bs.final_runs(curves), with the same card and no curve."
+                "finished runs, bs.runs.final_runs(curves), with the same card and no curve."
             )
         taken = [name for name in card.curve.priors if name in law.parameter_names]
         if taken:
@@ -221,7 +221,7 @@ def _refuse_mismatch(card: ModelCard, runs: xr.Dataset) -> None:
         raise DesignError(
             f"{where}: these are learning curves, and the model {card.name!r} takes each row for a run of its own. "
             f"Either fit {card.name + '+curve'!r}, which knows that a run's checkpoints err together, or pass the last "
-            "checkpoint of every run, bs.final_runs(curves)."
+            "checkpoint of every run, bs.runs.final_runs(curves)."
         )
     if card.curve is not None and CHECKPOINT not in runs.dims and not is_binned(runs):
         raise DesignError(

@@ -38,7 +38,7 @@ def build_model(card: Card, runs: xr.Dataset) -> "pm.Model":
     --------
     >>> import bayescale as bs
     >>> runs = bs.load_shipped("tinylm")
-    >>> sorted(rv.name for rv in bs.build_model(bs.load_card("chinchilla"), runs).observed_RVs)
+    >>> sorted(rv.name for rv in bs.modeling.build_model(bs.load_card("chinchilla"), runs).observed_RVs)
     ['log_loss']
     """
     return build(prepare(card, runs))

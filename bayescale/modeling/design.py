@@ -29,7 +29,7 @@ def laws_for(runs: xr.Dataset) -> list[str]:
     Examples
     --------
     >>> import bayescale as bs
-    >>> "chinchilla" in bs.laws_for(bs.load_shipped("tinylm"))
+    >>> "chinchilla" in bs.modeling.laws_for(bs.load_shipped("tinylm"))
     True
     """
     return [

@@ -169,7 +169,7 @@ def plot_outliers(outliers: xr.Dataset, *, named: int = OUTLYING, ax: Axes = NEW
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_outliers
-    >>> plot_outliers(bs.outlier_runs(bs.fit(bs.load_shipped("tinylm"), seed=1))).get_xlabel()
+    >>> plot_outliers(bs.answers.outlier_runs(bs.fit(bs.load_shipped("tinylm"), seed=1))).get_xlabel()
     'residual of log loss about the law (%)'
     """
     undertuned = "probability" in outliers

@@ -210,7 +210,7 @@ def plot_shrinkage(pooled: xr.Dataset, parameter: str = "alpha", *, prob: float 
     Examples
     --------
     >>> from bayescale.plots import plot_shrinkage
-    >>> plot_shrinkage(bs.shrinkage(bs.load_shipped("tinylm")), "E")       # doctest: +SKIP
+    >>> plot_shrinkage(bs.forms.shrinkage(bs.load_shipped("tinylm")), "E")       # doctest: +SKIP
     """
     families = [str(name) for name in pooled["family"].values]
     figure = ax.get_figure(root=True)

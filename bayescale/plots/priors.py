@@ -44,7 +44,7 @@ def plot_prior_posterior(learned: xr.Dataset, *, family: str | None = None, ax: 
     --------
     >>> import bayescale as bs
     >>> from bayescale.plots import plot_prior_posterior
-    >>> learned = bs.prior_to_posterior(bs.fit(bs.load_shipped("tinylm"), seed=1))
+    >>> learned = bs.inference.prior_to_posterior(bs.fit(bs.load_shipped("tinylm"), seed=1))
     >>> plot_prior_posterior(learned, family="english").get_xscale()
     'log'
     """

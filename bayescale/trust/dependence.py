@@ -60,7 +60,7 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
     Examples
     --------
     >>> import bayescale as bs
-    >>> found = bs.dependence(bs.fit(bs.load_shipped("tinylm"), seed=1))
+    >>> found = bs.trust.dependence(bs.fit(bs.load_shipped("tinylm"), seed=1))
     >>> found["key"].values.tolist(), int(found["groups"][0])
     (['design'], 16)
     """

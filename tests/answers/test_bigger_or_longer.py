@@ -60,7 +60,7 @@ def steps_fit():
 
 
 def test_steps_at_a_batch_are_tokens(steps_fit):
-    law = bs.get_law("kaplan-steps")
+    law = bs.laws.get_law("kaplan-steps")
     reference = Posterior(steps_fit).reference
     theta = law.from_paper(np, TABLE_3, reference)
     best = optimal_params(law, theta, 1e22, SIX_ND, reference, {"batch": 5e5})

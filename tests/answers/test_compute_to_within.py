@@ -65,8 +65,8 @@ def test_each_draw_is_at_its_own_eps_there():
 
 def test_a_frontier_without_a_closed_form_is_solved_to_the_same_place(monkeypatch):
     closed = compute_to_within(pinned_fit(spread=0.05, draws=5), [0.05, 0.02])
-    law = bs.get_law("chinchilla")
-    monkeypatch.setitem(bs.LAWS, "chinchilla", type(law)(**{**vars(law), "power_terms": None}))
+    law = bs.laws.get_law("chinchilla")
+    monkeypatch.setitem(bs.laws.LAWS, "chinchilla", type(law)(**{**vars(law), "power_terms": None}))
     solved = compute_to_within(pinned_fit(spread=0.05, draws=5), [0.05, 0.02])
     np.testing.assert_allclose(solved["compute"], closed["compute"], rtol=1e-6)
 
@@ -75,7 +75,7 @@ def test_start_and_growth_are_the_askers():
     fit = pinned_fit(draws=5)
     one = compute_to_within(fit, 0.05, start="1x", growth=10).isel(chain=0, draw=0)
     np.testing.assert_allclose(one["years"].squeeze(), one["decades_beyond"].squeeze())
-    assert one.attrs["start"] == pytest.approx(bs.runs_of(fit)["compute"].max().item())
+    assert one.attrs["start"] == pytest.approx(bs.inference.runs_of(fit)["compute"].max().item())
 
 
 def test_families_have_their_own_answer():

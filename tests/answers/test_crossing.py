@@ -21,7 +21,7 @@ N_OF_C = PowerOf(PF_DAY, 1.3e9, 0.73)
 
 
 def fit_in(column, paper, base="power", **options):
-    card = bs.make_card({"extends": base, "x": column})
+    card = bs.cards.make_card({"extends": base, "x": column})
     return pinned_fit(card, paper, runs=simulated_from(card, 8), **options)
 
 

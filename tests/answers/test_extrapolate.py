@@ -8,7 +8,7 @@ from bayescale.errors import QuestionError, UnconvergedError
 from bayescale.posterior import Posterior
 from bayescale.trust import grade
 
-LAW = bs.get_law("chinchilla")
+LAW = bs.laws.get_law("chinchilla")
 # Two families, of which one has none of the larger models.
 SMALLER = {"long": "params > 0", "short": "params < 2e8"}
 

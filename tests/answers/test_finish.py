@@ -35,8 +35,8 @@ def test_answers_work_on_a_posterior_of_curves(fit):
 @pytest.mark.sampling
 def test_bands_of_new_runs_shrink_and_hold(fit):
     new = simulated_curves(seed=8, runs=30)
-    answer = bs.finish(fit, upto(new, 0.4))
-    came = bs.final_runs(new)["loss"].values
+    answer = bs.answers.finish(fit, upto(new, 0.4))
+    came = bs.runs.final_runs(new)["loss"].values
     low, high = answer["loss"].quantile([0.05, 0.95], dim=("chain", "draw")).values
     held = ((low <= came) & (came <= high)).sum()
     assert 22 <= held <= 30  # 27 expected of 30; 22 or fewer has a chance of 3%
@@ -52,19 +52,19 @@ def test_bands_of_new_runs_shrink_and_hold(fit):
 
 @pytest.mark.sampling
 def test_from_when_on_it_is_safe_to_stop(fit, curves):
-    loose, tight = (bs.finish(fit, upto(curves, 0.6), tolerance=t)["safe_from"] for t in (0.05, 0.002))
+    loose, tight = (bs.answers.finish(fit, upto(curves, 0.6), tolerance=t)["safe_from"] for t in (0.05, 0.002))
     assert np.isnan(tight).all()
     assert (loose <= 0.6 * END).all()
-    known = bs.finish(fit, upto(curves, 0.6), target=1.0)
+    known = bs.answers.finish(fit, upto(curves, 0.6), target=1.0)
     assert (known["safe_from"] == 0).all()  # no run comes near a loss of 1
     at = float(known["median"].isel(run=0, seen=-1))
-    assert np.isnan(float(bs.finish(fit, upto(curves, 0.6), target=at)["safe_from"][0]))
+    assert np.isnan(float(bs.answers.finish(fit, upto(curves, 0.6), target=at)["safe_from"][0]))
 
 
 @pytest.mark.sampling
 def test_annealing_takes_off_what_the_rate_still_holds(fit, curves):
-    half = bs.annealed(fit, upto(curves, 0.5))
-    end = bs.annealed(fit, curves)
+    half = bs.answers.annealed(fit, upto(curves, 0.5))
+    end = bs.answers.annealed(fit, curves)
     assert (half["gained"].median(("chain", "draw")) > 0).all()
     np.testing.assert_allclose(end["gained"].median(("chain", "draw")), 0.0, atol=0.004)
     assert float(half["gained"].std(("chain", "draw")).mean()) > float(end["gained"].std(("chain", "draw")).mean())
@@ -74,30 +74,32 @@ def test_annealing_takes_off_what_the_rate_still_holds(fit, curves):
 def test_questions_that_cannot_be_answered(fit, curves):
     early = upto(curves, 0.5)
     with pytest.raises(QuestionError, match="does not say where it will end"):
-        bs.finish(fit, early.drop_vars("total_tokens"))
+        bs.answers.finish(fit, early.drop_vars("total_tokens"))
     with pytest.raises(QuestionError, match="already; the end asked for is 1B"):
-        bs.finish(fit, early, tokens="1B")
+        bs.answers.finish(fit, early, tokens="1B")
     with pytest.raises(QuestionError, match="do not tell their learning rate"):
-        bs.finish(fit, early.drop_vars(["lr", "peak_lr"]))
+        bs.answers.finish(fit, early.drop_vars(["lr", "peak_lr"]))
     with pytest.raises(QuestionError, match="give the runs' checkpoints"):
-        bs.finish(fit, bs.final_runs(curves))
+        bs.answers.finish(fit, bs.runs.final_runs(curves))
     for option, value in (("tolerance", -1.0), ("tolerance", 2.0), ("target", np.nan), ("target", 0.0)):
         with pytest.raises(QuestionError, match=f"{option}: accepted is .*; got {value}"):
-            bs.finish(fit, early, **{option: value})
+            bs.answers.finish(fit, early, **{option: value})
     with pytest.raises(QuestionError, match=r"at tokens 9.695B already; the end asked for is 9.5B"):
-        bs.finish(fit, early, tokens="9.5B")  # behind its last checkpoint, not behind the middle of its last bin
+        bs.answers.finish(
+            fit, early, tokens="9.5B"
+        )  # behind its last checkpoint, not behind the middle of its last bin
 
 
 @pytest.mark.sampling
 def test_a_posterior_of_finished_runs_is_refused(curves):
-    plain = bs.fit(bs.final_runs(bs.load_shipped_curves("tinylm")), seed=1, draws=50, tune=50, tries=1)
+    plain = bs.fit(bs.runs.final_runs(bs.runs.load_shipped_curves("tinylm")), seed=1, draws=50, tune=50, tries=1)
     with pytest.raises(QuestionError, match="posterior is of finished runs"):
-        bs.finish(plain, curves, allow_unconverged=True)
+        bs.answers.finish(plain, curves, allow_unconverged=True)
 
 
 def test_what_is_asked_is_annealed_and_what_was_seen_was_not(curves):
     fit = pinned_curves(curves, spread=0.0)
-    rows, law = bs.runs_of(fit), bs.get_law("chinchilla")
+    rows, law = bs.inference.runs_of(fit), bs.laws.get_law("chinchilla")
     asked = {"params": [1e8, 1e9], "tokens": [4e9, 2e10]}
     by_law = law.paper(np, LAW, **{name: np.array(values) for name, values in asked.items()})
     np.testing.assert_allclose(bs.extrapolate(fit, **asked)["expected_loss"].isel(chain=0, draw=0), by_law, rtol=1e-9)
@@ -112,7 +114,7 @@ def test_what_is_asked_is_annealed_and_what_was_seen_was_not(curves):
 
 def test_annealing_is_asked_where_each_run_stands(curves):
     half = upto(curves, 0.5)
-    now, ends = bs.annealed(pinned_curves(curves), half), bs.final_runs(half)
+    now, ends = bs.answers.annealed(pinned_curves(curves), half), bs.runs.final_runs(half)
     np.testing.assert_array_equal(now["measured"], ends["loss"])
     np.testing.assert_array_equal(now["tokens"], ends["tokens"])
     # At half of the tokens half of the rate is left, which holds 2% of the loss.
@@ -122,17 +124,17 @@ def test_annealing_is_asked_where_each_run_stands(curves):
 def test_curves_of_another_kind_are_refused(curves):
     fit = pinned_curves(curves)
     with pytest.raises(QuestionError, match=r"loss_unit is 'nats/byte', and 'nats/token' in the runs .*--loss-unit"):
-        bs.finish(fit, curves.assign_attrs(loss_unit="nats/byte"))
+        bs.answers.finish(fit, curves.assign_attrs(loss_unit="nats/byte"))
     with pytest.raises(QuestionError, match="params_convention is 'non-embedding', and 'total'"):
-        bs.annealed(fit, curves.assign_attrs(params_convention="non-embedding"))
+        bs.answers.annealed(fit, curves.assign_attrs(params_convention="non-embedding"))
     of_family = curves.assign_coords(family=("checkpoint", np.full(curves.sizes["checkpoint"], "source")))
-    assert bs.finish(fit, of_family)["loss"].sizes["run"] == RUNS  # the fitted runs named no family
+    assert bs.answers.finish(fit, of_family)["loss"].sizes["run"] == RUNS  # the fitted runs named no family
     fit.attrs["families"] = '["english"]'
-    assert bs.finish(fit, curves)["loss"].sizes["run"] == RUNS
+    assert bs.answers.finish(fit, curves)["loss"].sizes["run"] == RUNS
     with pytest.raises(QuestionError, match="run 'r00' is of the family 'source'; the posterior knows: english"):
-        bs.finish(fit, of_family)
+        bs.answers.finish(fit, of_family)
     fit.attrs["families"] = '["a new family"]'
-    assert bs.finish(fit, of_family)["loss"].sizes["run"] == RUNS
+    assert bs.answers.finish(fit, of_family)["loss"].sizes["run"] == RUNS
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_curves_of_another_kind_are_refused(curves):
 )
 def test_options_that_are_not_understood(curves, options, said):
     with pytest.raises(QuestionError, match=said):
-        bs.finish(pinned_curves(curves), curves, **options)
+        bs.answers.finish(pinned_curves(curves), curves, **options)
 
 
 @pytest.mark.sampling
@@ -157,9 +159,9 @@ def test_a_drift_and_a_law_of_steps_can_be_asked_of_curves(model):
     log = simulated_curves(runs=8)
     log = log.assign(batch=xr.full_like(log["tokens"], 1e6), step=log["tokens"] / 1e6)
     fit = bs.fit(log, model, seed=1, draws=150, tune=200, chains=2, tries=1, prior_draws=0)
-    answer = bs.finish(fit, upto(log, 0.5), allow_unconverged=True)
-    came = bs.final_runs(log)["loss"].values
+    answer = bs.answers.finish(fit, upto(log, 0.5), allow_unconverged=True)
+    came = bs.runs.final_runs(log)["loss"].values
     np.testing.assert_allclose(answer["loss"].median(("chain", "draw")), came, rtol=0.02)
-    checked = bs.check_predictive(fit, allow_unconverged=True)
+    checked = bs.trust.check_predictive(fit, allow_unconverged=True)
     np.testing.assert_allclose(checked["median"], came, rtol=0.06)
     assert fit["log_likelihood"]["log_loss"].sizes["run"] == fit.attrs["runs"] == 8

@@ -11,7 +11,7 @@ def test_the_floor_is_e():
     floor = bs.irreducible_loss(fit)
     np.testing.assert_allclose(floor["irreducible_loss"], 1.8172, rtol=1e-12)
     assert floor["irreducible_loss"].attrs["units"] == "nats/token"
-    assert float(floor["lowest_seen"]) == float(bs.runs_of(fit)["loss"].min())
+    assert float(floor["lowest_seen"]) == float(bs.inference.runs_of(fit)["loss"].min())
     assert floor.attrs["verdict"] == "converged"
 
 

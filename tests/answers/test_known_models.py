@@ -59,7 +59,7 @@ def test_several_forms_stand_side_by_side_whatever_their_draws():
     models = known_models({"hoffmann": pinned_fit(spread=0.02), "kaplan": pinned_fit("kaplan", KAPLAN, draws=100)})
     assert models["form"].values.tolist() == ["hoffmann", "kaplan"]
     assert models.attrs["model"] == "hoffmann, kaplan"
-    wanted = bs.get_law("kaplan").paper(np, KAPLAN, params=540e9, tokens=780e9)
+    wanted = bs.laws.get_law("kaplan").paper(np, KAPLAN, params=540e9, tokens=780e9)
     row = known_models_table(models, prob=0.8).loc["PaLM"]
     assert row["kaplan: loss"] == pytest.approx(wanted)
     draws = models["expected_loss"].sel(form="hoffmann", model="PaLM").values

@@ -14,7 +14,7 @@ MUENNIGHOFF = {"E": 1.8691, "A": 520.8, "B": 1487.7, "alpha": 0.3527, "beta": 0.
 
 
 def one_variable(column, paper):
-    card = bs.make_card({"extends": "power", "x": column})
+    card = bs.cards.make_card({"extends": "power", "x": column})
     return pinned_fit(card, paper, runs=simulated_from(card, 8), draws=3)
 
 
@@ -101,7 +101,7 @@ def test_a_law_of_ones_own_is_looked_at_for_harm(tmp_path, power, harmful):
     path.write_text(OWN.format(power=power))
     theta = {"E": 1.5, "a": 0.3, "b": 0.3, "alpha": 0.3, "beta": 0.3}
     runs = pinned_fit(draws=2)
-    runs = bs.read_runs(bs.runs_of(runs).to_dataframe().reset_index(drop=True)[["params", "tokens", "loss"]])
+    runs = bs.read_runs(bs.inference.runs_of(runs).to_dataframe().reset_index(drop=True)[["params", "tokens", "loss"]])
     fit = pinned_fit(str(path), theta, runs=runs, draws=2)
     if harmful:
         with pytest.raises(QuestionError, match="more params can raise the loss"):

@@ -97,7 +97,7 @@ def test_a_fit_without_embeddings_or_without_a_closed_form_is_refused():
     fit.attrs["params_convention"] = "non-embedding"
     with pytest.raises(QuestionError, match="leaves embeddings out already"):
         non_embedding_frontier(fit, "1B")
-    if "farseer" in bs.LAWS:
+    if "farseer" in bs.laws.LAWS:
         runs = bs.read_runs(simulated_frame())
         other = pinned_fit("chinchilla", runs=runs)
         other.attrs["cost"] = "6ND"

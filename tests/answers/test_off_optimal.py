@@ -32,7 +32,7 @@ def test_kaplans_sizes_cost_what_the_paper_says():
 def test_every_draw_is_the_closed_form(law, paper):
     # Appendix B's form holds for any law whose loss rises with A N^-alpha + B D^-beta, as eq. 1.5's does.
     fit = pinned_fit(law, paper, spread=0.05, draws=30)
-    terms = bs.get_law(law).power_terms({k: fit["posterior"][k] for k in bs.get_law(law).parameter_names})
+    terms = bs.laws.get_law(law).power_terms({k: fit["posterior"][k] for k in bs.laws.get_law(law).parameter_names})
     off = off_optimal(fit, 1e24, [0.5, 0.9, 3.0])
     expected = off_optimal_size({"alpha_N": terms.alpha, "alpha_S": terms.beta}, off["factor"])
     one = off.isel(point=0).transpose("factor", ...)
@@ -145,7 +145,7 @@ def test_a_factor_that_is_no_size_is_refused(factors):
 
 @pytest.mark.parametrize("answer", [off_optimal, convergence_gap])
 def test_it_asks_for_a_law_with_a_split_and_a_sound_posterior(answer):
-    card = bs.make_card({"extends": "power", "x": "tokens"})
+    card = bs.cards.make_card({"extends": "power", "x": "tokens"})
     fit = pinned_fit(card, {"x_c": 5.4e13, "alpha": 0.095}, runs=simulated_from(card, 6), draws=2)
     with pytest.raises(QuestionError, match="does not trade parameters against tokens"):
         answer(fit, 1e24)

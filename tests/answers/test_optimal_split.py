@@ -74,7 +74,7 @@ def test_a_wrong_budget_is_refused():
 
 
 def test_a_dearer_token_moves_the_optimum_as_the_formula_says():
-    law = bs.get_law("chinchilla")
+    law = bs.laws.get_law("chinchilla")
     theta = law.from_paper(np, BESIROGLU, ONES)
     n = [optimal_params(law, theta, 1e23, PowerCost(k), ONES) for k in (6.0, 8.0)]
     assert n[1] / n[0] == pytest.approx((6 / 8) ** (0.3658 / 0.7136), rel=1e-9)

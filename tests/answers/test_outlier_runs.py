@@ -39,8 +39,8 @@ def pinned():
 
 
 def test_the_farthest_run_comes_first_and_those_that_count_little_are_named(pinned):
-    found = bs.outlier_runs(pinned)
-    runs = bs.runs_of(pinned)["run"].values
+    found = bs.answers.outlier_runs(pinned)
+    runs = bs.inference.runs_of(pinned)["run"].values
     assert found["run"].values[:2].tolist() == [runs[20], runs[4]]
     assert (np.diff(found["weight"].values) >= 0).all()
     theta = pinned["posterior"].to_dataset()
@@ -53,7 +53,7 @@ def test_the_farthest_run_comes_first_and_those_that_count_little_are_named(pinn
 
 def test_noise_without_outliers_is_refused():
     with pytest.raises(QuestionError, match=r"Normal noise knows no outliers.*StudentT"):
-        bs.outlier_runs(conjugate(np.zeros(20)).fit)
+        bs.answers.outlier_runs(conjugate(np.zeros(20)).fit)
 
 
 def found(name, values):
@@ -87,7 +87,7 @@ def test_undertuned_runs_are_found_by_the_shipped_card():
     loss, bad = runs["loss"].values.copy(), [3, 11, 25]
     loss[bad] *= np.exp([0.04, 0.06, 0.05])
     fit = bs.fit(runs.assign(loss=("run", loss)), "chinchilla-undertuned", seed=1, draws=500)
-    answer = bs.outlier_runs(fit)
+    answer = bs.answers.outlier_runs(fit)
     assert set(answer["run"].values[:3]) == set(runs["run"].values[bad])
     assert (answer["probability"].values[:3] > 0.9).all()
     assert answer["probability"].values[3] < 0.5

@@ -19,7 +19,7 @@ WORSE = [3, 17, 30, 44, 58]
 
 def card_with(**noise):
     content = bs.load_card("chinchilla").model_dump(mode="json", exclude={"name", "noise"})
-    return bs.make_card(content | {"noise": NOISE | noise}, "tuned")
+    return bs.cards.make_card(content | {"noise": NOISE | noise}, "tuned")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def fit():
 
 @pytest.mark.sampling
 def test_undertuned_runs_are_found_and_named(fit):
-    found = bs.undertuned_runs(fit)
+    found = bs.answers.undertuned_runs(fit)
     runs = fit["constant_data"]["run"].values
     assert set(found["run"].values[:5]) == set(runs[WORSE])
     assert float(found["probability"][:5].min()) > 0.95
@@ -53,7 +53,7 @@ def test_a_posterior_of_other_noise_has_no_undertuned_runs():
     runs = simulated_runs(sizes=8, ratios=8, noise=0.005, seed=11)
     one = bs.fit(runs, "chinchilla", seed=1, prior_draws=0, draws=50, tune=50, tries=1)
     with pytest.raises(QuestionError, match="StudentT noise"):
-        bs.undertuned_runs(one)
+        bs.answers.undertuned_runs(one)
 
 
 def test_the_share_of_undertuned_runs_is_a_share():

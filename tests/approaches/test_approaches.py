@@ -40,7 +40,7 @@ def designed(paper, reach=16.0, points=15, budgets=None, noise=0.0, seed=1, scal
     best = ratio * (budgets / 6) ** (beta / (alpha + beta))
     n = (best[:, None] * np.geomspace(1 / reach, reach, points)).ravel()
     c = np.repeat(budgets, points)
-    loss = scale * bs.get_law("chinchilla").paper(np, paper, params=n, tokens=c / (6 * n))
+    loss = scale * bs.laws.get_law("chinchilla").paper(np, paper, params=n, tokens=c / (6 * n))
     loss = loss * np.exp(noise * np.random.default_rng(seed).standard_normal(n.size))
     return bs.read_runs(pd.DataFrame({"params": n, "compute": c, "loss": loss}), suspicious="keep")
 
@@ -239,7 +239,7 @@ def test_one_posterior_that_failed_marks_the_whole_answer():
 
 def test_approaches_that_the_runs_do_not_support_are_named_with_the_reason():
     n, d = (x.ravel() for x in np.meshgrid([1e8, 1e9], np.geomspace(1e9, 1e11, 5)))
-    loss = bs.get_law("chinchilla").paper(np, BESIROGLU, params=n, tokens=d)
+    loss = bs.laws.get_law("chinchilla").paper(np, BESIROGLU, params=n, tokens=d)
     runs = bs.read_runs(pd.DataFrame({"params": n, "tokens": d, "loss": loss}))
     answer = approaches(runs, pinned_fit(runs=runs, spread=0.01), compute=["1x", 1e22])
     assert answer["approach"].values.tolist() == ["parametric"]

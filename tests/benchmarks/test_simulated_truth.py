@@ -19,7 +19,7 @@ def test_the_simulated_runs_share_budgets_and_designs_as_the_model_finds_them():
 
 
 def test_the_simulated_errors_are_as_large_as_their_card_says():
-    law = bs.get_law("chinchilla")
+    law = bs.laws.get_law("chinchilla")
     drawn = []
     for k in range(60):
         frame, truth = simulated_runs.simulate(k)

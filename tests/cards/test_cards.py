@@ -240,7 +240,7 @@ def test_a_law_in_one_variable_is_told_which():
     with pytest.raises(CardError, match="only a law in one variable has x"):
         load_card("chinchilla:tokens")
     with pytest.raises(CardError, match="say which column"):
-        bs.make_card({"law": "power", "priors": load_card("power").model_dump()["priors"]})
+        bs.cards.make_card({"law": "power", "priors": load_card("power").model_dump()["priors"]})
 
 
 def test_a_card_that_drifts_does_so_on_another_column_and_is_named_so():

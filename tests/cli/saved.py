@@ -58,7 +58,7 @@ MAKERS = {
 def _of_one(column):
     from simulated import simulated_from
 
-    card = bs.make_card({"extends": "power", "x": column})
+    card = bs.cards.make_card({"extends": "power", "x": column})
     return pinned_fit(card, POWERS[column], runs=simulated_from(card, 8), spread=0.01)
 
 

@@ -96,7 +96,7 @@ def test_what_annealing_would_give_now(tmp_path, capsys):
     words = ["finish", str(tmp_path / "fit.nc"), str(tmp_path / "half.csv"), "--annealed"]
     assert main(words) == 0
     text = capsys.readouterr().out
-    now = bs.annealed(pinned_curves(curves), upto(curves, 0.5))
+    now = bs.answers.annealed(pinned_curves(curves), upto(curves, 0.5))
     assert f"Annealing now would take {float(now['gained'].median()):.1%} off the loss of a run in the middle." in text
     assert f"{float(now['measured'][0]):.4g}" in text
     assert main([*words, "--tokens", "20B", "--lr-fraction", "0.1"]) == 2

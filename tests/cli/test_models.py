@@ -24,7 +24,7 @@ def refused(capsys, *words) -> str:
 def test_the_list_has_a_line_for_each_card_under_its_family(capsys):
     lines = said(capsys).splitlines()
     assert max(map(len, lines)) <= 110
-    kinds = list(dict.fromkeys(law.kind for law in bs.LAWS.values()))
+    kinds = list(dict.fromkeys(law.kind for law in bs.laws.LAWS.values()))
     headings = [line for line in lines if line in kinds]
     assert headings == kinds
     base = [name for name in bs.list_cards() if not name.endswith(INFORMED)]
@@ -43,7 +43,7 @@ def test_a_wide_terminal_cuts_nothing(capsys, monkeypatch):
     monkeypatch.setattr(terminal.out, "_width", 260)  # what COLUMNS says is read once, at the start
     text = said(capsys)
     assert "…" not in text
-    assert all(law.equation in text for law in bs.LAWS.values())
+    assert all(law.equation in text for law in bs.laws.LAWS.values())
 
 
 def test_one_card_is_told_in_full(capsys):

@@ -21,7 +21,7 @@ NEAR = 0.1
 def frame(params, tokens, noise=0.005, seed=3, paper=BESIROGLU, **columns):
     params, tokens = np.broadcast_arrays(np.asarray(params, float), np.asarray(tokens, float))
     scatter = np.exp(noise * np.random.default_rng(seed).standard_normal(params.size))
-    loss = bs.get_law("chinchilla").paper(np, paper, params=params, tokens=tokens) * scatter
+    loss = bs.laws.get_law("chinchilla").paper(np, paper, params=params, tokens=tokens) * scatter
     return pd.DataFrame({"params": params, "tokens": tokens, "loss": loss, **columns})
 
 
@@ -58,7 +58,7 @@ def learned(found, *names):
 
 def card_with(**changes):
     noise = {"family": "Normal", "sigma": {"dist": "Fixed", "value": 0.02}}
-    return bs.make_card({"extends": "chinchilla", "noise": noise} | changes, "pinned")
+    return bs.cards.make_card({"extends": "chinchilla", "noise": noise} | changes, "pinned")
 
 
 def test_one_parameter_agrees_with_the_conjugate_normal():
@@ -66,7 +66,7 @@ def test_one_parameter_agrees_with_the_conjugate_normal():
     fixed = {name: {"dist": "Fixed", "value": value} for name, value in {"alpha": 0.2}.items()}
     prior = {"loss_x": {"dist": "LogNormal", "median": 3.0, "sigma": 0.03}}
     noise = {"family": "Normal", "sigma": {"dist": "Fixed", "value": 0.05}}
-    card = bs.make_card({"extends": "power", "x": "tokens", "priors": fixed | prior, "noise": noise}, "one")
+    card = bs.cards.make_card({"extends": "power", "x": "tokens", "priors": fixed | prior, "noise": noise}, "one")
     runs = bs.read_runs(
         pd.DataFrame({"tokens": np.geomspace(1e8, 1e10, 12), "loss": 3.0 * np.geomspace(1.58, 0.63, 12)})
     )
@@ -191,7 +191,7 @@ def test_more_questions_teach_more_of_an_accuracy():
     words = np.geomspace(1e6, 1e10, 20)
     share = 0.3 + 0.5 / (1 + np.exp(-(np.log10(words) - 8)))
     noise = {"family": "Binomial"}
-    card = bs.make_card({"extends": "accuracy", "x": "words", "noise": noise}, "counted")
+    card = bs.cards.make_card({"extends": "accuracy", "x": "words", "noise": noise}, "counted")
     few, many = (
         identifiability(bs.read_runs(pd.DataFrame({"words": words, "accuracy": share, "questions": count})), card)
         for count in (50, 5000)
@@ -233,7 +233,7 @@ def test_a_family_at_one_size_borrows_from_the_others():
     alpha = found["learned"].sel(parameter="alpha")
     assert float(alpha.sel(family="f0")) < float(alpha.sel(family="f1"))
     separate = identifiability(
-        families(1, 5, 5), bs.make_card({"extends": "chinchilla", "pooling": {"default": "none"}})
+        families(1, 5, 5), bs.cards.make_card({"extends": "chinchilla", "pooling": {"default": "none"}})
     )
     assert float(separate["learned"].sel(parameter="alpha", family="f0")) == pytest.approx(0, abs=0.05)
     assert float(alpha.sel(family="f0")) > 0.3
@@ -242,7 +242,7 @@ def test_a_family_at_one_size_borrows_from_the_others():
 
 
 def test_many_weak_families_are_told_briefly():
-    separate = bs.make_card({"extends": "chinchilla", "pooling": {"default": "none"}})
+    separate = bs.cards.make_card({"extends": "chinchilla", "pooling": {"default": "none"}})
     said = unidentified(identifiability(families(2, 2, 2, 2, 2), separate))
     assert len(said) == 4
     assert said[-1].startswith("Of 2 more families less than half is learned of some combination: f")
@@ -252,7 +252,7 @@ def test_many_weak_families_are_told_briefly():
 
 
 def test_further_runs_are_affordable_and_usual(designs):
-    law = bs.get_law("chinchilla")
+    law = bs.laws.get_law("chinchilla")
     for runs in designs.values():
         largest = float(runs["compute"].max())
         ratio = runs["tokens"] / runs["params"]
@@ -266,7 +266,7 @@ def test_further_runs_are_affordable_and_usual(designs):
 
 
 def test_further_runs_are_what_their_words_say():
-    law, runs = bs.get_law("chinchilla"), bs.load_shipped("tinylm")
+    law, runs = bs.laws.get_law("chinchilla"), bs.load_shipped("tinylm")
     largest, highest = float(runs["compute"].max()), float(runs["params"].max())
     by_words = {one.words: one for one in further_runs(law, runs, law.reference(runs))}
     assert by_words["at 10x the compute of the largest run"].compute == pytest.approx(np.full(3, 10 * largest))
@@ -322,7 +322,7 @@ def test_a_point_fit_that_fails_is_said_and_no_crash(designs, monkeypatch):
 
 
 def compare(fit, found):
-    sampled = bs.prior_to_posterior(fit)["learned"]
+    sampled = bs.inference.prior_to_posterior(fit)["learned"]
     for name in found["parameter"].values:
         for label in found["family"].values if "family" in found.dims else [None]:
             predicted = found["learned"].sel(parameter=name)

@@ -89,7 +89,7 @@ def test_inputs_keep_to_the_values_met_in_practice():
 
 
 def test_a_new_run_scatters_by_the_cards_noise(chinchilla):
-    card = bs.make_card(
+    card = bs.cards.make_card(
         {"extends": "chinchilla", "noise": {"family": "Normal", "sigma": {"dist": "Fixed", "value": 0.02}}}
     )
     prior = prior_predictive(card, seed=3)
@@ -134,7 +134,7 @@ def test_runs_that_lack_a_column_are_refused(tinylm):
 
 def test_what_is_no_loss_is_counted_and_left_out_of_the_new_runs():
     # Log n falls below -1.5 / a along the input for some draws: the loss turns negative there.
-    card = bs.make_card(
+    card = bs.cards.make_card(
         {
             "law": {"expression": "1.5 + a*log(n)"},
             "priors": {"a": {"dist": "Normal", "mu": 0.0, "sigma": 1.0}},
@@ -148,7 +148,7 @@ def test_what_is_no_loss_is_counted_and_left_out_of_the_new_runs():
 
 
 def test_a_share_at_its_very_edge_is_drawn_too():
-    card = bs.make_card(
+    card = bs.cards.make_card(
         {
             "law": {"expression": "minimum(a*n, 1.0)", "response": "accuracy"},
             "priors": {"a": {"dist": "Fixed", "value": 0.5}},

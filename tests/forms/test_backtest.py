@@ -119,7 +119,7 @@ def test_bands_hold_about_as_often_as_they_say(held):
     # The runs are the law's own, so nothing but luck keeps a 90% band from its 90%. Errors of one fit are shared by all
     # its predictions, so that the count is wider than binomial: it must not be impossible at half the runs.
     _, out, _ = held
-    table = bs.score(out)
+    table = bs.forms.score(out)
     for factor, row in table.iterrows():
         independent = max(int(row["runs"] // 2), 1)
         least = stats.binom.ppf(1e-3, independent, 0.9) / independent
@@ -143,7 +143,7 @@ def test_runs_too_few_for_any_factor_give_an_empty_table():
     out = bs.backtest(simulated_runs(sizes=3, ratios=2), "chinchilla", factor=1000)
     assert out.sizes["held_out"] == 0
     assert [record.factor for record in unpack_skipped(out)] == [1000.0]
-    assert len(bs.score(out)) == 0
+    assert len(bs.forms.score(out)) == 0
 
 
 def test_a_backtest_is_of_the_forecast_unless_told():

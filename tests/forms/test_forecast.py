@@ -219,7 +219,7 @@ def test_a_list_of_computes_is_a_path_with_one_set_of_weights(runs, fits):
 def test_families_are_answered_each_by_its_own():
     families = {"a": BESIROGLU, "b": ROUNDED}
     each = {"chinchilla": pinned_fit("chinchilla", families=families, spread=0.002, chains=4, draws=500, seed=1)}
-    both = bs.runs_of(each["chinchilla"])
+    both = bs.inference.runs_of(each["chinchilla"])
     known = {"models": ["chinchilla"], "rehearsed": rehearsal(both, (0.0,), PAIR[:1])}
     far = ask(both, each, **known)
     assert far["loss"].dims == ("chain", "draw", "point", "family")
@@ -408,4 +408,4 @@ def test_what_was_held_out_is_the_forecast_from_below_the_cut(few, sampled):
         assert expected.sizes["rehearsal"] == (factor == 3)
         np.testing.assert_allclose(weight.sel(form=fitted), expected["weight"])
         assert float(weight.sum()) == pytest.approx(1)
-    assert (bs.score(held)["width"] < 30).all()
+    assert (bs.forms.score(held)["width"] < 30).all()

@@ -125,7 +125,7 @@ def test_a_known_law_predicts_with_its_scatter_and_its_density(runs, fitted):
     assert float(logs.std()) == pytest.approx(0.005, rel=0.02)
     assert float(abs(logs.mean())) < 0.005 / np.sqrt(logs.size) * 5
     # Kaplan's law is a different one: each run lies where its law says.
-    law = bs.get_law("kaplan").paper(np, KAPLAN, params=held["params"].values, tokens=held["tokens"].values)
+    law = bs.laws.get_law("kaplan").paper(np, KAPLAN, params=held["params"].values, tokens=held["tokens"].values)
     other = stats.t.logpdf(np.log(held["loss"].values / law) / 0.005, 1e6) - np.log(0.005)
     np.testing.assert_allclose(held["log_density"].sel(form="kaplan"), other, rtol=1e-6)
 
@@ -222,7 +222,7 @@ def curves():
 
 
 def test_a_cut_leaves_out_whole_curves(curves):
-    card, ends = load_card("chinchilla+curve"), bs.final_runs(curves)
+    card, ends = load_card("chinchilla+curve"), bs.runs.final_runs(curves)
     train, test = cut(curves, card, 3)
     limit = float(ends["compute"].max()) / 3
     small = ends["run"].values[ends["compute"].values <= limit]
@@ -255,7 +255,7 @@ def test_the_last_loss_of_a_curve_is_predicted_as_it_was_not_annealed(curves, mo
 
 
 def test_finished_runs_are_no_curves_and_curves_no_finished_runs(curves):
-    with pytest.raises(DesignError, match=r"each row for a run of its own.*bs.final_runs\(curves\)"):
+    with pytest.raises(DesignError, match=r"each row for a run of its own.*bs.runs.final_runs\(curves\)"):
         bs.backtest(curves, "chinchilla", 3)
     with pytest.raises(DesignError, match="is of learning curves, and these are 30 finished runs"):
-        bs.backtest(bs.final_runs(curves), "chinchilla+curve", 3)
+        bs.backtest(bs.runs.final_runs(curves), "chinchilla+curve", 3)

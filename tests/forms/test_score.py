@@ -35,7 +35,7 @@ def held():
 
 
 def test_scores_are_those_worked_by_hand(held):
-    table = bs.score(held)
+    table = bs.forms.score(held)
     columns = ["runs", "inside", "coverage", "winkler", "width", "error", "bias", "crps", "elpd"]
     assert list(table.columns) == columns
     near, far = table.loc[10.0], table.loc[100.0]
@@ -60,27 +60,27 @@ def test_scores_are_those_worked_by_hand(held):
 
 def test_a_run_under_the_band_is_penalised_alike(held):
     low = held.assign(loss=("held_out", [2.0, 2.0, 2.0, 1.8]))
-    assert bs.score(low).loc[100.0, "winkler"] == pytest.approx((5 + 100 * (0.3 + 20 * 0.1) / 1.8) / 2)
+    assert bs.forms.score(low).loc[100.0, "winkler"] == pytest.approx((5 + 100 * (0.3 + 20 * 0.1) / 1.8) / 2)
 
 
 def test_the_edge_of_a_band_is_inside(held):
-    assert bs.score(held.assign(loss=held["upper"].sel(prob=0.9, drop=True)))["coverage"].eq(1).all()
+    assert bs.forms.score(held.assign(loss=held["upper"].sel(prob=0.9, drop=True)))["coverage"].eq(1).all()
 
 
 def test_another_mass_has_its_own_penalty(held):
     # At 95% the band is 1.4 to 2.7 and holds all.
-    table = bs.score(held, prob=0.95)
+    table = bs.forms.score(held, prob=0.95)
     assert table["coverage"].eq(1).all()
     assert table.loc[10.0, "winkler"] == pytest.approx((65 + 70) / 2)
 
 
 def test_groups_may_be_families(held):
-    table = bs.score(held, by=("family",))
+    table = bs.forms.score(held, by=("family",))
     assert table.loc["a", "coverage"] == 1.0
     assert table.loc["b", "coverage"] == 0.5
-    assert bs.score(held, by=("factor", "family")).loc[(100.0, "b"), "inside"] == 0
+    assert bs.forms.score(held, by=("factor", "family")).loc[(100.0, "b"), "inside"] == 0
     with pytest.raises(QuestionError, match=r"no 'famly' to group by.* mean 'family'\? Accepted: factor, family"):
-        bs.score(held, by="famly")
+        bs.forms.score(held, by="famly")
 
 
 def rehearsed(draws, y, density=None, forms=("a",), factor=10.0):
@@ -159,7 +159,7 @@ def test_a_form_that_misses_a_run_beyond_all_numbers_is_tested_like_any_other():
 
 def test_a_cut_off_that_is_asked_for_twice_is_tested_once():
     given = rehearsed(np.ones((1, 10, 3)), [2.0, 2.0, 2.0])
-    assert bs.score(held_out(given, None, [10.0, 10.0]))["runs"].tolist() == [3]
+    assert bs.forms.score(held_out(given, None, [10.0, 10.0]))["runs"].tolist() == [3]
 
 
 def test_a_backtest_rehearses_each_cut_off_once(monkeypatch):
@@ -190,11 +190,11 @@ def test_nothing_held_out_is_an_empty_table(weights):
     assert empty.sizes["held_out"] == 0
     assert empty["prob"].values.tolist() == list(PROBS)
     assert ("weight" in empty) == (weights is not None)
-    table = bs.score(empty)
+    table = bs.forms.score(empty)
     assert len(table) == 0
     assert "crps" in table
 
 
 def test_a_mass_that_was_not_kept_is_refused(held):
     with pytest.raises(QuestionError, match=r"0\.7.*0\.9"):
-        bs.score(held, prob=0.7)
+        bs.forms.score(held, prob=0.7)

@@ -14,9 +14,9 @@ from bayescale.plots import plot_shrinkage
 
 def test_one_family_has_none_to_lean_on():
     with pytest.raises(DesignError, match=r"these 16 runs are of no family\. Say which columns tell families apart"):
-        bs.shrinkage(simulated_runs(sizes=4, ratios=4))
+        bs.forms.shrinkage(simulated_runs(sizes=4, ratios=4))
     with pytest.raises(DesignError, match="these 16 runs are all of 'c4'"):
-        bs.shrinkage(simulated_runs(sizes=4, ratios=4, family="c4"))
+        bs.forms.shrinkage(simulated_runs(sizes=4, ratios=4, family="c4"))
 
 
 @pytest.mark.parametrize("pooling", ["none", "partial", "complete"])
@@ -36,7 +36,7 @@ def found():
         simulated_frame(paper=BESIROGLU | {"E": 1.8 * factor}, sizes=k, ratios=k, noise=0.01, seed=k, family=name)
         for name, factor, k in (("a", 0.9, 6), ("b", 1.0, 6), ("c", 1.1, 3))
     ]
-    return bs.shrinkage(bs.read_runs(pd.concat(frames), suspicious="keep"))
+    return bs.forms.shrinkage(bs.read_runs(pd.concat(frames), suspicious="keep"))
 
 
 @pytest.mark.sampling

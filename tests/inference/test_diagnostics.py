@@ -151,4 +151,4 @@ def test_a_posterior_without_draws_of_the_prior_tells_nothing_of_what_was_learne
     fit = pinned_fit()
     del fit["prior"]
     with pytest.raises(QuestionError, match="no draws of the prior"):
-        bs.prior_to_posterior(fit)
+        bs.inference.prior_to_posterior(fit)

@@ -44,7 +44,7 @@ def test_the_posterior_is_the_one_that_plain_nuts_found(hoffmann_fit):
 
 def test_the_raw_coefficients_are_those_of_the_draws(hoffmann_fit):
     posterior = hoffmann_fit["posterior"].to_dataset()
-    law = bs.get_law("chinchilla")
+    law = bs.laws.get_law("chinchilla")
     near = law.paper(np, {k: posterior[k] for k in ("E", "A", "B", "alpha", "beta")}, params=70e9, tokens=1.4e12)
     np.testing.assert_allclose(
         near, bs.extrapolate(hoffmann_fit, params=70e9, tokens=1.4e12)["expected_loss"].squeeze()
@@ -60,7 +60,7 @@ def test_the_stored_log_likelihood_is_scipys(hoffmann_fit, hoffmann_runs):
     draw = {"chain": 2, "draw": 77}
     at = {k: float(v) for k, v in hoffmann_fit["posterior"].to_dataset().isel(draw).items()}
     where = {name: hoffmann_runs[name] for name in ("params", "tokens")}
-    mu = np.log(bs.get_law("chinchilla").paper(np, at, **where))
+    mu = np.log(bs.laws.get_law("chinchilla").paper(np, at, **where))
     wanted = stats.t.logpdf(np.log(hoffmann_runs["loss"]), at["nu"], mu, at["sigma"])
     np.testing.assert_allclose(hoffmann_fit["log_likelihood"]["log_loss"].isel(draw), wanted, rtol=1e-8)
 
@@ -78,12 +78,12 @@ def test_a_posterior_carries_all_that_later_questions_need(hoffmann_fit, hoffman
     assert json.loads(attrs["seen"])["compute"][1] == float(hoffmann_runs["compute"].max())
     assert json.loads(attrs["settings"])["seed"] == 1
     assert set(json.loads(attrs["versions"])) >= {"bayescale", "pymc", "nutpie", "numpy"}
-    back = bs.runs_of(hoffmann_fit)
+    back = bs.inference.runs_of(hoffmann_fit)
     xr.testing.assert_equal(back, hoffmann_runs.transpose(*back.dims)[list(back.data_vars)])
 
 
 def test_the_240_points_teach_every_parameter(hoffmann_fit):
-    learned = bs.prior_to_posterior(hoffmann_fit)["learned"]
+    learned = bs.inference.prior_to_posterior(hoffmann_fit)["learned"]
     assert bool((learned.sel(parameter=["E", "alpha", "beta"]) > 0.5).all())
 
 
@@ -200,7 +200,7 @@ def test_known_parameters_are_inside_their_98_percent_intervals(known_fit):
 
 
 def test_known_answers_are_inside_their_98_percent_intervals(known_fit):
-    law = bs.get_law("chinchilla")
+    law = bs.laws.get_law("chinchilla")
     split = bs.optimal_split(known_fit, [1e22, 1e24])
     g = (0.3478 * 482.01 / (0.3658 * 2085.43)) ** (1 / 0.7136)
     truth = g * (np.array([1e22, 1e24]) / 6) ** (0.3658 / 0.7136)
@@ -283,7 +283,7 @@ def test_a_family_by_name_is_that_family(gadre_fit):
 
 def test_each_run_is_judged_by_its_own_family(gadre_fit, gadre_runs):
     at = gadre_fit["posterior"].to_dataset().median(("chain", "draw"))
-    law = bs.get_law("chinchilla")
+    law = bs.laws.get_law("chinchilla")
     error = {}
     for family in ("c4", "rpj", "rw"):
         own = gadre_runs.isel(run=(gadre_runs["family"] == family).values)

@@ -17,7 +17,7 @@ CORPUS = {"a": 0.2, "b": -0.2}
 def made(pooling, **more):
     """A posterior of known spreads, with the card that would have sampled it."""
     fit = pinned_fit(families=dict.fromkeys(FAMILIES, BESIROGLU), draws=DRAWS)
-    card = bs.make_card({"extends": "chinchilla", "pooling": {"alpha": pooling} | more}, "made")
+    card = bs.cards.make_card({"extends": "chinchilla", "pooling": {"alpha": pooling} | more}, "made")
     posterior = fit["posterior"].to_dataset().drop_vars(["E", "beta", "from_params", "from_tokens"])
     every = xr.DataArray(np.ones((2, DRAWS)), dims=("chain", "draw"))
     posterior = posterior.assign(dict.fromkeys(("E", "beta", "from_params", "from_tokens"), every))
@@ -41,7 +41,7 @@ def logs(fit):
 
 
 def test_a_family_of_nothing_known_differs_by_all_spreads():
-    apart = logs(bs.new_family(made("partial(corpus) + partial(family)")))
+    apart = logs(bs.inference.new_family(made("partial(corpus) + partial(family)")))
     # Each spread about a centre that K levels tell within spread / sqrt(K): 2 corpora, 4 families.
     expected = np.sqrt(0.3**2 * (1 + 1 / 2) + 0.1**2 * (1 + 1 / 4))
     assert np.std(apart) == pytest.approx(expected, rel=4 / np.sqrt(2 * 2 * DRAWS))
@@ -49,7 +49,7 @@ def test_a_family_of_nothing_known_differs_by_all_spreads():
 
 
 def test_a_known_corpus_leaves_what_is_the_familys_own():
-    new = bs.new_family(made("partial(corpus) + partial(family)"), corpus="b")
+    new = bs.inference.new_family(made("partial(corpus) + partial(family)"), corpus="b")
     expected = 0.1 * np.sqrt(1 + 1 / 4)
     assert np.std(logs(new)) == pytest.approx(expected, rel=4 / np.sqrt(2 * 2 * DRAWS))
     assert np.mean(logs(new)) == pytest.approx(-0.2, abs=4 * expected / np.sqrt(2 * DRAWS))
@@ -71,7 +71,7 @@ def sloped(how="slope(log lr)"):
     ("lr", "along"), [(0.1, 1 / 6), ("1e-1", 1 / 6), (10 ** (-1.5), 0), (1, 0.5), ("10", 0.5 + 1 / 3)]
 )
 def test_a_family_at_a_number_is_on_the_slope(lr, along):
-    np.testing.assert_allclose(logs(bs.new_family(sloped(), lr=lr)), 0.6 * along, atol=1e-9)
+    np.testing.assert_allclose(logs(bs.inference.new_family(sloped(), lr=lr)), 0.6 * along, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -84,22 +84,22 @@ def test_a_family_at_a_number_is_on_the_slope(lr, along):
 )
 def test_a_slope_needs_a_number_to_be_asked_at(groups, said):
     with pytest.raises(QuestionError, match=said):
-        bs.new_family(sloped(), **groups)
+        bs.inference.new_family(sloped(), **groups)
 
 
 def test_numbers_are_compared_along_the_slope_from_the_lowest():
-    found = bs.differences(sloped(), "lr")
+    found = bs.answers.differences(sloped(), "lr")
     assert found.attrs["baseline"] == "0.001"
     np.testing.assert_allclose(found["alpha"].mean(("chain", "draw")), np.exp([0.2, 0.4, 0.6]))
-    np.testing.assert_allclose(bs.differences(sloped(), "lr", 0.1)["alpha"].sel(lr="1"), np.exp(0.2))
+    np.testing.assert_allclose(bs.answers.differences(sloped(), "lr", 0.1)["alpha"].sel(lr="1"), np.exp(0.2))
 
 
 def test_it_answers_like_any_fit_and_the_papers_coefficients_follow():
-    new = bs.new_family(made("partial(corpus) + partial(family)"), corpus="a")
+    new = bs.inference.new_family(made("partial(corpus) + partial(family)"), corpus="a")
     posterior, reference = new["posterior"], json.loads(new.attrs["reference"])
     np.testing.assert_allclose(posterior["A"], reference["params"] ** posterior["alpha"])
     assert bs.extrapolate(new, params=["1B"], tokens=["20B"])["loss"].dims == ("chain", "draw", "point")
-    assert "family" not in bs.runs_of(new).coords
+    assert "family" not in bs.inference.runs_of(new).coords
 
 
 def test_correlated_effects_stay_so():
@@ -111,7 +111,7 @@ def test_correlated_effects_stay_so():
     fit["posterior"] = posterior.assign(
         beta=one * each, beta_level=one, beta_spread=0.2 * one, family_correlation=one * pair
     )
-    new = bs.new_family(fit)
+    new = bs.inference.new_family(fit)
     alpha, beta = logs(new), np.log(new["posterior"]["beta"].values.ravel())
     # The standard error of a correlation of 0.8 is (1 - 0.64) / sqrt(8000).
     assert np.corrcoef(alpha, beta)[0, 1] == pytest.approx(0.8, abs=4 * 0.36 / np.sqrt(2 * DRAWS))
@@ -123,8 +123,8 @@ def test_a_new_family_shares_no_error_that_was_fitted():
     fit = with_errors(plain, design=0.02)
     fit["posterior"] = fit["posterior"].to_dataset().assign(design_error=fit["posterior"]["design_error"] + 1.0)
     asked = {"params": ["1B"], "tokens": ["20B"]}
-    new = bs.extrapolate(bs.new_family(fit), **asked)
-    without = bs.extrapolate(bs.new_family(plain), **asked)
+    new = bs.extrapolate(bs.inference.new_family(fit), **asked)
+    without = bs.extrapolate(bs.inference.new_family(plain), **asked)
     np.testing.assert_allclose(new["expected_loss"], without["expected_loss"])
     pooled = with_errors(pinned_fit(families=dict.fromkeys(FAMILIES, BESIROGLU)), design=0.02)
     assert bs.irreducible_loss(pooled)["irreducible_loss"].sizes["family"] == len(FAMILIES)
@@ -142,15 +142,15 @@ def test_a_new_family_shares_no_error_that_was_fitted():
 )
 def test_what_cannot_be_said_of_a_new_family(pooling, groups, said):
     with pytest.raises(QuestionError, match=said):
-        bs.new_family(made(pooling), **groups)
+        bs.inference.new_family(made(pooling), **groups)
 
 
 def test_one_family_is_no_population():
     with pytest.raises(QuestionError, match="one family"):
-        bs.new_family(pinned_fit())
+        bs.inference.new_family(pinned_fit())
 
 
 def test_a_posterior_that_may_not_be_quoted():
     fit = pinned_fit(families=dict.fromkeys(FAMILIES, BESIROGLU), verdict=FAILED)
     with pytest.raises(UnconvergedError):
-        bs.new_family(fit)
+        bs.inference.new_family(fit)

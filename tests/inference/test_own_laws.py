@@ -17,7 +17,7 @@ ONE_EXPONENT = {"law": {"expression": "E + a*n^-alpha + b*d^-alpha"}, "priors": 
 
 @pytest.fixture(scope="module")
 def own_card():
-    return bs.make_card(ONE_EXPONENT, "one-exponent")
+    return bs.cards.make_card(ONE_EXPONENT, "one-exponent")
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,9 @@ def test_it_takes_part_in_the_report(known_runs, own_card):
 )
 def test_a_law_that_goes_wrong_is_refused_before_sampling(known_runs, mean, said):
     bs.law(parameters={"E": "floor"})(mean)
-    card = bs.make_card({"law": "<lambda>", "priors": {"E": {"dist": "LogNormal", "median": 1.5, "sigma": 0.2}}})
+    card = bs.cards.make_card({"law": "<lambda>", "priors": {"E": {"dist": "LogNormal", "median": 1.5, "sigma": 0.2}}})
     with pytest.raises(DesignError, match=said):
-        bs.build_model(card, known_runs)
+        bs.modeling.build_model(card, known_runs)
 
 
 def test_a_law_asked_for_columns_that_the_runs_lack_says_which_and_what_they_do_support(known_runs):

@@ -12,7 +12,7 @@ from bayescale.modeling import prepare
 
 def test_each_prior_is_its_parameters_posterior():
     fit = pinned_fit(spread=0.1, draws=2000, seed=3)
-    card = bs.prior_from(fit, name="mine")
+    card = bs.inference.prior_from(fit, name="mine")
     assert (card.name, card.law) == ("mine", "chinchilla")
     for name, prior in card.priors.items():
         logs = np.log(fit["posterior"][name].values.ravel())
@@ -21,12 +21,12 @@ def test_each_prior_is_its_parameters_posterior():
         assert np.log(prior.arguments["median"]) == pytest.approx(logs.mean(), abs=1e-3)
         assert prior.arguments["sigma"] == pytest.approx(logs.std(), rel=1e-3)
         assert "16 runs, model chinchilla" in prior.source
-    assert bs.prior_from(fit, widen=2).priors["E"].arguments["sigma"] == pytest.approx(0.2, rel=0.05)
+    assert bs.inference.prior_from(fit, widen=2).priors["E"].arguments["sigma"] == pytest.approx(0.2, rel=0.05)
 
 
 def test_the_priors_are_stated_at_the_studys_reference_run():
     fit = pinned_fit(spread=0.1)
-    card = bs.prior_from(fit)
+    card = bs.inference.prior_from(fit)
     assert card.reference == json.loads(fit.attrs["reference"]) == {"params": 1e9, "tokens": 2e10}
     elsewhere = simulated_runs(sizes=3, ratios=3)
     assert prepare(card, elsewhere).reference == card.reference
@@ -35,7 +35,7 @@ def test_the_priors_are_stated_at_the_studys_reference_run():
 
 def test_a_known_family_is_its_own_and_a_new_one_the_populations():
     fit = pinned_fit(families={"a": BESIROGLU, "b": ROUNDED}, spread=0.001, draws=2000)
-    known, new = bs.prior_from(fit, family="b"), bs.prior_from(fit)
+    known, new = bs.inference.prior_from(fit, family="b"), bs.inference.prior_from(fit)
     assert known.priors["beta"].arguments["median"] == pytest.approx(0.28, rel=0.01)
     middle = np.sqrt(0.28 * 0.3658)
     assert new.priors["beta"].arguments["median"] == pytest.approx(middle, rel=0.02)
@@ -47,13 +47,15 @@ def test_a_known_family_is_its_own_and_a_new_one_the_populations():
 
 def test_what_the_card_pools_stays_pooled_as_it_was_and_nothing_else_is():
     fit = pinned_fit(families={"a": BESIROGLU, "b": ROUNDED}, spread=0.001, draws=500)
-    card = bs.make_card({"extends": "chinchilla", "pooling": {"default": "complete", "E": "partial(family)"}}, "floors")
+    card = bs.cards.make_card(
+        {"extends": "chinchilla", "pooling": {"default": "complete", "E": "partial(family)"}}, "floors"
+    )
     posterior = fit["posterior"].to_dataset()
     alone = {name: posterior[name].isel(family=0, drop=True) for name in card.priors if name != "E"}
     parts = [f"{name}_{part}" for name in alone for part in ("level", "population", "spread")]
     fit["posterior"] = posterior.drop_vars(parts).assign(alone)
     fit.attrs["card"] = card.model_dump_json()
-    following = bs.prior_from(fit)
+    following = bs.inference.prior_from(fit)
     assert following.pooling == card.pooling | {"spread": following.spread}
     assert [name for name in following.priors if following.terms(name)] == ["E"]
     assert following.spread.arguments["median"] == pytest.approx(posterior["E_spread"].values.mean(), rel=1e-3)
@@ -61,7 +63,7 @@ def test_what_the_card_pools_stays_pooled_as_it_was_and_nothing_else_is():
 
 
 def test_what_the_posterior_holds_stays_held():
-    card = bs.prior_from(pinned_fit(spread=0.0))
+    card = bs.inference.prior_from(pinned_fit(spread=0.0))
     assert card.priors["E"].dist == "Fixed"
     assert card.priors["E"].arguments["value"] == pytest.approx(1.8172)
 
@@ -69,7 +71,7 @@ def test_what_the_posterior_holds_stays_held():
 def test_the_card_is_written_and_read_again(tmp_path):
     from bayescale.report.card_text import card_text
 
-    card = bs.prior_from(pinned_fit(spread=0.1))
+    card = bs.inference.prior_from(pinned_fit(spread=0.1))
     path = tmp_path / f"{card.name}.toml"
     path.write_text(card_text(card.model_dump(mode="json")))
     assert bs.load_card(path) == card
@@ -80,7 +82,7 @@ def test_each_prior_stands_in_the_table_that_its_card_has_it_in(added):
     if added == "growing":
         shipped = bs.load_card("chinchilla").model_dump(mode="json", exclude={"name"}, exclude_none=True)
         growth = {"dist": "Normal", "mu": 0, "sigma": 0.3}
-        card = bs.make_card(shipped | {"noise": shipped["noise"] | {"sigma_growth": growth}}, added)
+        card = bs.cards.make_card(shipped | {"noise": shipped["noise"] | {"sigma_growth": growth}}, added)
     else:
         card = bs.load_card(f"chinchilla{added}")
     fit = pinned_fit(spread=0.1)
@@ -89,7 +91,7 @@ def test_each_prior_stands_in_the_table_that_its_card_has_it_in(added):
     more = {p: like.copy(data=np.exp(0.2 * rng.standard_normal(like.shape))) for p in card.all_priors}
     fit["posterior"] = fit["posterior"].to_dataset().assign(more)
     fit.attrs["card"] = card.model_dump_json()
-    following = bs.prior_from(fit)
+    following = bs.inference.prior_from(fit)
     assert list(following.all_priors) == list(card.all_priors)
     for name, prior in following.all_priors.items():
         middle = fit["posterior"][name].values
@@ -109,12 +111,12 @@ def test_each_prior_stands_in_the_table_that_its_card_has_it_in(added):
 def test_what_is_not_understood(options, error, said):
     fit = pinned_fit(families={"a": BESIROGLU, "b": ROUNDED}, spread=0.01)
     with pytest.raises(error, match=said):
-        bs.prior_from(fit, **options)
+        bs.inference.prior_from(fit, **options)
 
 
 def test_a_posterior_that_may_not_be_quoted_is_no_prior():
     with pytest.raises(UnconvergedError) as refused:
-        bs.prior_from(pinned_fit(verdict=FAILED))
+        bs.inference.prior_from(pinned_fit(verdict=FAILED))
     assert "allow_unconverged" not in str(refused.value)
 
 
@@ -127,14 +129,14 @@ def test_a_posterior_that_may_not_be_quoted_is_no_prior():
 )
 def test_a_reference_run_that_cannot_be(reference, said):
     with pytest.raises(CardError, match=said):
-        bs.make_card({"extends": "chinchilla", "reference": reference}, "mine")
+        bs.cards.make_card({"extends": "chinchilla", "reference": reference}, "mine")
 
 
 def test_priors_that_a_study_found_stand_in_for_runs():
     few = simulated_runs(sizes=2, ratios=1)
-    bs.build_model(bs.load_card("new-lab"), few)
+    bs.modeling.build_model(bs.load_card("new-lab"), few)
     with pytest.raises(DesignError, match="2 runs cannot fit"):
-        bs.build_model(bs.load_card("chinchilla"), few)
+        bs.modeling.build_model(bs.load_card("chinchilla"), few)
 
 
 @pytest.mark.sampling
@@ -145,7 +147,9 @@ def test_a_lab_with_three_runs_is_answered_by_the_hierarchy_of_others():
     assert bs.verdict(fit).passed
     # Besiroglu et al.'s law, of which the card has not been told, at a hundred times the largest run.
     far = bs.extrapolate(fit, "100x")
-    truth = bs.get_law("chinchilla").paper(np, BESIROGLU, params=far["params"].values, tokens=far["tokens"].values)[0]
+    truth = bs.laws.get_law("chinchilla").paper(
+        np, BESIROGLU, params=far["params"].values, tokens=far["tokens"].values
+    )[0]
     low, high = far["loss"].quantile([0.025, 0.975]).values
     assert low < truth < high
     assert high / low < 1.5
@@ -153,7 +157,7 @@ def test_a_lab_with_three_runs_is_answered_by_the_hierarchy_of_others():
 
 def test_what_was_found_of_curves_is_a_curves_prior():
     fit = pinned_curves(simulated_curves(), spread=0.1)
-    card = bs.prior_from(fit)
+    card = bs.inference.prior_from(fit)
     assert card.curve.offset_sd.arguments["median"] == pytest.approx(0.01, rel=0.02)
     assert card.curve.hot_tokens.dist == "Normal"  # a power may be negative
     assert card.curve.hot_tokens.arguments["sigma"] == pytest.approx(0.1, rel=0.1)

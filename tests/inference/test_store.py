@@ -34,7 +34,7 @@ def test_a_loaded_posterior_answers_as_the_saved_one(tmp_path):
 
 def test_the_runs_come_back_from_the_posterior(tmp_path):
     fit = pinned_fit(families={"old": ROUNDED, "new": BESIROGLU})
-    runs = bs.runs_of(bs.load_fit(bs.save_fit(fit, tmp_path / "fit.nc")))
+    runs = bs.inference.runs_of(bs.load_fit(bs.save_fit(fit, tmp_path / "fit.nc")))
     assert runs.attrs["sha256"] == fit.attrs["sha256"]
     assert "family" in runs.coords
     assert set(runs.data_vars) >= {"params", "tokens", "compute", "loss"}

@@ -102,7 +102,7 @@ def test_course_is_the_conditional_normal_after_each_row(rows):
 def test_model_has_that_density_up_to_a_constant(name):
     log = curves(rates=True)
     card, rows = CURVE.prepare_rows(bs.load_card(name), log)
-    model = bs.build_model(card, log)
+    model = bs.modeling.build_model(card, log)
     given = prepare(card, rows)
     law = {"E": 1.6, "from_params": 0.6, "from_tokens": 0.5, "alpha": 0.3, "beta": 0.25}
     law |= {"tau": 0.02, "tau_growth": 0.3} if card.discrepancy else {}
@@ -179,14 +179,14 @@ def test_runs_tilt_about_the_reference_run_of_laws_that_take_no_tokens(rows):
 
 
 def test_beliefs_about_curves_are_of_their_checkpoints():
-    prior = bs.prior_predictive("chinchilla+curve", curves(rates=True))
+    prior = bs.design.prior_predictive("chinchilla+curve", curves(rates=True))
     rows = binned(curves(rates=True))
     rows = rows.isel(run=rows[HEAT].values >= 0.02)  # without rates a cooled checkpoint has no bin of its own
     hot = np.flatnonzero(rows[HEAT].values > 0.9)
     scatter = np.log(prior["loss"] / prior["expected_loss"]).std("draw")
     assert float(scatter.median()) > 0.01  # a run's offset among it; the noise of a checkpoint is 0.2%
     at = prior["expected_loss_at_runs"].median("draw").values[binned(curves(rates=True))[HEAT].values >= 0.02]
-    cold = bs.prior_predictive("chinchilla+curve", curves())["expected_loss_at_runs"].median("draw").values
+    cold = bs.design.prior_predictive("chinchilla+curve", curves())["expected_loss_at_runs"].median("draw").values
     assert (at[hot] > 1.02 * cold[hot]).all()
 
 
@@ -223,12 +223,12 @@ def test_names_join_with_other_ends(name):
     assert card.discrepancy is not None
     assert card.curve is not None
     assert "sigma_growth" not in card.all_priors  # a checkpoint's noise is the same at all sizes
-    mine = bs.make_card({"extends": "chinchilla", "curve": "curve", "discrepancy": "drift"})
+    mine = bs.cards.make_card({"extends": "chinchilla", "curve": "curve", "discrepancy": "drift"})
     assert (mine.discrepancy, mine.curve, mine.noise) == (card.discrepancy, card.curve, card.noise)
 
 
 def test_errors_that_finished_runs_share_are_refused():
-    with pytest.raises(CardError, match=r"errors.budget: .*bs.final_runs\(curves\)"):
+    with pytest.raises(CardError, match=r"errors.budget: .*bs.runs.final_runs\(curves\)"):
         bs.load_card("chinchilla+curve+budget")
 
 
@@ -257,11 +257,11 @@ def test_names_join_with_a_column():
 )
 def test_wrong_tables_are_refused(content, said):
     with pytest.raises(CardError, match=said):
-        bs.make_card(content)
+        bs.cards.make_card(content)
 
 
 def test_a_plain_card_on_curves_and_a_curve_card_on_runs_are_refused():
-    with pytest.raises(DesignError, match=r"these are learning curves.*'chinchilla\+curve'.*bs.final_runs"):
+    with pytest.raises(DesignError, match=r"these are learning curves.*'chinchilla\+curve'.*bs.runs.final_runs"):
         bs.fit(curves(), "chinchilla")
     with pytest.raises(DesignError, match="is of learning curves, and these are 92 finished runs"):
         bs.fit(bs.load_shipped("tinylm"), "chinchilla+curve")
@@ -270,23 +270,23 @@ def test_a_plain_card_on_curves_and_a_curve_card_on_runs_are_refused():
 def test_too_few_curves_are_refused():
     two = curves().isel(checkpoint=slice(80))
     with pytest.raises(DesignError, match="2 runs, 2 of them with checkpoints at more than one place"):
-        bs.build_model(bs.load_card("power:tokens+curve"), two)
+        bs.modeling.build_model(bs.load_card("power:tokens+curve"), two)
 
 
 def test_what_curves_can_teach_is_asked_of_their_last_checkpoints():
-    with pytest.raises(DesignError, match=r"identifiability\(bs.final_runs\(curves\), 'chinchilla'\)"):
-        bs.identifiability(curves(), "chinchilla+curve")
+    with pytest.raises(DesignError, match=r"identifiability\(bs.runs.final_runs\(curves\), 'chinchilla'\)"):
+        bs.design.identifiability(curves(), "chinchilla+curve")
 
 
 def test_a_card_names_the_rules_by_which_checkpoints_are_left_out():
-    card = bs.make_card({"extends": "chinchilla", "curve": {"filters": {"first": 0.3, "spike": False}}})
-    curves = bs.load_shipped_curves("tinylm", filters=card.curve.filters)
+    card = bs.cards.make_card({"extends": "chinchilla", "curve": {"filters": {"first": 0.3, "spike": False}}})
+    curves = bs.runs.load_shipped_curves("tinylm", filters=card.curve.filters)
     assert CURVE.prepare_rows(card, curves)[1].sizes["run"] > 0
     with pytest.raises(DesignError, match=r"rule 'first tokens' is 'within the first 30%.*were read with 'with"):
-        CURVE.prepare_rows(card, bs.load_shipped_curves("tinylm"))
+        CURVE.prepare_rows(card, bs.runs.load_shipped_curves("tinylm"))
     with pytest.raises(DesignError, match=r"these curves were read with 'it off'\. Read them with filters=card"):
-        CURVE.prepare_rows(card, bs.load_shipped_curves("tinylm", filters=None))
-    some = bs.load_shipped_curves("tinylm", filters={"first": 0.3})
+        CURVE.prepare_rows(card, bs.runs.load_shipped_curves("tinylm", filters=None))
+    some = bs.runs.load_shipped_curves("tinylm", filters={"first": 0.3})
     with pytest.raises(DesignError, match="rule 'spike' is 'off'"):
         CURVE.prepare_rows(card, some)
 
@@ -300,4 +300,4 @@ def test_a_card_names_the_rules_by_which_checkpoints_are_left_out():
 )
 def test_a_card_with_a_rule_that_is_none_is_refused(filters, said):
     with pytest.raises(CardError, match=f"curve.filters.*{said}"):
-        bs.make_card({"extends": "chinchilla", "curve": {"filters": filters}})
+        bs.cards.make_card({"extends": "chinchilla", "curve": {"filters": filters}})

@@ -256,7 +256,7 @@ def test_families_drift_each_on_its_own():
 
 
 def test_the_response_is_the_laws_times_the_drift_and_scatters_more_below():
-    card, law = drifting(), bs.get_law("chinchilla")
+    card, law = drifting(), bs.laws.get_law("chinchilla")
     reference = {"params": 1e9, "tokens": 2e10}
     flat = xr.DataArray(np.ones((1, 1)), dims=("chain", "draw"))
     theta = {name: flat * value for name, value in law.from_paper(np, BESIROGLU, reference).items()}

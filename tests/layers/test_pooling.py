@@ -30,7 +30,7 @@ def runs():
 def card(pooling, spread=0.2):
     """A card whose spreads are known, so that what the effects vary by is too."""
     fixed = {"dist": "Fixed", "value": spread}
-    return bs.make_card({"extends": "chinchilla", "pooling": {"spread": fixed} | pooling}, "grouped")
+    return bs.cards.make_card({"extends": "chinchilla", "pooling": {"spread": fixed} | pooling}, "grouped")
 
 
 # What a card may say
@@ -88,14 +88,14 @@ def test_a_group_that_the_runs_do_not_have(runs):
     with pytest.raises(
         DesignError, match=r"(?s)no group 'corpsu'.*Did you mean 'corpus'.*family, corpus, kind.*--family"
     ):
-        bs.build_model(card({"E": "partial(corpsu)"}), runs)
+        bs.modeling.build_model(card({"E": "partial(corpsu)"}), runs)
 
 
 def test_a_family_of_two_groups():
     runs = bs.read_runs(grouped(), family="corpus", suspicious="keep")
     runs = runs.assign_coords(schedule=("run", np.where(np.arange(runs.sizes["run"]) % 2, "wsd", "cosine")))
     with pytest.raises(DesignError, match=r"effect\(schedule\): the family 'c4' has runs of cosine, wsd; "):
-        bs.build_model(card({"E": "effect(schedule)"}), runs)
+        bs.modeling.build_model(card({"E": "effect(schedule)"}), runs)
 
 
 # Numbers and yes or no
@@ -150,19 +150,19 @@ def test_a_slope_is_along_the_numbers_or_their_logarithm():
 def test_numbers_and_labels_are_not_taken_for_one_another(pooling, columns, said):
     runs = numbered(**columns)
     with pytest.raises(DesignError, match=said):
-        bs.build_model(card({"E": pooling}), runs)
+        bs.modeling.build_model(card({"E": pooling}), runs)
 
 
 def test_a_slope_needs_two_numbers():
     runs = numbered(warmup=["0.10", "0.1"] * 9)
     with pytest.raises(DesignError, match=r"slope\(warmup\): warmup is 0.10? in all runs"):
-        bs.build_model(card({"E": "slope(warmup)"}), runs)
+        bs.modeling.build_model(card({"E": "slope(warmup)"}), runs)
 
 
 def test_identifiability_takes_a_slope_between_two_numbers_as_an_effect_of_two_labels():
     runs = numbered(dropout=[0.0, 0.1] * 9)
     ways = {"E": "effect(dropout)"}, {"E": "slope(dropout)"}, {"E": "complete"}
-    effect, slope, neither = (bs.identifiability(runs, card(way))["learned"] for way in ways)
+    effect, slope, neither = (bs.design.identifiability(runs, card(way))["learned"] for way in ways)
     np.testing.assert_allclose(slope, effect, rtol=1e-5)
     assert np.abs(slope - neither).max() > 1e-3
 
@@ -195,7 +195,7 @@ def test_a_quantity_that_groups_keeps_its_own_name():
 
 
 def prior_of(pooling, runs, names, draws=3000):
-    model = bs.build_model(card(pooling), runs)
+    model = bs.modeling.build_model(card(pooling), runs)
     with model:
         found = pm.sample_prior_predictive(draws, var_names=names, random_seed=1, compile_kwargs={"mode": quick_mode()})
     return found["prior"].to_dataset().isel(chain=0)
@@ -254,7 +254,7 @@ def test_a_slope_is_worth_what_an_effect_of_two_levels_is():
 
 def test_a_group_of_one_level_says_nothing():
     runs = bs.read_runs(grouped(corpora=CORPORA[:1]), family=["corpus", "kind"], suspicious="keep")
-    model = bs.build_model(card({"E": "partial(corpus)", "beta": "effect(corpus)"}), runs)
+    model = bs.modeling.build_model(card({"E": "partial(corpus)", "beta": "effect(corpus)"}), runs)
     assert not [name for name in model.named_vars if "corpus" in name and "of_family" not in name]
 
 
@@ -277,9 +277,9 @@ def test_a_slope_is_found_and_asked_at_a_number_between():
     slope = fit["posterior"]["E_lr_slope"]
     assert float(slope.quantile(0.01)) < 0.1 < float(slope.quantile(0.99))
     assert float(slope.std()) < 0.02
-    found = bs.differences(fit, "lr", rates[1])
+    found = bs.answers.differences(fit, "lr", rates[1])
     np.testing.assert_allclose(np.log(found["E"].sel(lr="0.01", drop=True)), 0.75 * slope, rtol=1e-3)
     assert "E of 0.01 is higher" in say_answer(found)
-    floor = bs.new_family(fit, lr=5e-4)["posterior"]["E"]
+    floor = bs.inference.new_family(fit, lr=5e-4)["posterior"]["E"]
     truth = BESIROGLU["E"] * np.exp(0.1 * (np.log(5e-4 / 1e-4) / np.log(100) - 0.5))
     assert float(floor.quantile(0.005)) < truth < float(floor.quantile(0.995))

@@ -44,7 +44,7 @@ def budgeted(budgets=3, sizes=9, seed=1, shift=0.0, noise=0.003, lone=3, level=N
     n, c = np.append(n.ravel(), other_n), np.append(c.ravel(), other_c)
     e = np.append(error.ravel(), shift * rng.standard_normal(lone))
     d = c / (6 * n)
-    loss = bs.get_law("chinchilla").paper(np, BESIROGLU, params=n, tokens=d)
+    loss = bs.laws.get_law("chinchilla").paper(np, BESIROGLU, params=n, tokens=d)
     loss = loss * np.exp(e + noise * rng.standard_normal(n.size))
     return bs.read_runs(pd.DataFrame({"params": n, "tokens": d, "loss": loss}), suspicious="keep")
 
@@ -101,7 +101,7 @@ def test_each_group_is_sampled_as_its_size_asks():
 
 
 def test_a_new_run_has_errors_of_its_own_in_its_scatter_and_none_in_what_is_expected():
-    card, law, reference = card_with(), bs.get_law("chinchilla"), {"params": 1e9, "tokens": 2e10}
+    card, law, reference = card_with(), bs.laws.get_law("chinchilla"), {"params": 1e9, "tokens": 2e10}
     one = xr.DataArray(np.ones((1, 1)), dims=("chain", "draw"))
     theta = {name: one * value for name, value in law.from_paper(np, BESIROGLU, reference).items()}
     theta |= {"sigma": 0.03 * one, "budget_sd": 0.04 * one, "lean_sd": 0.5 * one}
@@ -235,9 +235,9 @@ def test_the_errors_of_budgets_are_found_and_a_new_run_has_one_more():
     both = xr.ufuncs.log(far["loss"]) - xr.ufuncs.log(far["expected_loss"])
     wanted = np.sqrt((posterior["sigma"] ** 2 + posterior["budget_sd"] ** 2).mean())
     assert float(both.std()) == pytest.approx(float(wanted), rel=0.1)
-    seen = bs.runs_of(fit)
+    seen = bs.inference.runs_of(fit)
     assert set(seen["budget_group"].values) == {"", *posterior["budget_group"].values}
-    assert bs.check_predictive(fit)["replicated"].sizes["run"] == runs.sizes["run"]
+    assert bs.trust.check_predictive(fit)["replicated"].sizes["run"] == runs.sizes["run"]
 
 
 @pytest.mark.sampling
@@ -269,8 +269,8 @@ def test_further_runs_are_in_no_group_and_what_is_shared_teaches_less():
     runs = budgeted(budgets=4, sizes=6, level=np.zeros(4))
     held = {"extends": "chinchilla", "noise": NORMAL}
     large = {key: {"dist": "Fixed", "value": 0.05} for key in ("budget", "lean")}
-    plain = bs.identifiability(runs, make_card(held, "plain"))
-    shared = bs.identifiability(runs, make_card({**held, "errors": large}, "shared"))
+    plain = bs.design.identifiability(runs, make_card(held, "plain"))
+    shared = bs.design.identifiability(runs, make_card({**held, "errors": large}, "shared"))
     assert shared["parameter"].values.tolist() == plain["parameter"].values.tolist()
     assert (shared["learned"] <= plain["learned"] + 0.02).all()
     assert float(shared["learned"].mean()) < float(plain["learned"].mean()) - 0.05
@@ -280,7 +280,9 @@ def test_further_runs_are_in_no_group_and_what_is_shared_teaches_less():
 def test_the_prior_predictive_of_a_new_run_has_its_own_error():
     small = {"family": "Normal", "sigma": {"dist": "Fixed", "value": 0.001}}
     errors = {"budget": {"dist": "Fixed", "value": 0.1}, "lean": {"dist": "Fixed", "value": 9.0}}
-    prior = bs.prior_predictive(make_card({"extends": "chinchilla", "noise": small, "errors": errors}), draws=2000)
+    prior = bs.design.prior_predictive(
+        make_card({"extends": "chinchilla", "noise": small, "errors": errors}), draws=2000
+    )
     apart = np.log(prior["loss"]) - np.log(prior["expected_loss"])
     assert float(apart.std()) == pytest.approx(0.1, rel=0.02)
 

@@ -166,7 +166,7 @@ def test_the_density_at_a_point_is_the_laws_and_scipys(name, paper):
 
 def design(params, tokens, tmp_path):
     params, tokens = np.broadcast_arrays(np.atleast_1d(params), tokens)
-    loss = bs.get_law("chinchilla").paper(np, BESIROGLU, params=params, tokens=tokens)
+    loss = bs.laws.get_law("chinchilla").paper(np, BESIROGLU, params=params, tokens=tokens)
     path = tmp_path / "mine.csv"
     pd.DataFrame({"params": params, "tokens": tokens, "loss": loss}).to_csv(path, index=False)
     return bs.read_runs(path)

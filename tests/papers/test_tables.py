@@ -23,7 +23,7 @@ def test_an_unknown_table_is_refused_with_those_there_are():
 
 
 def test_the_tables_are_no_run_log():
-    assert "tables" not in [log.name for log in bs.shipped_logs()]
+    assert "tables" not in [log.name for log in bs.runs.shipped_logs()]
 
 
 @pytest.mark.parametrize(

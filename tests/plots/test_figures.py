@@ -181,7 +181,7 @@ def test_ranks_have_a_step_for_each_chain(family_study, ax):
 
 
 def test_prior_and_posterior_of_one_family(family_study, ax):
-    learned = bs.prior_to_posterior(family_study.fits["chinchilla"])
+    learned = bs.inference.prior_to_posterior(family_study.fits["chinchilla"])
     plots.plot_prior_posterior(learned, family="source", ax=ax)
     names = [t.get_text() for t in drawn(ax).get_yticklabels()]
     assert {"E", "alpha", "beta", "from_params", "from_tokens", "alpha_spread", "alpha_level"} <= set(names)

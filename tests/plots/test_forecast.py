@@ -171,8 +171,8 @@ def test_a_score_by_distance_is_that_of_the_table(score, ax):
     held = held_by_hand(0.7, bias=0.01)
     plots.plot_backtest_scores(held, score, ax=ax)
     place = 0.25 + 0.5 * np.floor(held["decades_beyond"] / 0.5)
-    table = bs.score(held.assign_coords(place=place), by="place")
-    assert table.equals(bs.score(held, by="distance").rename_axis("place"))
+    table = bs.forms.score(held.assign_coords(place=place), by="place")
+    assert table.equals(bs.forms.score(held, by="distance").rename_axis("place"))
     expected = table["elpd"] / table["runs"] if score == "elpd" else table[score]
     line = next(line for line in ax.lines if line.get_label() == "forecast")
     np.testing.assert_allclose(line.get_xdata(), table.index)

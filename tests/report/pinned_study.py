@@ -118,7 +118,7 @@ def pinned_study(
         "kaplan": pinned_fit("kaplan", KAPLAN, families=STEEP if families else None, **options),
     }
     # Both forms were fitted to the same runs.
-    runs = bs.runs_of(fits["chinchilla"])
+    runs = bs.inference.runs_of(fits["chinchilla"])
     for name in ("observed_data", "constant_data"):
         fits["kaplan"][name] = fits["chinchilla"][name]
     far = {name: bs.extrapolate(fit, at) for name, fit in fits.items()}
@@ -143,7 +143,7 @@ def pinned_study(
             "kaplan": pinned_held("kaplan", runs, **held, elpd=kaplan_ahead),
         },
         truth=truth or {},
-        design={name: bs.identifiability(runs, name) for name in fits} if checks else {},
+        design={name: bs.design.identifiability(runs, name) for name in fits} if checks else {},
         leans={name: prior_sensitivity(fit, compute=at) for name, fit in fits.items()} if checks else {},
         stack=stack,
         not_stacked=not_stacked,

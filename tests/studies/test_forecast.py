@@ -23,7 +23,7 @@ def asked_of(families):
         name: pinned_fit(name, PAPERS[name], families=families and dict.fromkeys(families, PAPERS[name]), spread=0.02)
         for name in PAPERS
     }
-    runs = bs.runs_of(fits["chinchilla"])
+    runs = bs.inference.runs_of(fits["chinchilla"])
     known = pinned_rehearsal(runs, by=1.0)
     places = known.sizes["held_out"]
     draws = fits["chinchilla"]["posterior"].sizes

@@ -18,7 +18,7 @@ LOGISTIC = {"chance": 0.25, "ceiling": 0.9, "slope": 1.5, "x_mid": 3e20}
 def of_a_share():
     """A forecast of an accuracy by one pinned form, as a stack, before it is checked."""
     compute = np.geomspace(1e18, 1e21, 12)
-    share = bs.get_law("logistic").paper(np, LOGISTIC, x=compute)
+    share = bs.laws.get_law("logistic").paper(np, LOGISTIC, x=compute)
     runs = bs.read_runs(pd.DataFrame({"compute": compute, "accuracy": share}))
     fit = pinned_fit("accuracy", LOGISTIC, runs=runs, spread=0.02)
     nothing = rehearse(runs, ["accuracy"], [1e6])
@@ -47,7 +47,7 @@ def fits():
 
 
 def test_the_priors_are_asked_of_the_run_in_question_and_of_the_farthest(fits):
-    runs, compute = bs.runs_of(fits["chinchilla"]), 6 * 1e9 * 2e13
+    runs, compute = bs.inference.runs_of(fits["chinchilla"]), 6 * 1e9 * 2e13
     asked = {"params": ["1B", "1B"], "tokens": ["20T", "20B"]}
     found = checked(runs, fits, **asked).sensitivity
     assert found["quantity"].values.tolist() == ["expected_loss"]
@@ -59,6 +59,6 @@ def test_the_priors_are_asked_of_the_run_in_question_and_of_the_farthest(fits):
 
 
 def test_a_report_keeps_the_other_numbers_that_one_leads_with(fits):
-    found = checked(bs.runs_of(fits["chinchilla"]), fits, at="1e24", compute=1e24).sensitivity
+    found = checked(bs.inference.runs_of(fits["chinchilla"]), fits, at="1e24", compute=1e24).sensitivity
     assert found["quantity"].values.tolist() == ["expected_loss", "params", "a", "irreducible_loss"]
     assert found["answer"].values[0] == "expected loss at 1e+24 FLOP"

@@ -54,7 +54,7 @@ def test_a_band_that_knows_it_may_be_wrong_is_wider_than_the_plain_ones(study):
 def test_forms_that_cannot_answer_are_refused_before_the_work(runs, form, refusal, said, monkeypatch):
     if form == "of-accuracy":
         runs = runs.assign(accuracy=("run", np.linspace(0.3, 0.6, runs.sizes["run"])))
-        form = bs.make_card({"extends": "accuracy", "x": "compute"}, form)
+        form = bs.cards.make_card({"extends": "accuracy", "x": "compute"}, form)
     for work in ("identifiability", "fit"):
         monkeypatch.setattr(sys.modules["bayescale.studies.study"], work, lambda *args, **options: pytest.fail("late"))
     with pytest.raises(refusal, match=said):

@@ -112,7 +112,7 @@ def families_fit(sigma=0.005):
 
 def with_density(fit):
     """The fit with the log density that its draws have, where the pinned one makes it up."""
-    card, runs = bs.load_card(fit.attrs["model"]), bs.runs_of(fit)
+    card, runs = bs.load_card(fit.attrs["model"]), bs.inference.runs_of(fit)
     data = dataclasses.replace(prepare(card, runs), reference=json.loads(fit.attrs["reference"]))
     fit["log_likelihood"] = log_likelihood(data, fit["posterior"].to_dataset())
     return fit
@@ -128,14 +128,14 @@ def test_replicated_runs_are_their_familys_with_the_known_error_of_each():
     np.testing.assert_allclose(np.delete(width, 3), 0.01, rtol=0.08)
     two = families_fit()
     made = replicate(two)
-    assert made["run"].values.tolist() == bs.runs_of(two)["run"].values.tolist()
+    assert made["run"].values.tolist() == bs.inference.runs_of(two)["run"].values.tolist()
     # The pinned runs lie on their own family's law.
-    np.testing.assert_allclose(made.median(("chain", "draw")), bs.runs_of(two)["loss"], rtol=0.003)
+    np.testing.assert_allclose(made.median(("chain", "draw")), bs.inference.runs_of(two)["loss"], rtol=0.003)
 
 
 def test_replicated_runs_of_a_card_with_a_drift_scatter_as_it_says():
     fit = pinned_fit(sigma=0.01, draws=1500)
-    card, runs = bs.load_card("chinchilla+drift"), bs.runs_of(fit)
+    card, runs = bs.load_card("chinchilla+drift"), bs.inference.runs_of(fit)
     posterior, spans = fit["posterior"].to_dataset(), prepare(card, runs).spans
     held = {"tau": 0.01, "tau_growth": 0.0, "sigma_growth": 0.5}
     posterior = posterior.assign({name: xr.full_like(posterior["E"], value) for name, value in held.items()})
@@ -149,7 +149,7 @@ def test_replicated_runs_of_a_card_with_a_drift_scatter_as_it_says():
 
 
 def test_shares_are_compared_as_counts_and_ties_broken_evenly():
-    card = bs.make_card({"extends": "accuracy", "noise": {"family": "Binomial"}}, "accuracy-counts")
+    card = bs.cards.make_card({"extends": "accuracy", "noise": {"family": "Binomial"}}, "accuracy-counts")
     rng, count = np.random.default_rng(2), 30
     right = rng.binomial(3, 0.6, count)
     frame = pd.DataFrame({"compute": np.geomspace(1e18, 1e21, count), "accuracy": right / 3, "questions": 3})
@@ -176,7 +176,7 @@ def test_too_few_runs_are_refused_and_small_families_left_unjudged():
     with pytest.raises(QuestionError, match=f"takes at least {FEWEST} runs; got 5"):
         check_predictive(conjugate(even(5), draws=50).fit)
     small = families_fit()
-    runs = bs.runs_of(small)
+    runs = bs.inference.runs_of(small)
     old = np.flatnonzero(runs["family"].values == "old")
     row = group(check_predictive(small.isel(run=np.delete(np.arange(32), old[4:]))), "old")
     assert (int(row["runs"]), row["found"].item()) == (4, "too few runs")
@@ -207,7 +207,7 @@ def test_an_unconverged_posterior_is_refused_or_marked():
 def test_a_run_of_checkpoints_is_checked_once_where_it_ended_and_not_as_if_annealed():
     curves = upto(simulated_curves(hot=0.2), 0.5)
     checked = check_predictive(pinned_curves(curves, hot=0.2))
-    assert checked["run"].values.tolist() == bs.final_runs(curves)["run"].values.tolist()
+    assert checked["run"].values.tolist() == bs.runs.final_runs(curves)["run"].values.tolist()
     assert float(abs(np.log(checked["median"] / checked["loss"])).max()) < 0.04  # annealed, all would be 0.1 off
     assert bool(checked["reliable"].all())
     np.testing.assert_allclose(checked["tokens"], 0.5 * 20e9, rtol=0.15)  # the last bin

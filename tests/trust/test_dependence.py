@@ -97,6 +97,6 @@ def test_the_scatter_of_seeds_is_list_known_from_lack_of_fit(shared_data):
 
 
 def test_groups_that_the_card_tells_apart_are_not_called_unknown():
-    card = bs.make_card({"extends": "chinchilla", "pooling": {"default": "complete", "E": "partial(corpus)"}})
+    card = bs.cards.make_card({"extends": "chinchilla", "pooling": {"default": "complete", "E": "partial(corpus)"}})
     assert _list_known(with_added(card, "+design")) == {"design", "corpus"}
-    assert _list_known(bs.make_card({"extends": "chinchilla", "pooling": {"default": "complete"}})) == set()
+    assert _list_known(bs.cards.make_card({"extends": "chinchilla", "pooling": {"default": "complete"}})) == set()

@@ -20,7 +20,7 @@ def known():
 
 def _log_far(known):
     """Log of the expected loss at 100 times the largest run, less log of the loss at the reference run."""
-    compute = bs.runs_of(known.fit)["compute"].values
+    compute = bs.inference.runs_of(known.fit)["compute"].values
     return -ALPHA * (np.log(100 * compute.max()) - np.log(compute).mean())
 
 
@@ -61,7 +61,7 @@ def test_the_error_of_the_shift_is_that_of_repeated_draws(known):
 def test_the_run_that_stands_out_is_named_first_with_what_was_put_into_it(known):
     moved = influence(known.fit, "100x")
     table = most_influential(moved, 2)
-    assert table.index[0] == bs.runs_of(known.fit)["run"].values[2]
+    assert table.index[0] == bs.inference.runs_of(known.fit)["run"].values[2]
     assert table.iloc[0]["shift"] < 0  # the run is high: the loss is predicted lower without it
     assert abs(table.iloc[0]["of_band"]) > abs(table.iloc[1]["of_band"])
     sentence = moved.attrs["sentence"]
@@ -87,7 +87,7 @@ def test_a_run_without_which_the_posterior_is_another_is_marked_and_not_told(kno
     density[..., 4] = 40 * np.log(np.linspace(1e-4, 1, density[..., 4].size)).reshape(density.shape[:2])
     moved = influence(fit, "100x")
     assert moved["reliable"].values.tolist() == [i != 4 for i in range(10)]
-    run = bs.runs_of(fit)["run"].values[4]
+    run = bs.inference.runs_of(fit)["run"].values[4]
     assert most_influential(moved, 1).index[0] == run
     said = moved.attrs["sentence"]
     assert f"1 run with a Pareto k above 0.70 ({run}" in said
@@ -99,7 +99,7 @@ def test_every_family_has_its_shifts_and_its_runs():
     fit = pinned_fit(families={"old": ROUNDED, "new": BESIROGLU}, spread=0.01, draws=300)
     moved = influence(fit, "100x")
     assert moved["shift"].dims == ("run", "family")
-    assert moved["run_family"].values.tolist() == bs.runs_of(fit)["family"].values.tolist()
+    assert moved["run_family"].values.tolist() == bs.inference.runs_of(fit)["family"].values.tolist()
     table = most_influential(moved, 3)
     row = table.iloc[0]
     assert abs(row["of_band"]) == pytest.approx(float(abs(moved["of_band"].sel(run=table.index[0])).max()))
@@ -144,7 +144,7 @@ def test_a_run_of_checkpoints_is_left_out_with_all_of_them():
     fit = pinned_curves(curves)
     expected = bs.extrapolate(fit, "10x")["expected_loss"]
     moved = influence(fit, answer=expected)
-    assert moved["run"].values.tolist() == bs.final_runs(curves)["run"].values.tolist()
+    assert moved["run"].values.tolist() == bs.runs.final_runs(curves)["run"].values.tolist()
     draws, density = expected.values.ravel(), fit["log_likelihood"]["log_loss"]
     order = np.argsort(draws)
     # By the weights that all checkpoints of a run have together.

@@ -103,12 +103,12 @@ def test_every_card_has_a_design_that_identifies_it(name):
 
 def joint_of(card, runs):
     """How to draw from a card's model, which is built but not compiled for sampling."""
-    return sbc._joint(Compiled(bs.build_model(card, runs), None), prepare(card, runs))
+    return sbc._joint(Compiled(bs.modeling.build_model(card, runs), None), prepare(card, runs))
 
 
 def test_parameters_are_drawn_from_the_priors_and_data_from_the_law():
     noise = {"family": "Normal", "sigma": {"dist": "LogNormal", "median": 0.02, "sigma": 0.5}}
-    card = bs.make_card({"extends": "chinchilla", "noise": noise})
+    card = bs.cards.make_card({"extends": "chinchilla", "noise": noise})
     runs, law = designed_runs(card), card.get_law()
     draw = joint_of(card, runs)
     drawn = [draw([1, k]) for k in range(300)]
@@ -140,7 +140,7 @@ ANNEALED = {"extends": "annealing", "priors": {"annealed": {"dist": "LogNormal",
 
 
 def test_draws_that_give_no_data_are_counted_and_others_take_their_place(monkeypatch):
-    card = bs.make_card(ANNEALED)
+    card = bs.cards.make_card(ANNEALED)
     draw = joint_of(card, designed_runs(card))
     drawn = [draw([1, k]) for k in range(50)]
     rejected = [count for _, _, count in drawn]

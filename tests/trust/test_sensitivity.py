@@ -75,7 +75,7 @@ def test_an_answer_that_leans_says_on_which_prior_and_where_it_would_go():
     row = found.isel(answer=0)
     assert row["answer"].item() == "expected loss at 100x"
     assert bool(row["leans"])
-    assert row["leans_on"].item() == bs.get_law("power").parameter_names[0]
+    assert row["leans_on"].item() == bs.laws.get_law("power").parameter_names[0]
     assert row["diagnosis"].item() in (APART, OUTWEIGHS)
     said = row["sentence"].item()
     assert said.startswith("The expected loss at 100x leans on the prior of ")
@@ -104,7 +104,7 @@ def test_log_priors_are_those_of_the_sampler():
     # The sampler sees LogNormal and Gamma on the log and Beta on the logit, with the Jacobian.
     families = {"old": ROUNDED, "new": BESIROGLU}
     fit = pinned_fit(families=families, draws=3, chains=1, spread=0.1)
-    card, runs = bs.load_card("chinchilla"), bs.runs_of(fit)
+    card, runs = bs.load_card("chinchilla"), bs.inference.runs_of(fit)
     rng = np.random.default_rng(5)
     level = {name: rng.lognormal(-1, 0.1, (1, 3)) for name in card.priors}
     spread = {name: rng.lognormal(-2, 0.1, (1, 3)) for name in card.priors}
@@ -179,7 +179,7 @@ def test_questions_that_cannot_be_answered():
     with pytest.raises(QuestionError, match="none of same varies"):
         prior_sensitivity(known.fit, {"same": xr.DataArray(np.ones((4, 50)), dims=("chain", "draw"))})
     outside = known.fit.copy(deep=True)
-    outside["posterior"][bs.get_law("power").parameter_names[0]].values[0, 0] = -1.0
+    outside["posterior"][bs.laws.get_law("power").parameter_names[0]].values[0, 0] = -1.0
     with pytest.raises(QuestionError, match=r"draws of .* that its prior does not allow"):
         prior_sensitivity(outside, _far(known))
     of_tokens = pinned_fit("power:tokens", {"x_c": 1e15, "alpha": 0.1}, runs=simulated_runs(), draws=20)
@@ -197,7 +197,7 @@ def test_an_unconverged_posterior_is_refused_or_marked():
 @pytest.mark.sampling
 def test_a_moved_answer_is_that_of_a_fit_with_the_wider_prior(known_runs, known_fit):
     wide = {"extends": "chinchilla", "priors": {"E": {"dist": "Beta", "a": 2, "b": 1, "of": "min(loss)"}}}
-    other = bs.fit(known_runs, bs.make_card(wide), seed=3)
+    other = bs.fit(known_runs, bs.cards.make_card(wide), seed=3)
     found = prior_sensitivity(known_fit).sel(prior="E", counted=0.5)
     floor = [bs.irreducible_loss(fit)["irreducible_loss"] for fit in (known_fit, other)]
     error = float(floor[0].std()) * 1.25 * np.sqrt(2 / 1000)  # two medians of at least 1000 effective draws

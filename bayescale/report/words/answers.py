@@ -32,7 +32,7 @@ def say_answer(answer: xr.Dataset) -> str:
     --------
     >>> import bayescale as bs
     >>> from bayescale.report.words.answers import say_answer
-    >>> say_answer(bs.differences(bs.fit(bs.load_shipped("tinylm"), seed=1)))[:21]
+    >>> say_answer(bs.answers.differences(bs.fit(bs.load_shipped("tinylm"), seed=1)))[:21]
     'E of source is higher'
     """
     phrase = PHRASES.get(answer.attrs.get("asked", ""))

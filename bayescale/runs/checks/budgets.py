@@ -67,7 +67,7 @@ def isoflop_profiles(
     if CHECKPOINT in runs.dims:
         raise DesignError(
             f"{runs.attrs.get('source', 'the runs')}: these are learning curves, and a profile is of finished runs. "
-            "Pass the last checkpoint of every run, bs.final_runs(curves)."
+            "Pass the last checkpoint of every run, bs.runs.final_runs(curves)."
         )
     given = None if budgets is None else np.log10(np.asarray(list(budgets), dtype=float))
     logs = np.log10(runs["compute"].values.astype(float))

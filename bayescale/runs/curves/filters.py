@@ -51,8 +51,8 @@ class Filters:
     Examples
     --------
     >>> import bayescale as bs
-    >>> rules = bs.Filters(first=0.3, spike=None)
-    >>> bs.load_shipped_curves("tinylm", filters=rules).sizes["checkpoint"]
+    >>> rules = bs.runs.Filters(first=0.3, spike=None)
+    >>> bs.runs.load_shipped_curves("tinylm", filters=rules).sizes["checkpoint"]
     684
     """
 

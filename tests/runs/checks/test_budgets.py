@@ -21,7 +21,7 @@ def profile_runs(jitter=0.0, sizes=7, budgets=BUDGETS, strays=0, seed=1):
     c = c * 10 ** (jitter * rng.uniform(-1, 1, c.size))
     n = np.concatenate([n, rng.uniform(5e7, 2e9, strays)])
     c = np.concatenate([c, 10 ** rng.uniform(np.log10(budgets[0]) - 0.3, np.log10(budgets[-1]) + 0.3, strays)])
-    loss = bs.get_law("chinchilla").paper(np, TRUTH, params=n, tokens=c / (6 * n))
+    loss = bs.laws.get_law("chinchilla").paper(np, TRUTH, params=n, tokens=c / (6 * n))
     return bs.read_runs(pd.DataFrame({"params": n, "compute": c, "loss": loss}), suspicious="keep")
 
 
@@ -52,7 +52,7 @@ def test_runs_without_profiles_are_refused_with_the_count():
 
 def test_learning_curves_have_no_profiles_of_finished_runs():
     with pytest.raises(DesignError, match=r"learning curves.*final_runs"):
-        isoflop_profiles(bs.load_shipped_curves("tinylm"))
+        isoflop_profiles(bs.runs.load_shipped_curves("tinylm"))
 
 
 def test_named_budgets_take_the_runs_within_the_tolerance():
@@ -70,7 +70,7 @@ def test_the_shift_brings_jittered_losses_back_to_the_budget():
     budget = moved["budget"].values[moved["budget_index"].values]
     # As far from the optimum of the budget as the run was from that of its own compute, a = beta / (alpha + beta).
     there = moved["params"].values * (budget / moved["compute"].values) ** (0.3658 / 0.7136)
-    exact = bs.get_law("chinchilla").paper(np, TRUTH, params=there, tokens=budget / (6 * there))
+    exact = bs.laws.get_law("chinchilla").paper(np, TRUTH, params=there, tokens=budget / (6 * there))
     off, raw = (np.abs(np.log(moved["loss"].values / exact) + shift).max() for shift in (moved["shift"].values, 0.0))
     assert off < 0.5 * raw
 
@@ -86,7 +86,7 @@ def test_hoffmann_runs_lie_on_the_nine_budgets_of_the_paper(hoffmann_runs):
 
 def test_profiles_are_read_off_the_curves_of_sizes():
     n, d = (x.ravel() for x in np.meshgrid(np.geomspace(3e7, 3e9, 7), np.geomspace(1e9, 1e11, 9)))
-    law = bs.get_law("chinchilla")
+    law = bs.laws.get_law("chinchilla")
     runs = bs.read_runs(pd.DataFrame({"params": n, "tokens": d, "loss": law.paper(np, TRUTH, params=n, tokens=d)}))
     profiles = profiles_of_curves(curves_of_runs(runs))
     assert profiles.sizes["budget"] >= 3

@@ -15,7 +15,7 @@ def rounded(decimals, noise=0.002, **options):
 
 
 def said(runs):
-    return [finding.message for finding in bs.findings(runs) if "multiples of" in finding.message]
+    return [finding.message for finding in bs.runs.findings(runs) if "multiples of" in finding.message]
 
 
 def test_the_error_of_rounding_is_that_of_a_uniform_step():
@@ -63,4 +63,4 @@ def test_the_grid_is_that_of_the_file_and_the_error_in_the_runs_unit():
 @pytest.mark.sampling
 def test_a_posterior_keeps_the_step_of_its_runs():
     fit = bs.fit(rounded(2), seed=1, draws=200, prior_draws=0)
-    assert bs.runs_of(fit).attrs["loss_step"] == 0.01
+    assert bs.inference.runs_of(fit).attrs["loss_step"] == 0.01

@@ -70,10 +70,10 @@ def test_columns_that_label_the_runs_make_no_families_and_a_card_may_name_them()
     assert sorted(set(runs["family"].values)) == ["a", "b"]
     assert runs["where_run"].values.tolist() == list("xyxyxy")
     assert runs["seed_group"].values.tolist() == list("121211"), "the seed is still a number"
-    assert "  labels    where_run (2 values), node (3 values), seed_group (2 values)" in bs.describe_runs(runs)
-    assert not any("not used" in found.message for found in bs.findings(runs))
+    assert "  labels    where_run (2 values), node (3 values), seed_group (2 values)" in bs.runs.describe_runs(runs)
+    assert not any("not used" in found.message for found in bs.runs.findings(runs))
     half = {"dist": "HalfNormal", "sigma": 0.01}
-    card = bs.make_card({"extends": "chinchilla", "errors": {"where_run": half, "node": half}}, "placed")
+    card = bs.cards.make_card({"extends": "chinchilla", "errors": {"where_run": half, "node": half}}, "placed")
     sharing = prepare(card, runs).sharing
     assert (sharing["where_run"].names, sharing["node"].names) == (("x", "y"), ("1", "2", "3"))
     assert sharing["node"].member.tolist() == [0, 0, 1, 1, 2, 2]
@@ -100,7 +100,7 @@ def test_labels_that_cannot_be(labels, said):
 def test_labels_of_curves_are_those_of_their_last_checkpoints():
     frame = pd.DataFrame({"run": np.repeat(list("ab"), 3), "tokens": [1e8, 2e8, 3e8] * 2, "N": 7e7, "loss": 3.0})
     frame = frame.assign(loss=np.tile([4.0, 3.5, 3.2], 2), cluster=np.repeat(list("xy"), 3))
-    ends = bs.final_runs(bs.read_curves(frame, labels="cluster", filters=None))
+    ends = bs.runs.final_runs(bs.read_curves(frame, labels="cluster", filters=None))
     assert ends["cluster"].values.tolist() == ["x", "y"]
 
 
@@ -132,7 +132,7 @@ def test_the_reader_says_that_rows_share_a_budget_or_a_design():
     (said,) = sharing_findings(read(replicates()))
     assert said.message.startswith("4 of 6 runs repeat 2 designs")
     assert said.rows == (0, 1, 2, 3)
-    assert said.message in [finding.message for finding in bs.findings(read(replicates()))]
+    assert said.message in [finding.message for finding in bs.runs.findings(read(replicates()))]
     assert sharing_findings(read(replicates().iloc[::2])) == []
 
 

@@ -13,7 +13,7 @@ def curve_table(sizes=8, points=40):
     n, d = (
         x.ravel() for x in np.meshgrid(np.geomspace(1e7, 1e10, sizes), np.geomspace(1e8, 1e12, points), indexing="ij")
     )
-    loss = bs.get_law("chinchilla").paper(np, TRUTH, params=n, tokens=d)
+    loss = bs.laws.get_law("chinchilla").paper(np, TRUTH, params=n, tokens=d)
     return pd.DataFrame({"run": [f"size {x:.3g}" for x in n], "params": n, "tokens": d, "loss": loss})
 
 
@@ -34,7 +34,7 @@ def test_checkpoints_become_rows_that_know_their_run():
 def test_the_size_changes_where_two_sizes_are_equally_good():
     envelope = training_envelope(curves_of(curve_table()))
     assert envelope.sizes["change"] == 7
-    law = bs.get_law("chinchilla")
+    law = bs.laws.get_law("chinchilla")
     sizes = np.geomspace(1e7, 1e10, 8)
     for k, compute in enumerate(envelope["change_compute"].values):
         low, high = (law.paper(np, TRUTH, params=n, tokens=compute / (6 * n)) for n in sizes[k : k + 2])
