@@ -1,7 +1,7 @@
 """Model cards: a law, a prior for each of its parameters, what is pooled over which group, and the noise."""
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model, model_validator
@@ -223,3 +223,9 @@ def parse_card(content: dict[str, Any], name: str, where: str) -> Card:
                 text = "unknown key" + did_you_mean(str(problem["loc"][-1]), ("family", *NOISES["StudentT"].parameters))
             lines.append(f"{place}: {text}" if place else text)
         raise CardError(f"model card {where}:\n  " + "\n  ".join(lines)) from None
+
+
+@lru_cache(maxsize=128)
+def card_from_json(text: str) -> Card:
+    """Return the card that a posterior carries; the same text gives the same card, which is frozen."""
+    return Card.model_validate_json(text)

@@ -258,3 +258,16 @@ def prior_to_posterior(fit: xr.DataTree) -> xr.Dataset:
     return xr.Dataset(
         {column: ("parameter", table[:, i]) for i, column in enumerate(columns)}, coords={"parameter": list(rows)}
     )
+
+
+def parameter_of(label: str) -> tuple[str, str]:
+    """Return the parameter that a label is of, and which one where there are several.
+
+    Examples
+    --------
+    >>> from bayescale.inference.diagnostics import parameter_of
+    >>> parameter_of("alpha[english]"), parameter_of("nu")
+    (('alpha', 'english'), ('nu', ''))
+    """
+    name, bracket, which = label.partition("[")
+    return name, which.removesuffix("]") if bracket else ""

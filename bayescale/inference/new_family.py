@@ -1,13 +1,13 @@
 """A family that was not seen: the population's answer to any question, from the same posterior."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from bayescale.cards import Card
+from bayescale.cards import Card, card_from_json
 from bayescale.errors import DesignError, QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
@@ -61,7 +61,7 @@ def new_family(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: bool = 
     require_quotable(fit, allow_unconverged)
     groups = {name: label_text(label) for name, label in groups.items()}
     check_known(fit, groups)
-    card = Card.model_validate_json(fit.attrs["card"])
+    card = card_from_json(fit.attrs["card"])
     kept = ("sample_stats", "observed_data")
     trees = {name: node.to_dataset() for name, node in fit.children.items() if name in kept}
     for group in ("posterior", "prior"):
@@ -84,7 +84,7 @@ def check_known(fit: xr.DataTree, groups: Mapping[str, str]) -> None:
     QuestionError
         If the posterior has no families, or no such group, or the group no such level.
     """
-    card, posterior = Card.model_validate_json(fit.attrs["card"]), fit["posterior"].to_dataset()
+    card, posterior = card_from_json(fit.attrs["card"]), fit["posterior"].to_dataset()
     if FAMILY not in posterior.dims:
         raise QuestionError("this posterior has one family, or pools completely: a new family is like that one.")
     able = [name for name in posterior.dims if name in {t.group for p in card.all_priors for t in card.terms(p)}]
@@ -125,6 +125,25 @@ def _draw_family(card: Card, drawn: xr.Dataset, groups: dict[str, str], seed: in
     if set(law.parameter_names) <= set(theta):
         out = out.assign(law.to_paper(np, {name: theta[name] for name in law.parameter_names}, json.loads(reference)))
     return out.drop_attrs()
+
+
+def unseen_parameters(fit: xr.DataTree, names: Iterable[str], *, seed: int = SEED) -> dict[str, xr.DataArray]:
+    """Return the draws of some parameters of a family that was not seen: those that `new_family` gives.
+
+    Raises
+    ------
+    QuestionError
+        If the posterior has no families, or says nothing of a family not seen.
+    """
+    check_known(fit, {})
+    # Labels of draws are compared at each step of the arithmetic, which takes longer than the arithmetic.
+    drawn = fit["posterior"].to_dataset().drop_vars(["chain", "draw"], errors="ignore")
+    card = card_from_json(fit.attrs["card"])
+    effects = _draw_effects(card, drawn, {}, np.random.default_rng([seed, 7]))
+    return {
+        name: _combine_terms(card, name, drawn, {}, effects) if FAMILY in drawn[name].dims else drawn[name]
+        for name in names
+    }
 
 
 Effects = dict[tuple[str, str], xr.DataArray]

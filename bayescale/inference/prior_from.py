@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from bayescale.cards import Card
+from bayescale.cards import Card, card_from_json
 from bayescale.cards.files import make_card
 from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
@@ -77,7 +77,7 @@ def prior_from(
     require_quotable(fit, None)
     if not widen > 0:
         raise QuestionError(f"widen: accepted is a number above 0; got {widen!r}.")
-    card, posterior = Card.model_validate_json(fit.attrs["card"]), fit["posterior"].to_dataset()
+    card, posterior = card_from_json(fit.attrs["card"]), fit["posterior"].to_dataset()
     source = f"posterior of {fit.attrs.get('title', 'earlier runs')} ({fit.attrs['runs']} runs, model {card.name})"
     one = _draws_of_family(fit, posterior, family, groups, seed)
     law = card.get_law()

@@ -228,7 +228,8 @@ def draw_response(
     noise = NOISES[family]
 
     def full(value: Any) -> np.ndarray:
-        return np.asarray(xr.DataArray(value).broadcast_like(mean).transpose(*mean.dims).values)
+        variable = value.variable if isinstance(value, xr.DataArray) else xr.Variable((), value)
+        return np.asarray(variable.set_dims(mean.sizes).transpose(*mean.dims).values)
 
     shape = {name: full(theta[name]) for name in noise.parameters}
     return mean.copy(data=noise.draw(rng, mean.values, shape, {name: full(value) for name, value in known.items()}))
