@@ -65,11 +65,11 @@ def further_runs(law: Law, runs: xr.Dataset, reference: Mapping[str, float]) -> 
     inputs = {name: runs[name].values.astype(float) for name in law.inputs}
     cost = cost_model(str(runs.attrs.get("cost", "6ND")))
     largest = float(runs["compute"].max()) if "compute" in runs else np.nan
-    corners = {name: values[_corners(inputs)] for name, values in inputs.items()}
+    corners = {name: values[_find_corners(inputs)] for name, values in inputs.items()}
     found = []
-    for words, changed in [*_splits(corners, cost, largest), *_beyond(inputs, reference)]:
-        added = _possible(corners | changed, inputs, "params" if set(changed) == {"tokens"} else "tokens")
-        compute = _compute(added, cost)
+    for words, changed in [*_give_splits(corners, cost, largest), *_give_runs_beyond(inputs, reference)]:
+        added = _limit_ratio(corners | changed, inputs, "params" if set(changed) == {"tokens"} else "tokens")
+        compute = _find_compute(added, cost)
         factor = float(compute.max()) / largest
         # What costs more is no advice; where the cost is not known, it is not held against the runs.
         if not factor > MOST * 1.001:
@@ -77,7 +77,7 @@ def further_runs(law: Law, runs: xr.Dataset, reference: Mapping[str, float]) -> 
     return found
 
 
-def _corners(inputs: Inputs) -> NDArray[np.intp]:
+def _find_corners(inputs: Inputs) -> NDArray[np.intp]:
     """Return the places of three runs: the two ends and the middle of the direction in which the runs differ most."""
     logs = np.array([np.log(values) if (values > 0).all() else values for values in inputs.values()])
     centred = logs - logs.mean(axis=1, keepdims=True)
@@ -85,7 +85,7 @@ def _corners(inputs: Inputs) -> NDArray[np.intp]:
     return order[[0, len(order) // 2, -1]]
 
 
-def _splits(corners: Inputs, cost: CostModel, largest: float) -> Iterator[tuple[str, Inputs]]:
+def _give_splits(corners: Inputs, cost: CostModel, largest: float) -> Iterator[tuple[str, Inputs]]:
     """Give larger runs split like these, and runs as large as these split otherwise."""
     if not {"params", "tokens"} <= set(corners):
         return
@@ -99,7 +99,7 @@ def _splits(corners: Inputs, cost: CostModel, largest: float) -> Iterator[tuple[
         yield f"{words} tokens per parameter", both
 
 
-def _beyond(inputs: Inputs, reference: Mapping[str, float]) -> Iterator[tuple[str, Inputs]]:
+def _give_runs_beyond(inputs: Inputs, reference: Mapping[str, float]) -> Iterator[tuple[str, Inputs]]:
     """Give runs above the largest and below the smallest value of each input in turn."""
     for name, values in inputs.items():
         scale, label = scale_of(name), SYMBOLS.get(name, name)
@@ -112,7 +112,7 @@ def _beyond(inputs: Inputs, reference: Mapping[str, float]) -> Iterator[tuple[st
             yield f"with {label} below all of these", {name: np.full(ADDED, below)}
 
 
-def _possible(added: Inputs, inputs: Inputs, give: str) -> Inputs:
+def _limit_ratio(added: Inputs, inputs: Inputs, give: str) -> Inputs:
     """Return the inputs at a usual number of tokens per parameter, by a change of `give`, and not in part unread."""
     if {"params", "tokens"} <= set(added):
         ratios = inputs["tokens"] / inputs["params"]
@@ -126,7 +126,7 @@ def _possible(added: Inputs, inputs: Inputs, give: str) -> Inputs:
     return added
 
 
-def _compute(inputs: Inputs, cost: CostModel) -> NDArray[np.float64]:
+def _find_compute(inputs: Inputs, cost: CostModel) -> NDArray[np.float64]:
     """Return the compute of each; NaN where it does not follow from what the law takes."""
     if "compute" in inputs:
         return inputs["compute"]

@@ -12,7 +12,8 @@ from bayescale.design.identifiability import LEARNED
 from bayescale.laws import scale_of
 from bayescale.numbers import human_number
 
-# A parameter belongs to the direction that is learned least from this part of it on; its parts' squares sum to one.
+# Of the direction that is learned least, the parameters are named whose part of it is at least this. The squares of all
+# parts sum to one.
 PART = 0.3
 # Further runs that teach this much more than others are worth more compute; that teach less than this are no help.
 AS_GOOD, NO_HELP = 0.05, 0.1
@@ -45,11 +46,11 @@ def unidentified(found: xr.Dataset) -> list[str]:
     if reason := found.attrs.get("cannot_say"):
         return [f"What these runs can tell of its parameters could not be worked out: {reason}."]
     if "family" not in found.dims:
-        return [_sentences(found, "These")] if _weak(found) else []
+        return [_describe_family(found, "These")] if _is_weak(found) else []
     families = [found.sel(family=name).dropna("further", how="all") for name in found["family"].values]
-    weak = sorted((one for one in families if _weak(one)), key=lambda one: float(one["direction_learned"]))
-    said = [f"family {one['family'].item()!r}: {_sentences(one, 'these')}" for one in weak[:SHOWN]]
-    if rest := [f"{one['family'].item()} ({_percent(one['direction_learned'])})" for one in weak[SHOWN:]]:
+    weak = sorted((one for one in families if _is_weak(one)), key=lambda one: float(one["direction_learned"]))
+    said = [f"family {one['family'].item()!r}: {_describe_family(one, 'these')}" for one in weak[:SHOWN]]
+    if rest := [f"{one['family'].item()} ({_write_percent(one['direction_learned'])})" for one in weak[SHOWN:]]:
         said.append(f"Of {len(rest)} more families less than half is learned of some combination: {', '.join(rest)}.")
     return said
 
@@ -64,7 +65,7 @@ def identified(found: xr.Dataset) -> str:
     >>> identified(bs.design.identifiability(bs.load_shipped("tinylm"), "chinchilla")).partition(":")[0]
     'These runs tell its parameters apart'
     """
-    least = _percent(found["direction_learned"].min())
+    least = _write_percent(found["direction_learned"].min())
     return f"These runs tell its parameters apart: {least} of the prior's spread or more would go along every line."
 
 
@@ -84,73 +85,75 @@ def ridge_of(found: xr.Dataset) -> tuple[str, str]:
     return first, second
 
 
-def _weak(one: xr.Dataset) -> bool:
+def _is_weak(one: xr.Dataset) -> bool:
     return bool(one["direction_learned"] < LEARNED)
 
 
-def _sentences(one: xr.Dataset, these: str) -> str:
+def _describe_family(one: xr.Dataset, these: str) -> str:
     parts = one["direction"].to_series().sort_values(key=lambda part: -abs(part))
     parts = parts[np.abs(parts) >= PART]
-    return " ".join(filter(None, (_traded(one, parts, these), _little_learned(one, parts), _help(one))))
+    return " ".join(
+        filter(None, (_describe_trade(one, parts, these), _list_little_learned(one, parts), _suggest_runs(one)))
+    )
 
 
-def _traded(one: xr.Dataset, parts: pd.Series, these: str) -> str:
+def _describe_trade(one: xr.Dataset, parts: pd.Series, these: str) -> str:
     """Say what can be traded for what without the runs' noticing."""
-    spread = f"{_percent(one['direction_learned'])} of the prior's spread"
+    spread = f"{_write_percent(one['direction_learned'])} of the prior's spread"
     if len(parts) == 1:
         return f"{these} runs say little of {parts.index[0]}: they would remove {spread}."
     rest = [f"a {'higher' if part > 0 else 'lower'} {name}" for name, part in parts.iloc[1:].items()]
     return (
-        f"{these} runs cannot tell {_listed(parts.index)} apart: a higher {parts.index[0]} with {_listed(rest)} fits "
-        f"them nearly as well, and they would remove {spread} along that line."
+        f"{these} runs cannot tell {_join_words(parts.index)} apart: a higher {parts.index[0]} with "
+        f"{_join_words(rest)} fits them nearly as well, and they would remove {spread} along that line."
     )
 
 
-def _little_learned(one: xr.Dataset, parts: pd.Series) -> str:
+def _list_little_learned(one: xr.Dataset, parts: pd.Series) -> str:
     few = {name: value for name, value in one["learned"].to_series().items() if value < LEARNED}
     if len(parts) == 1 and set(few) <= set(parts.index):
         return ""
-    said = _listed(f"{name} ({_percent(value)})" for name, value in few.items())
+    said = _join_words(f"{name} ({_write_percent(value)})" for name, value in few.items())
     return f"Less than half of the prior's spread would go for {said}." if few else ""
 
 
-def _help(one: xr.Dataset) -> str:
+def _suggest_runs(one: xr.Dataset) -> str:
     """Name the cheapest further runs among those that teach about as much as the best."""
     if not one.sizes["further"]:
         return ""
     learned, factor = one["direction_learned_with"], one["compute_factor"]
     as_good = np.flatnonzero(learned >= learned.max() - AS_GOOD)
     best = one.isel(further=as_good[np.argmin(factor.fillna(np.inf).values[as_good])])
-    runs = f"{best.sizes['added']} runs {best['further'].item()} ({_places(best)})"
+    runs = f"{best.sizes['added']} runs {best['further'].item()} ({_write_places(best)})"
     cost = float(best["compute_factor"])
     dear = f", up to {cost:.2g}x the compute of the largest run" if cost > 1.05 and "compute" not in runs else ""
-    reached = _percent(best["direction_learned_with"])
+    reached = _write_percent(best["direction_learned_with"])
     if float(best["direction_learned_with"]) < float(one["direction_learned"]) + NO_HELP:
         return f"Few further runs would not change that: of those tried, {runs} do most, to {reached}."
     return f"What would help: {runs}{dear}, which would make it {reached}."
 
 
-def _places(best: xr.Dataset) -> str:
+def _write_places(best: xr.Dataset) -> str:
     """Write where further runs lie: ``N = 20M, D = 1B to 20B``."""
     said = []
     for name in best["input"].values:
         values, scale = best["place"].sel(input=name).values, scale_of(str(name))
-        ends = [_number(value) for value in (values.min(), values.max())]
+        ends = [_write_number(value) for value in (values.min(), values.max())]
         label = SYMBOLS.get(scale.name, scale.name)
         said.append(f"{label} = {ends[0]}" if ends[0] == ends[1] else f"{label} = {ends[0]} to {ends[1]}")
     return ", ".join(said)
 
 
-def _number(value: float) -> str:
+def _write_number(value: float) -> str:
     return human_number(value, 2) if value >= 1000 else f"{value:.2g}" if value < 10 else f"{value:.0f}"
 
 
-def _percent(share: xr.DataArray | float) -> str:
+def _write_percent(share: xr.DataArray | float) -> str:
     """Write a share in whole percent, rounded down: what is under half must not read as half."""
     return f"{math.floor(100 * max(float(share), 0))}%"
 
 
-def _listed(words: Iterable[str]) -> str:
+def _join_words(words: Iterable[str]) -> str:
     """Write ``a, b and c``; nothing for none."""
     *first, last = list(words) or [""]
     return f"{', '.join(first)} and {last}" if first else last

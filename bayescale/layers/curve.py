@@ -304,7 +304,7 @@ def rotation(clock: np.ndarray, count: np.ndarray, mask: np.ndarray, length: flo
     """
     root = np.sqrt(count) * mask
     scaled = root[:, :, None] * alike(clock, clock, length) * root[:, None, :]
-    # Set apart from all others, what stands for no bin keeps an axis to itself.
+    # The padding is independent of all bins, so that each padded place keeps an axis to itself.
     spread, axes = np.linalg.eigh(scaled - np.eye(mask.shape[1]) * (1 - mask)[:, :, None])
     there = (spread > -0.5).astype(float)
     axes = np.swapaxes(axes, 1, 2) * root[:, None, :] * there[:, :, None]

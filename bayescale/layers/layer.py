@@ -200,7 +200,6 @@ class Layer:
 
     def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> None:
         """Add the observed variable of that name to the PyMC model at hand."""
-        raise NotImplementedError
 
     # Draws that are not parameters ------------------------------------------------------------------------------------
 

@@ -303,12 +303,12 @@ class EffectPlace(NamedTuple):
     of_family: np.ndarray
 
 
-# Where a parameter's level stands among the latents, which of several is each family's, and the effects of groups.
+# By parameter: the place of its levels among the latents, the level of each family, and the effects of its groups.
 Places = dict[str, tuple[slice, np.ndarray, tuple[EffectPlace, ...]]]
 
 
 def places_of(card: ModelCard, groups: Mapping[str, Group]) -> Places:
-    """Return where each parameter of the law stands among the latents, and the effects of groups on it."""
+    """Return the place of each parameter of the law among the latents of its linear form, and of its group effects."""
     places: Places = {}
     start = 0
     for name in card.get_law().parameter_names:

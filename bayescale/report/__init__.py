@@ -1,15 +1,5 @@
-"""The report: the three answers first, then what they rest on."""
+"""The report: the three answers first, then what they rest on. Its names are listed in ``__init__.pyi``."""
 
-from bayescale.report.numbers import collect_numbers
-from bayescale.report.terminal import terminal_summary
-from bayescale.report.words import Answer, three_answers
-from bayescale.report.write import check_writable, write_report
+import lazy_loader
 
-__all__ = [
-    "Answer",
-    "check_writable",
-    "collect_numbers",
-    "terminal_summary",
-    "three_answers",
-    "write_report",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,7 +12,7 @@ from bayescale.errors import OutputError
 from bayescale.inference import save_fit
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.page import render_page
-from bayescale.report.words import three_answers
+from bayescale.report.words.three_answers import three_answers
 from bayescale.studies.study import Study
 
 PAGE, ANSWERS, FIGURES = "index.html", "answers.json", "figures"
