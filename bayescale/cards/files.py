@@ -85,9 +85,8 @@ def with_added(card: Card, end: str) -> Card:
     if own and all(key in own for key in keys):
         return card
     content[table] = (own or {}) | {key: shipped[key] for key in keys} if keys else shipped
-    next(layer for layer in LAYERS if layer.table == table).replace_tables(content, defaults)
     for layer in LAYERS:
-        layer.reconcile_tables(content)
+        layer.reconcile_tables(content, defaults, table)
     name = card.name + end
     return parse_card(content, name, name)
 
@@ -211,10 +210,7 @@ def _complete_content(content: dict[str, Any]) -> dict[str, Any]:
         response = law_by_name(law).response if isinstance(law, str) else (law or {}).get("response", "loss")
     except (BayescaleError, ValueError, AttributeError):
         response = "loss"  # an unknown law is refused, with its reason, where the card is checked
-    for layer in LAYERS:
-        if content.get(layer.table) not in (None, "none"):
-            layer.adapt_defaults(defaults)
     tables: dict[str, Any] = {}
-    for layer in LAYERS:
+    for layer in reversed(LAYERS):
         tables |= layer.complete_table(content, defaults, response)
     return content | tables

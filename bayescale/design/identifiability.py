@@ -11,8 +11,8 @@ from bayescale.cards.card import Card
 from bayescale.cards.files import load_card
 from bayescale.design.further_runs import ADDED, Further, further_runs
 from bayescale.errors import BayescaleError, DesignError
-from bayescale.layers import LAYERS, read_inputs
-from bayescale.layers.layer import Linear
+from bayescale.layers import layers_of, read_inputs
+from bayescale.layers.layer import Linear, Where
 from bayescale.layers.noise import NOISES, known_of, no_error
 from bayescale.layers.pooling import Places, apart, of_name, places_of
 from bayescale.modeling import Problem, prepare
@@ -150,16 +150,16 @@ def _linearise(problem: Problem) -> _Design:
     inputs = {name: value.values for name, value in read_inputs(card, runs).items()}
     inputs = {name: values.astype(float) if values.dtype.kind in "if" else values for name, values in inputs.items()}
     at_hand = _Runs(inputs, problem.arrays["family_index"], known, _linearise_layers(problem, inputs))
-    return _Design(problem, places_of(card, problem.groups), at_hand)
+    return _Design(problem, places_of(card, problem.known["pooling"].facts.groups), at_hand)
 
 
 def _linearise_layers(problem: Problem, inputs: dict[str, Array]) -> Linear:
     """Return the linear form of all layers together at some runs."""
-    count = len(next(iter(inputs.values())))
-    forms = [layer.linear(problem.card, problem.known[layer.table], inputs, problem.spans, count) for layer in LAYERS]
-    columns = np.concatenate([form.columns for form in forms], axis=1)
-    scale, variance = (np.stack([form[i] for form in forms]) for i in (1, 2))
-    return Linear(columns, scale.prod(axis=0), variance.sum(axis=0))
+    card, where = problem.card, Where(inputs, problem.reference, problem.spans)
+    columns, scale, variance = zip(
+        *(layer.linear(card, problem.known[layer.table], where) for layer in layers_of(card)), strict=True
+    )
+    return Linear(np.concatenate(columns, axis=1), np.prod(scale, axis=0), np.sum(variance, axis=0))
 
 
 # From latents to what the law expects ---------------------------------------------------------------------------------

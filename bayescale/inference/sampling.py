@@ -13,7 +13,7 @@ import xarray as xr
 from bayescale.cards import Card, load_card
 from bayescale.inference.compiled import Compiled, compile_for, compile_once, label_dims, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
-from bayescale.layers import CURVE, LAYERS, read_inputs, respond, sampled_names
+from bayescale.layers import CURVE, layers_of, read_inputs, respond, sampled_names
 from bayescale.layers.course import log_density_along
 from bayescale.layers.noise import known_of, log_density
 from bayescale.layers.pooling import CHOLESKY
@@ -115,7 +115,7 @@ def fit(
     posterior = label_dims(posterior, problem)
     names = [name for name in posterior.data_vars if not str(name).endswith(("_offset", CHOLESKY))]
     posterior = _with_fixed_and_paper_parameters(problem, posterior[names])
-    for layer in LAYERS:
+    for layer in layers_of(card):
         posterior = layer.extend_draws(card, posterior, problem.spans, seed)
     response = problem.law.response
     constant = runs.drop_vars(response)
@@ -127,7 +127,7 @@ def fit(
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
     if prior_draws:
-        latents = {name for layer in LAYERS for name in layer.latents(card)}
+        latents = {name for layer in layers_of(card) for name in layer.latents(card)}
         shown = [str(name) for name in names if name not in latents]
         groups["prior"] = sample_prior(compiled, problem, shown, prior_draws, seed)
     tree = xr.DataTree.from_dict({name: _drop_library_attrs(ds) for name, ds in groups.items()})
@@ -251,6 +251,7 @@ def provenance(problem: Problem, verdict: Verdict, settings: dict[str, Any]) -> 
     runs = problem.runs
     versions = {name: importlib.metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
     kept = {key: runs.attrs[key] for key in _FROM_RUNS if key in runs.attrs}
+    seen = [name for name in dict.fromkeys(("compute", *problem.law.inputs)) if name in runs]
     return kept | {
         # Not the log's: these may be a selection of its runs.
         "sha256": content_hash(runs),
@@ -258,7 +259,7 @@ def provenance(problem: Problem, verdict: Verdict, settings: dict[str, Any]) -> 
         "law": problem.law.name,
         "card": json.dumps(problem.card.model_dump(mode="json")),
         "reference": json.dumps(problem.reference),
-        "seen": json.dumps(problem.seen),
+        "seen": json.dumps({name: (float(runs[name].min()), float(runs[name].max())) for name in seen}),
         "spans": json.dumps(problem.spans),
         "families": json.dumps(list(problem.families)),
         "runs": (last_rows(runs) if is_binned(runs) else runs).sizes["run"],
