@@ -159,16 +159,12 @@ class Card(_Tables):
     @property
     def spread(self) -> Prior:
         """Prior of the standard deviation between groups, on the log scale."""
-        prior = self.pooling["spread"]
-        assert isinstance(prior, Prior)
-        return prior
+        return cast(Prior, self.pooling["spread"])
 
     @property
     def effect(self) -> Prior:
         """Prior of the difference that a covariate makes, on the log scale."""
-        prior = self.pooling["effect"]
-        assert isinstance(prior, Prior)
-        return prior
+        return cast(Prior, self.pooling["effect"])
 
     @property
     def correlated(self) -> bool:

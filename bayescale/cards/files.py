@@ -69,7 +69,7 @@ def load_card(model: "str | Path | Card") -> Card:
         return model
     base, added = split_name(str(model))
     name, _, column = base.partition(":")
-    path = _find_card(name, name)
+    path = _find_card(name)
     card = make_card(_read_content(path), path.stem, str(path))
     card = card.on(column) if column else card
     for end in added:
@@ -133,18 +133,18 @@ def make_card(content: dict[str, Any], name: str = "card", where: str | None = N
     {'alpha': 0.34}
     """
     where = where or name
-    content = _extend_content(content, where)
+    content = {"title": name} | _extend_content(content, where)
     law = content.get("law")
-    own = _resolve_own_law(law, Path(where).parent)
-    content = content | ({"law": own} if own else {})
-    content = content | {"title": content.get("title", name)}
+    if isinstance(law, str) and ".py:" in law:
+        # A card says where a law of the user's own file is relative to itself.
+        file, _, function = law.rpartition(":")
+        content["law"] = f"{(Path(where).parent / file).resolve()}:{function}"
     return parse_card(_complete_content(content), name, where)
 
 
-def _find_card(name: str, asked: str) -> Path:
-    path = Path(name)
-    if path.suffix == ".toml":
-        return path
+def _find_card(name: str) -> Path:
+    if name.endswith(".toml"):
+        return Path(name)
     if name not in list_cards():
         card, plus, end = name.partition("+")
         if plus and card.partition(":")[0] in list_cards():
@@ -154,7 +154,7 @@ def _find_card(name: str, asked: str) -> Path:
             )
         meant = did_you_mean(name, list_cards()) or f" Shipped models: {', '.join(list_cards())}."
         raise CardError(
-            f"there is no model {asked!r}.{meant} `bayescale models` lists them all; a card of your own is a path that "
+            f"there is no model {name!r}.{meant} `bayescale models` lists them all; a card of your own is a path that "
             "ends in .toml."
         )
     return shipped_path("models") / f"{name}.toml"
@@ -184,7 +184,7 @@ def _extend_content(content: dict[str, Any], where: str, depth: int = 0) -> dict
             "added where the card is named, at the end of its name."
         )
     try:
-        path = Path(where).parent / name if name.endswith(".toml") else _find_card(name, name)
+        path = Path(where).parent / name if name.endswith(".toml") else _find_card(name)
     except CardError as error:
         raise CardError(f"model card {where}: extends: {error}") from None
     base = _extend_content(_read_content(path), str(path), depth + 1)
@@ -193,14 +193,6 @@ def _extend_content(content: dict[str, Any], where: str, depth: int = 0) -> dict
         if table in base or table in content:
             merged[table] = base.get(table, {}) | content.get(table, {})
     return merged
-
-
-def _resolve_own_law(law: Any, folder: Path) -> str | None:
-    """Return a law of the user's own file by its full path: a card says where it is relative to itself."""
-    if not isinstance(law, str) or ".py:" not in law:
-        return None
-    file, _, function = law.rpartition(":")
-    return f"{(folder / file).resolve()}:{function}"
 
 
 def _complete_content(content: dict[str, Any]) -> dict[str, Any]:

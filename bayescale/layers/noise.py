@@ -17,6 +17,7 @@ from bayescale.runs.checks.rounding import LOSS_STEP, rounding_se
 
 __all__ = ["NOISES", "NOISE_MEANINGS", "total_scale"]  # of the noises, for those who ask about the scatter of runs
 
+Draws = Mapping[str, xr.DataArray]
 GROWTH = "sigma_growth"
 GROWTH_MEANING = "how much larger the run-to-run scatter is for each decade below the largest run, on the log"
 
@@ -169,16 +170,12 @@ def observed_name(family: str, response: str) -> str:
     return response if NOISES[family].of_shares else f"log_{response}"
 
 
-def log_density(
-    family: str, values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Mapping[str, xr.DataArray]
-) -> xr.DataArray:
+def log_density(family: str, values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Draws) -> xr.DataArray:
     """Return the log density of observed responses under each draw, dims (chain, draw, run)."""
     return _apply_to_runs(NOISES[family].logpdf, family, values, mean, known, theta)
 
 
-def undertuned_log_odds(
-    values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Mapping[str, xr.DataArray]
-) -> xr.DataArray:
+def undertuned_log_odds(values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Draws) -> xr.DataArray:
     """Return the log odds that each run is undertuned under each draw of a posterior with that noise."""
 
     def odds(*given: Any) -> Any:
@@ -189,27 +186,21 @@ def undertuned_log_odds(
 
 
 def _apply_to_runs(
-    function: Callable[..., Any],
-    family: str,
-    values: xr.DataArray,
-    mean: xr.DataArray,
-    known: Measured,
-    theta: Mapping[str, xr.DataArray],
+    function: Callable[..., Any], family: str, values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Draws
 ) -> xr.DataArray:
     """Return ``function(observed, mean, theta, known)`` for every run and draw."""
     noise = NOISES[family]
-    names, held = list(noise.parameters), list(known)
+    given = {name: theta[name] for name in noise.parameters} | dict(known)
 
-    def of_arrays(observed: Any, m: Any, *rest: Any) -> Any:
-        theta_, known_ = rest[: len(names)], rest[len(names) :]
-        return function(observed, m, dict(zip(names, theta_, strict=True)), dict(zip(held, known_, strict=True)))
+    def apply_to_arrays(observed: Any, expected: Any, *arrays: Any) -> Any:
+        named = dict(zip(given, arrays, strict=True))
+        return function(observed, expected, named, named)
 
-    given = (*(theta[n] for n in names), *(known[n] for n in held))
-    return xr.apply_ufunc(of_arrays, noise.observe(values, known), mean, *given)
+    return xr.apply_ufunc(apply_to_arrays, noise.observe(values, known), mean, *given.values())
 
 
 def draw_response(
-    family: str, mean: xr.DataArray, theta: Mapping[str, xr.DataArray], rng: np.random.Generator, known: Measured
+    family: str, mean: xr.DataArray, theta: Draws, rng: np.random.Generator, known: Measured
 ) -> xr.DataArray:
     """Return the response of one new run for each element of ``mean``: the law's, with scatter and known error."""
     noise = NOISES[family]
