@@ -10,7 +10,8 @@ import xarray as xr
 from bayescale.costs import cost_model
 from bayescale.errors import CardError, QuestionError, did_you_mean
 from bayescale.inference import require_quotable
-from bayescale.inference.sampling import sample_model
+from bayescale.inference.compiled import compile_once
+from bayescale.inference.sampling import sample_until_sound
 from bayescale.priors import Prior
 from bayescale.runs import content_hash
 
@@ -52,7 +53,8 @@ def sample_estimator(
 ) -> xr.DataTree:
     """Sample an estimator's model and return its posterior as a plain DataTree with what it rests on."""
     written = json.dumps({p: str(prior.model_dump()) for p, prior in priors.items()}, sort_keys=True)
-    posterior, stats, verdict, settings = sample_model(lambda: build(arrays, priors), arrays, (key, written), **options)
+    compiled = compile_once((key, written), lambda: build(arrays, priors))
+    posterior, stats, verdict, settings = sample_until_sound(compiled, arrays, **options)
     kept = [variable for variable in posterior.data_vars if not str(variable).endswith("_offset")]
     tree = xr.DataTree.from_dict(
         {

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model, model
 from bayescale.errors import BayescaleError, CardError, did_you_mean
 from bayescale.laws import SCALES, Law, expression_law, law_by_name
 from bayescale.laws.scales import ANY
-from bayescale.layers import ADDITIONS, LAYERS
+from bayescale.layers import ADDITIONS, LAYERS, layers_of
 from bayescale.layers.groups import Term, parse_pooling
 from bayescale.layers.noise import NOISES
 from bayescale.priors import Prior
@@ -113,7 +113,7 @@ class Card(_Tables):
                 )
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"reference.{column}: accepted is a number above 0; got {value!r}.")
-        for layer in reversed(LAYERS):  # the most particular one has the clearest words
+        for layer in reversed(layers_of(self)):  # the most particular one has the clearest words
             layer.check(self, law)
         return self
 
@@ -159,16 +159,12 @@ class Card(_Tables):
     @property
     def spread(self) -> Prior:
         """Prior of the standard deviation between groups, on the log scale."""
-        prior = self.pooling["spread"]
-        assert isinstance(prior, Prior)
-        return prior
+        return cast(Prior, self.pooling["spread"])
 
     @property
     def effect(self) -> Prior:
         """Prior of the difference that a covariate makes, on the log scale."""
-        prior = self.pooling["effect"]
-        assert isinstance(prior, Prior)
-        return prior
+        return cast(Prior, self.pooling["effect"])
 
     @property
     def correlated(self) -> bool:
@@ -179,7 +175,7 @@ class Card(_Tables):
     def all_priors(self) -> dict[str, Prior]:
         """Priors of the law's parameters and of those of all layers, in the order in which they are sampled."""
         priors = {name: self.priors[name] for name in self.law_.parameter_names}
-        for layer in LAYERS:
+        for layer in layers_of(self):
             priors |= layer.priors(self)
         return priors
 

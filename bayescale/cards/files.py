@@ -69,7 +69,7 @@ def load_card(model: "str | Path | Card") -> Card:
         return model
     base, added = split_name(str(model))
     name, _, column = base.partition(":")
-    path = _find_card(name, name)
+    path = _find_card(name)
     card = make_card(_read_content(path), path.stem, str(path))
     card = card.on(column) if column else card
     for end in added:
@@ -85,9 +85,8 @@ def with_added(card: Card, end: str) -> Card:
     if own and all(key in own for key in keys):
         return card
     content[table] = (own or {}) | {key: shipped[key] for key in keys} if keys else shipped
-    next(layer for layer in LAYERS if layer.table == table).replace_tables(content, defaults)
     for layer in LAYERS:
-        layer.reconcile_tables(content)
+        layer.reconcile_tables(content, defaults, table)
     name = card.name + end
     return parse_card(content, name, name)
 
@@ -134,18 +133,18 @@ def make_card(content: dict[str, Any], name: str = "card", where: str | None = N
     {'alpha': 0.34}
     """
     where = where or name
-    content = _extend_content(content, where)
+    content = {"title": name} | _extend_content(content, where)
     law = content.get("law")
-    own = _resolve_own_law(law, Path(where).parent)
-    content = content | ({"law": own} if own else {})
-    content = content | {"title": content.get("title", name)}
+    if isinstance(law, str) and ".py:" in law:
+        # A card says where a law of the user's own file is relative to itself.
+        file, _, function = law.rpartition(":")
+        content["law"] = f"{(Path(where).parent / file).resolve()}:{function}"
     return parse_card(_complete_content(content), name, where)
 
 
-def _find_card(name: str, asked: str) -> Path:
-    path = Path(name)
-    if path.suffix == ".toml":
-        return path
+def _find_card(name: str) -> Path:
+    if name.endswith(".toml"):
+        return Path(name)
     if name not in list_cards():
         card, plus, end = name.partition("+")
         if plus and card.partition(":")[0] in list_cards():
@@ -155,7 +154,7 @@ def _find_card(name: str, asked: str) -> Path:
             )
         meant = did_you_mean(name, list_cards()) or f" Shipped models: {', '.join(list_cards())}."
         raise CardError(
-            f"there is no model {asked!r}.{meant} `bayescale models` lists them all; a card of your own is a path that "
+            f"there is no model {name!r}.{meant} `bayescale models` lists them all; a card of your own is a path that "
             "ends in .toml."
         )
     return shipped_path("models") / f"{name}.toml"
@@ -185,7 +184,7 @@ def _extend_content(content: dict[str, Any], where: str, depth: int = 0) -> dict
             "added where the card is named, at the end of its name."
         )
     try:
-        path = Path(where).parent / name if name.endswith(".toml") else _find_card(name, name)
+        path = Path(where).parent / name if name.endswith(".toml") else _find_card(name)
     except CardError as error:
         raise CardError(f"model card {where}: extends: {error}") from None
     base = _extend_content(_read_content(path), str(path), depth + 1)
@@ -196,14 +195,6 @@ def _extend_content(content: dict[str, Any], where: str, depth: int = 0) -> dict
     return merged
 
 
-def _resolve_own_law(law: Any, folder: Path) -> str | None:
-    """Return a law of the user's own file by its full path: a card says where it is relative to itself."""
-    if not isinstance(law, str) or ".py:" not in law:
-        return None
-    file, _, function = law.rpartition(":")
-    return f"{(folder / file).resolve()}:{function}"
-
-
 def _complete_content(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content with the shipped tables in place of those that it lacks."""
     defaults, law = _read_defaults(), content.get("law")
@@ -211,10 +202,7 @@ def _complete_content(content: dict[str, Any]) -> dict[str, Any]:
         response = law_by_name(law).response if isinstance(law, str) else (law or {}).get("response", "loss")
     except (BayescaleError, ValueError, AttributeError):
         response = "loss"  # an unknown law is refused, with its reason, where the card is checked
-    for layer in LAYERS:
-        if content.get(layer.table) not in (None, "none"):
-            layer.adapt_defaults(defaults)
     tables: dict[str, Any] = {}
-    for layer in LAYERS:
+    for layer in reversed(LAYERS):
         tables |= layer.complete_table(content, defaults, response)
     return content | tables

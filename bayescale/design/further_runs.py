@@ -66,15 +66,15 @@ def further_runs(law: Law, runs: xr.Dataset, reference: Mapping[str, float]) -> 
     cost = cost_model(str(runs.attrs.get("cost", "6ND")))
     largest = float(runs["compute"].max()) if "compute" in runs else np.nan
     corners = {name: values[_find_corners(inputs)] for name, values in inputs.items()}
-    found = []
+    proposed = []
     for words, changed in [*_give_splits(corners, cost, largest), *_give_runs_beyond(inputs, reference)]:
         added = _limit_ratio(corners | changed, inputs, "params" if set(changed) == {"tokens"} else "tokens")
         compute = _find_compute(added, cost)
         factor = float(compute.max()) / largest
         # What costs more is no advice; where the cost is not known, it is not held against the runs.
         if not factor > MOST * 1.001:
-            found.append(Further(words, added, compute, factor))
-    return found
+            proposed.append(Further(words, added, compute, factor))
+    return proposed
 
 
 def _find_corners(inputs: Inputs) -> NDArray[np.intp]:

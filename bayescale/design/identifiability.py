@@ -11,8 +11,8 @@ from bayescale.cards.card import Card
 from bayescale.cards.files import load_card
 from bayescale.design.further_runs import ADDED, Further, further_runs
 from bayescale.errors import BayescaleError, DesignError
-from bayescale.layers import LAYERS, read_inputs
-from bayescale.layers.layer import Linear
+from bayescale.layers import layers_of, read_inputs
+from bayescale.layers.layer import Linear, Where
 from bayescale.layers.noise import NOISES, known_of, no_error
 from bayescale.layers.pooling import Places, apart, of_name, places_of
 from bayescale.modeling import Problem, prepare
@@ -97,7 +97,8 @@ def identifiability(runs: xr.Dataset, model: "str | Path | Card" = "chinchilla")
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         if isinstance(error, BayescaleError):
             raise
-        parts = [_empty_answer(design) for _ in families]
+        unknown = np.full((len(design.places), len(design.places)), np.nan)
+        parts = [_write_answer(design, unknown[0], unknown, unknown[0], np.array([np.nan]), []) for _ in families]
         about["cannot_say"] = f"no point fit succeeded ({str(error).rstrip('.')})"
     out = xr.concat(parts, xr.Variable("family", list(problem.families)), join="outer")
     out = out if "family" in runs.coords else out.isel(family=0, drop=True)
@@ -150,16 +151,16 @@ def _linearise(problem: Problem) -> _Design:
     inputs = {name: value.values for name, value in read_inputs(card, runs).items()}
     inputs = {name: values.astype(float) if values.dtype.kind in "if" else values for name, values in inputs.items()}
     at_hand = _Runs(inputs, problem.arrays["family_index"], known, _linearise_layers(problem, inputs))
-    return _Design(problem, places_of(card, problem.groups), at_hand)
+    return _Design(problem, places_of(card, problem.known["pooling"].facts.groups), at_hand)
 
 
 def _linearise_layers(problem: Problem, inputs: dict[str, Array]) -> Linear:
     """Return the linear form of all layers together at some runs."""
-    count = len(next(iter(inputs.values())))
-    forms = [layer.linear(problem.card, problem.known[layer.table], inputs, problem.spans, count) for layer in LAYERS]
-    columns = np.concatenate([form.columns for form in forms], axis=1)
-    scale, variance = (np.stack([form[i] for form in forms]) for i in (1, 2))
-    return Linear(columns, scale.prod(axis=0), variance.sum(axis=0))
+    card, where = problem.card, Where(inputs, problem.reference, problem.spans)
+    columns, scale, variance = zip(
+        *(layer.linear(card, problem.known[layer.table], where) for layer in layers_of(card)), strict=True
+    )
+    return Linear(np.concatenate(columns, axis=1), np.prod(scale, axis=0), np.sum(variance, axis=0))
 
 
 # From latents to what the law expects ---------------------------------------------------------------------------------
@@ -231,10 +232,11 @@ def _fit_point(design: _Design) -> _Point:
         ).x
         noise = _fit_noise(design, _expect_response(design, latent, where))
     slopes = _differentiate(expected, latent)
-    said = (slopes.T * _measure_information(design, _expect_response(design, latent, where), noise, where)) @ slopes
+    each = _measure_information(design, _expect_response(design, latent, where), noise, where)
+    information = (slopes.T * each) @ slopes
     # What the fit has used up of the runs makes the scatter about it look smaller than it is.
-    used = np.trace(np.linalg.solve(np.eye(len(latent)) + said, said))
-    precision = np.eye(len(latent)) + said * max(1 - used / count, 1 / count)
+    used = np.trace(np.linalg.solve(np.eye(len(latent)) + information, information))
+    precision = np.eye(len(latent)) + information * max(1 - used / count, 1 / count)
     return _Point(latent, noise, np.linalg.inv(precision))
 
 
@@ -287,51 +289,42 @@ def _measure_information(design: _Design, mean: Array, noise: dict[str, float], 
 
 def _answer_for_family(design: _Design, point: _Point, family: int) -> xr.Dataset:
     """Return one family's part of the answer."""
-    names, theta = list(design.places), _compute_theta(design, point.latent)
-    way = _follow_parameters(design, point.latent, family)
+    theta, way = _compute_theta(design, point.latent), _follow_parameters(design, point.latent, family)
     covariance = way @ point.covariance @ way.T
-    spread = np.sqrt(np.diag(covariance))
     size, ways = np.linalg.eigh(covariance)
     direction = ways[:, -1] * np.sign(ways[np.argmax(np.abs(ways[:, -1])), -1])
     own = design.problem.runs.isel(run=design.at_hand.family == family)
     further = further_runs(design.problem.law, own, design.problem.reference)
-    told = _reduce_variance(design, point, further, family, point.covariance @ way.T @ direction)
-    places = np.array([[*one.inputs.values()] for one in further]).reshape(
-        len(further), len(design.problem.law.inputs), -1
-    )
+    less = _reduce_variance(design, point, further, family, point.covariance @ way.T @ direction)
+    left = np.append(size[-1], np.maximum(size[-1] - less, 0))
+    estimate = np.array([float(theta[name][family]) for name in design.places])
+    return _write_answer(design, estimate, covariance, direction, left, further)
+
+
+def _write_answer(
+    design: _Design, estimate: Array, covariance: Array, direction: Array, left: Array, further: list[Further]
+) -> xr.Dataset:
+    """Return an answer of one family: ``left`` is the variance along the direction now and with each further runs."""
+    names, inputs, spread = list(design.places), list(design.problem.law.inputs), np.sqrt(np.diag(covariance))
+    places = np.array([[*runs.inputs.values()] for runs in further]).reshape(len(further), len(inputs), ADDED)
+    learned = 1 - np.sqrt(left)
     return xr.Dataset(
         {
             "learned": ("parameter", 1 - spread),
-            "estimate": ("parameter", [float(theta[name][family]) for name in names]),
+            "estimate": ("parameter", estimate),
             "correlation": (("parameter", "other"), covariance / np.outer(spread, spread)),
             "direction": ("parameter", direction),
-            "direction_learned": 1 - np.sqrt(size[-1]),
-            "direction_learned_with": ("further", 1 - np.sqrt(np.maximum(size[-1] - told, 0))),
-            "compute_factor": ("further", [one.compute_factor for one in further]),
+            "direction_learned": learned[0],
+            "direction_learned_with": ("further", learned[1:]),
+            "compute_factor": ("further", [runs.compute_factor for runs in further]),
             "place": (("further", "input", "added"), places),
         },
         {
             "parameter": names,
             "other": names,
-            "further": [one.words for one in further],
-            "input": list(design.problem.law.inputs),
+            "further": np.array([runs.words for runs in further], dtype=str),
+            "input": inputs,
         },
-    )
-
-
-def _empty_answer(design: _Design) -> xr.Dataset:
-    """Return the answer for one family where nothing can be said: NaN throughout, and no further runs."""
-    names, inputs = list(design.places), list(design.problem.law.inputs)
-    unknown = np.full(len(names), np.nan)
-    return xr.Dataset(
-        {
-            **dict.fromkeys(("learned", "estimate", "direction"), ("parameter", unknown)),
-            "correlation": (("parameter", "other"), np.full((len(names), len(names)), np.nan)),
-            "direction_learned": np.nan,
-            **{name: ("further", np.zeros(0)) for name in ("direction_learned_with", "compute_factor")},
-            "place": (("further", "input", "added"), np.zeros((0, len(inputs), ADDED))),
-        },
-        {"parameter": names, "other": names, "further": np.zeros(0, dtype=str), "input": inputs},
     )
 
 
@@ -352,8 +345,8 @@ def _follow_parameters(design: _Design, latent: Array, family: int) -> Array:
     quartile = ndtri(0.75)
     upper, lower = (scaled(np.full(design.latents, at)) for at in (quartile, -quartile))
     slopes = _differentiate(scaled, latent)
-    effects = [effects for _, _, effects in design.places.values()]
-    apart = np.array([sum(np.sum(slopes[k, one.place] ** 2) for one in mine) for k, mine in enumerate(effects)])
+    effects = enumerate(effects for _, _, effects in design.places.values())
+    apart = np.array([sum(np.sum(slopes[k, effect.place] ** 2) for effect in parts) for k, parts in effects])
     return slopes / np.sqrt(((upper - lower) / (2 * quartile)) ** 2 + apart)[:, None]
 
 
@@ -364,10 +357,10 @@ def _reduce_variance(design: _Design, point: _Point, further: list[Further], fam
     """
     if not further:
         return np.zeros(0)
-    inputs = {name: np.concatenate([one.inputs[name] for one in further]) for name in design.problem.law.inputs}
+    inputs = {name: np.concatenate([runs.inputs[name] for runs in further]) for name in design.problem.law.inputs}
     count = ADDED * len(further)
     known = {name: np.full(count, value) for name, value in no_error(design.problem.card.noise.family).items()}
-    inputs = {"compute": np.concatenate([one.compute for one in further])} | inputs
+    inputs = {"compute": np.concatenate([runs.compute for runs in further])} | inputs
     # No further run is in a group of those at hand.
     where = _Runs(inputs, np.full(count, family), known, _linearise_layers(design.problem, inputs))
     information = _measure_information(design, _expect_response(design, point.latent, where), point.noise, where)

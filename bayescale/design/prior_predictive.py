@@ -112,8 +112,8 @@ def prior_predictive(
     theta = _draw_priors(card, place.loss, draws, rng)
     value = _make_grid(law, place.centre)
     inputs = {name: value.where(value["input"] == name, place.centre[name]) for name in law.inputs}
-    found = _draw_responses(card, inputs, theta, place, no_error(card.noise.family), rng)
-    unusable = float((~_mark_usable(card, found[f"expected_{law.response}"])).mean())
+    responses = _draw_responses(card, inputs, theta, place, no_error(card.noise.family), rng)
+    unusable = float((~_mark_usable(card, responses[f"expected_{law.response}"])).mean())
     if problem is not None:
         # Without the groups that share errors: each run is drawn by itself.
         ungrouped = read_inputs(card, problem.runs, but=SHARED_ERRORS)
@@ -121,9 +121,9 @@ def prior_predictive(
         known = known_of(card.noise.family, problem.runs, law.response)
         bare = {name: xr.DataArray(values.values, dims="run") for name, values in known.items()}
         at_runs = _draw_responses(card, inputs, theta, place, bare, rng)
-        found |= {f"{name}_at_runs": values for name, values in at_runs.items()}
+        responses |= {f"{name}_at_runs": values for name, values in at_runs.items()}
     parameters = xr.concat(list(theta.values()), dim="parameter").transpose("draw", "parameter")
-    out = xr.Dataset(found | {"parameters": parameters}).assign_coords(
+    out = xr.Dataset(responses | {"parameters": parameters}).assign_coords(
         parameter=list(theta), value=value, reference=("input", [place.centre[name] for name in law.inputs])
     )
     about = {"model": card.name, "title": card.title, "law": law.name, "response": law.response, "about": place.about}
@@ -132,9 +132,9 @@ def prior_predictive(
 
 def _describe_typical_place(law: Law) -> _Place:
     centre = {name: TYPICAL_RUN[name] for name in law.inputs}
-    said = ", ".join(f"{of} = {value:g}" for of, value in TYPICAL_LOSS.items())
+    losses = ", ".join(f"{of} = {value:g}" for of, value in TYPICAL_LOSS.items())
     unit = "nats/token" if law.response == "loss" else "1"
-    return _Place(centre, TYPICAL_LOSS, unit, f"a typical language model's runs ({said} nats/token)")
+    return _Place(centre, TYPICAL_LOSS, unit, f"a typical language model's runs ({losses} nats/token)")
 
 
 def _describe_place(problem: Problem) -> _Place:
@@ -142,9 +142,9 @@ def _describe_place(problem: Problem) -> _Place:
     # What is not measured relative to a reference run stays at its middle.
     centre = {name: problem.reference.get(name, float(np.median(runs[name]))) for name in law.inputs}
     loss = {str(p.of): float(problem.arrays[of_name(p)]) for p in card.all_priors.values() if p.of}
-    said = "".join(f", {of} = {value:.4g}" for of, value in loss.items())
+    losses = "".join(f", {of} = {value:.4g}" for of, value in loss.items())
     unit = runs.attrs.get("loss_unit", "") if law.response == "loss" else "1"
-    return _Place(centre, loss, unit, f"{runs.sizes['run']} runs of {runs.attrs.get('source', 'yours')}{said}")
+    return _Place(centre, loss, unit, f"{runs.sizes['run']} runs of {runs.attrs.get('source', 'yours')}{losses}")
 
 
 def _draw_priors(

@@ -21,12 +21,12 @@ AS_GOOD, NO_HELP = 0.05, 0.1
 SHOWN = 3
 
 
-def unidentified(found: xr.Dataset) -> list[str]:
+def unidentified(answer: xr.Dataset) -> list[str]:
     """Say which parameters these runs cannot tell, what can be traded for what, and which runs would help most.
 
     Parameters
     ----------
-    found : xarray.Dataset
+    answer : xarray.Dataset
         `identifiability`.
 
     Returns
@@ -43,19 +43,19 @@ def unidentified(found: xr.Dataset) -> list[str]:
     >>> unidentified(identifiability(bs.load_shipped("tinylm"), "chinchilla"))
     []
     """
-    if reason := found.attrs.get("cannot_say"):
+    if reason := answer.attrs.get("cannot_say"):
         return [f"What these runs can tell of its parameters could not be worked out: {reason}."]
-    if "family" not in found.dims:
-        return [_describe_family(found, "These")] if _is_weak(found) else []
-    families = [found.sel(family=name).dropna("further", how="all") for name in found["family"].values]
-    weak = sorted((one for one in families if _is_weak(one)), key=lambda one: float(one["direction_learned"]))
-    said = [f"family {one['family'].item()!r}: {_describe_family(one, 'these')}" for one in weak[:SHOWN]]
-    if rest := [f"{one['family'].item()} ({_write_percent(one['direction_learned'])})" for one in weak[SHOWN:]]:
-        said.append(f"Of {len(rest)} more families less than half is learned of some combination: {', '.join(rest)}.")
-    return said
+    if "family" not in answer.dims:
+        return [_describe_family(answer, "These")] if _is_weak(answer) else []
+    families = [answer.sel(family=name).dropna("further", how="all") for name in answer["family"].values]
+    weak = sorted(filter(_is_weak, families), key=lambda each: float(each["direction_learned"]))
+    lines = [f"family {each['family'].item()!r}: {_describe_family(each, 'these')}" for each in weak[:SHOWN]]
+    if rest := [f"{each['family'].item()} ({_write_percent(each['direction_learned'])})" for each in weak[SHOWN:]]:
+        lines.append(f"Of {len(rest)} more families less than half is learned of some combination: {', '.join(rest)}.")
+    return lines
 
 
-def identified(found: xr.Dataset) -> str:
+def identified(answer: xr.Dataset) -> str:
     """Say that these runs identify the law, and how much would be learned where least is.
 
     Examples
@@ -65,11 +65,11 @@ def identified(found: xr.Dataset) -> str:
     >>> identified(bs.design.identifiability(bs.load_shipped("tinylm"), "chinchilla")).partition(":")[0]
     'These runs tell its parameters apart'
     """
-    least = _write_percent(found["direction_learned"].min())
+    least = _write_percent(answer["direction_learned"].min())
     return f"These runs tell its parameters apart: {least} of the prior's spread or more would go along every line."
 
 
-def ridge_of(found: xr.Dataset) -> tuple[str, str]:
+def ridge_of(answer: xr.Dataset) -> tuple[str, str]:
     """Return the two parameters of one family that most make up the combination which would be learned least.
 
     Examples
@@ -80,26 +80,25 @@ def ridge_of(found: xr.Dataset) -> tuple[str, str]:
     >>> ridge_of(identifiability(bs.load_shipped("tinylm"), "chinchilla").sel(family="english"))
     ('E', 'alpha')
     """
-    order = np.argsort(-np.abs(found["direction"].values), kind="stable")[:2]
-    first, second = (str(name) for name in found["parameter"].values[np.sort(order)])
+    order = np.argsort(-np.abs(answer["direction"].values), kind="stable")[:2]
+    first, second = (str(name) for name in answer["parameter"].values[np.sort(order)])
     return first, second
 
 
-def _is_weak(one: xr.Dataset) -> bool:
-    return bool(one["direction_learned"] < LEARNED)
+def _is_weak(answer: xr.Dataset) -> bool:
+    return bool(answer["direction_learned"] < LEARNED)
 
 
-def _describe_family(one: xr.Dataset, these: str) -> str:
-    parts = one["direction"].to_series().sort_values(key=lambda part: -abs(part))
+def _describe_family(answer: xr.Dataset, these: str) -> str:
+    parts = answer["direction"].to_series().sort_values(key=lambda part: -abs(part))
     parts = parts[np.abs(parts) >= PART]
-    return " ".join(
-        filter(None, (_describe_trade(one, parts, these), _list_little_learned(one, parts), _suggest_runs(one)))
-    )
+    sentences = _describe_trade(answer, parts, these), _list_little_learned(answer, parts), _suggest_runs(answer)
+    return " ".join(filter(None, sentences))
 
 
-def _describe_trade(one: xr.Dataset, parts: pd.Series, these: str) -> str:
+def _describe_trade(answer: xr.Dataset, parts: pd.Series, these: str) -> str:
     """Say what can be traded for what without the runs' noticing."""
-    spread = f"{_write_percent(one['direction_learned'])} of the prior's spread"
+    spread = f"{_write_percent(answer['direction_learned'])} of the prior's spread"
     if len(parts) == 1:
         return f"{these} runs say little of {parts.index[0]}: they would remove {spread}."
     rest = [f"a {'higher' if part > 0 else 'lower'} {name}" for name, part in parts.iloc[1:].items()]
@@ -109,39 +108,39 @@ def _describe_trade(one: xr.Dataset, parts: pd.Series, these: str) -> str:
     )
 
 
-def _list_little_learned(one: xr.Dataset, parts: pd.Series) -> str:
-    few = {name: value for name, value in one["learned"].to_series().items() if value < LEARNED}
+def _list_little_learned(answer: xr.Dataset, parts: pd.Series) -> str:
+    few = {name: value for name, value in answer["learned"].to_series().items() if value < LEARNED}
     if len(parts) == 1 and set(few) <= set(parts.index):
         return ""
-    said = _join_words(f"{name} ({_write_percent(value)})" for name, value in few.items())
-    return f"Less than half of the prior's spread would go for {said}." if few else ""
+    names = _join_words(f"{name} ({_write_percent(value)})" for name, value in few.items())
+    return f"Less than half of the prior's spread would go for {names}." if few else ""
 
 
-def _suggest_runs(one: xr.Dataset) -> str:
+def _suggest_runs(answer: xr.Dataset) -> str:
     """Name the cheapest further runs among those that teach about as much as the best."""
-    if not one.sizes["further"]:
+    if not answer.sizes["further"]:
         return ""
-    learned, factor = one["direction_learned_with"], one["compute_factor"]
+    learned, factor = answer["direction_learned_with"], answer["compute_factor"]
     as_good = np.flatnonzero(learned >= learned.max() - AS_GOOD)
-    best = one.isel(further=as_good[np.argmin(factor.fillna(np.inf).values[as_good])])
+    best = answer.isel(further=as_good[np.argmin(factor.fillna(np.inf).values[as_good])])
     runs = f"{best.sizes['added']} runs {best['further'].item()} ({_write_places(best)})"
     cost = float(best["compute_factor"])
     dear = f", up to {cost:.2g}x the compute of the largest run" if cost > 1.05 and "compute" not in runs else ""
     reached = _write_percent(best["direction_learned_with"])
-    if float(best["direction_learned_with"]) < float(one["direction_learned"]) + NO_HELP:
+    if float(best["direction_learned_with"]) < float(answer["direction_learned"]) + NO_HELP:
         return f"Few further runs would not change that: of those tried, {runs} do most, to {reached}."
     return f"What would help: {runs}{dear}, which would make it {reached}."
 
 
 def _write_places(best: xr.Dataset) -> str:
     """Write where further runs lie: ``N = 20M, D = 1B to 20B``."""
-    said = []
+    places = []
     for name in best["input"].values:
         values, scale = best["place"].sel(input=name).values, scale_of(str(name))
         ends = [_write_number(value) for value in (values.min(), values.max())]
         label = SYMBOLS.get(scale.name, scale.name)
-        said.append(f"{label} = {ends[0]}" if ends[0] == ends[1] else f"{label} = {ends[0]} to {ends[1]}")
-    return ", ".join(said)
+        places.append(f"{label} = {ends[0]}" if ends[0] == ends[1] else f"{label} = {ends[0]} to {ends[1]}")
+    return ", ".join(places)
 
 
 def _write_number(value: float) -> str:

@@ -12,7 +12,7 @@ from bayescale.inference.diagnostics import (
 )
 from bayescale.inference.new_family import new_family
 from bayescale.inference.prior_from import prior_from
-from bayescale.inference.sampling import by_run, ends_of, fit, log_likelihood, runs_of, sample_model
+from bayescale.inference.sampling import by_run, ends_of, fit, log_likelihood, runs_of, sample_until_sound
 from bayescale.inference.store import check_can_save, load_fit, save_fit
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "prior_to_posterior",
     "require_quotable",
     "runs_of",
-    "sample_model",
+    "sample_until_sound",
     "save_fit",
     "verdict",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import SamplingError
-from bayescale.modeling import Problem, build
+from bayescale.modeling import Problem
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -70,11 +70,6 @@ def _compile_program(model: "pm.Model") -> Any:
         return nutpie.compile_pymc_model(model, default_initialization_strategy="prior", jitter_rvs=set())
 
 
-def compile_for(problem: Problem) -> Compiled:
-    """Return the compiled model of a problem: one for each card, number of groups and kind of effects."""
-    return compile_once(problem.key, lambda: build(problem))
-
-
 def quick_mode() -> Any:
     """Return the mode for draws from a model: compiling for speed would take longer than the draws do.
 
@@ -107,11 +102,11 @@ def sample(
     """
     import nutpie
 
-    total = chains * (draws + tune)
-    state = {"done": 0}
+    done, total = 0, chains * (draws + tune)
 
-    def callback(chain_states: list[Any]) -> None:
-        state["done"] = sum(chain.finished_draws for chain in chain_states)
+    def count_done(chain_states: list[Any]) -> None:
+        nonlocal done
+        done = sum(chain.finished_draws for chain in chain_states)
 
     try:
         sampler = nutpie.sample(
@@ -124,7 +119,7 @@ def sample(
             adaptation="low_rank",
             target_accept=target_accept,
             progress_bar=False,
-            progress_callback=callback if progress else None,
+            progress_callback=count_done if progress else None,
             save_warmup=False,
             blocking=False,
         )
@@ -135,7 +130,7 @@ def sample(
                     trace = sampler.wait(timeout=POLL_SECONDS)
                 except TimeoutError:
                     if progress:
-                        progress(state["done"], total)
+                        progress(done, total)
         except BaseException:
             sampler.cancel()
             raise

@@ -11,7 +11,7 @@ from bayescale.cards import Card, card_from_json
 from bayescale.errors import DesignError, QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.sampling import SEED
-from bayescale.layers import LAYERS
+from bayescale.layers import layers_of
 from bayescale.layers.groups import FAMILY, Term, along_slope
 from bayescale.layers.pooling import apart, named, support_of
 from bayescale.runs.reading.schema import label_text
@@ -120,7 +120,7 @@ def _draw_family(card: Card, drawn: xr.Dataset, groups: dict[str, str], seed: in
         if name in drawn
     }
     out = xr.Dataset(theta)
-    for layer in LAYERS:
+    for layer in layers_of(card):
         out = out.assign(layer.draw_new_family(card, drawn, rng))
     if set(law.parameter_names) <= set(theta):
         out = out.assign(law.to_paper(np, {name: theta[name] for name in law.parameter_names}, json.loads(reference)))

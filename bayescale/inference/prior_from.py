@@ -13,7 +13,7 @@ from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference.diagnostics import require_quotable
 from bayescale.inference.new_family import new_family
 from bayescale.inference.sampling import SEED
-from bayescale.layers import LAYERS
+from bayescale.layers import layers_of
 from bayescale.layers.groups import FAMILY
 from bayescale.layers.pooling import support_of
 
@@ -84,9 +84,8 @@ def prior_from(
     shapes = {p: _fit_prior(one[p], _find_support(card, p), widen) | {"source": source} for p in card.all_priors}
     spreads = [posterior[v].values.ravel() for v in posterior.data_vars if str(v).endswith("_spread")]
     content: dict[str, Any] = card.model_dump(mode="json", exclude={"name"}, exclude_none=True)
-    for layer in LAYERS:
-        if layer.table in content:
-            content[layer.table] = layer.rewrite_table(content[layer.table], card, shapes)
+    for layer in layers_of(card):
+        content[layer.table] = layer.rewrite_table(content[layer.table], card, shapes)
     content["priors"] = {p: shapes[p] for p in law.parameter_names}
     content["reference"] = json.loads(fit.attrs["reference"])
     content["title"] = f"{card.title}; priors from {fit.attrs.get('title', 'earlier runs')}"

@@ -3,45 +3,30 @@
 import importlib.metadata
 import json
 import platform
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from bayescale.cards import Card, load_card
-from bayescale.inference.compiled import Compiled, compile_for, compile_once, label_dims, sample, sample_prior
+from bayescale.inference.compiled import Compiled, compile_once, label_dims, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
-from bayescale.layers import CURVE, LAYERS, read_inputs, respond, sampled_names
+from bayescale.layers import CURVE, layers_of, read_inputs, respond, sampled_names
 from bayescale.layers.course import log_density_along
 from bayescale.layers.noise import known_of, log_density
 from bayescale.layers.pooling import CHOLESKY
-from bayescale.modeling import Problem, prepare
+from bayescale.modeling import Problem, build, prepare
 from bayescale.runs import content_hash
 from bayescale.runs.checks.rounding import LOSS_STEP
 from bayescale.runs.curves.bins import is_binned, last_rows
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
 ATTEMPTS = ((0.9, 1, 1), (0.95, 2, 3), (0.99, 3, 8))
 # What a posterior keeps of its runs' attrs.
-_FROM_RUNS = (
-    "title",
-    "source",
-    "sha256",
-    "loss_unit",
-    "params_convention",
-    "cost",
-    "licence",
-    "truth",
-    "findings",
-    "filters",
-    LOSS_STEP,
-)
+_FROM_RUNS = (*"title source sha256 loss_unit params_convention cost licence truth findings filters".split(), LOSS_STEP)
 _VERSIONS = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 Progress = Callable[[int, int], None]
@@ -108,14 +93,15 @@ def fit(
     """
     problem = prepare(load_card(model), runs)
     card, runs = problem.card, problem.runs
-    compiled = compile_for(problem)
-    posterior, stats, verdict, settings = _sample_until_sound(
-        compiled, problem.arrays, seed, draws, tune, chains, range(first_try - 1, tries), limits, progress
+    compiled = compile_once(problem.key, lambda: build(problem))
+    options: dict[str, Any] = {"tries": tries, "first_try": first_try, "limits": limits, "progress": progress}
+    posterior, stats, verdict, settings = sample_until_sound(
+        compiled, problem.arrays, seed=seed, draws=draws, tune=tune, chains=chains, **options
     )
     posterior = label_dims(posterior, problem)
     names = [name for name in posterior.data_vars if not str(name).endswith(("_offset", CHOLESKY))]
     posterior = _with_fixed_and_paper_parameters(problem, posterior[names])
-    for layer in LAYERS:
+    for layer in layers_of(card):
         posterior = layer.extend_draws(card, posterior, problem.spans, seed)
     response = problem.law.response
     constant = runs.drop_vars(response)
@@ -127,7 +113,7 @@ def fit(
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
     if prior_draws:
-        latents = {name for layer in LAYERS for name in layer.latents(card)}
+        latents = {name for layer in layers_of(card) for name in layer.latents(card)}
         shown = [str(name) for name in names if name not in latents]
         groups["prior"] = sample_prior(compiled, problem, shown, prior_draws, seed)
     tree = xr.DataTree.from_dict({name: _drop_library_attrs(ds) for name, ds in groups.items()})
@@ -135,29 +121,30 @@ def fit(
     return tree
 
 
-def _sample_until_sound(
+def sample_until_sound(
     compiled: Compiled,
     arrays: Mapping[str, np.ndarray],
-    seed: int,
-    draws: int,
-    tune: int,
-    chains: int,
-    tries: range,
-    limits: Limits,
-    progress: Progress | None,
+    *,
+    seed: int = SEED,
+    draws: int = DRAWS,
+    tune: int = TUNE,
+    chains: int = CHAINS,
+    tries: int = len(ATTEMPTS),
+    first_try: int = 1,
+    limits: Limits = QUOTED,
+    progress: Progress | None = None,
 ) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
-    """Sample, and where the verdict fails sample again more carefully; return the last try, sound or not."""
-    for target_accept, longer, thin in ATTEMPTS[tries.start : max(tries.stop, tries.start + 1)]:
-        posterior, stats = sample(
-            compiled,
-            arrays,
-            draws=draws * thin,
-            tune=tune * longer,
-            chains=chains,
-            seed=seed,
-            target_accept=target_accept,
-            progress=progress,
-        )
+    """Sample, and where the verdict fails sample again more carefully; the options are those of `fit`.
+
+    Returns
+    -------
+    tuple
+        Of the last try, sound or not: posterior and sample statistics, dims ``(chain, draw, ...)``; the verdict; the
+        settings.
+    """
+    for target_accept, longer, thin in ATTEMPTS[first_try - 1 : max(tries, first_try)]:
+        effort = {"draws": draws * thin, "tune": tune * longer, "chains": chains, "seed": seed}
+        posterior, stats = sample(compiled, arrays, **effort, target_accept=target_accept, progress=progress)
         verdict = diagnose(posterior, stats, limits)
         if verdict.passed:
             break
@@ -166,40 +153,6 @@ def _sample_until_sound(
         ds.isel(draw=slice(None, None, thin)).assign_coords(draw=np.arange(draws)) for ds in (posterior, stats)
     )
     return posterior, stats, verdict, settings | {"seed": seed}
-
-
-def sample_model(
-    build: "Callable[[], pm.Model]",
-    arrays: Mapping[str, np.ndarray],
-    key: Hashable,
-    *,
-    seed: int = SEED,
-    draws: int = DRAWS,
-    tune: int = TUNE,
-    chains: int = CHAINS,
-    tries: int = len(ATTEMPTS),
-    progress: Progress | None = None,
-) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
-    """Sample a model that is not a card's, compiled once for each key: the estimators that stand beside the laws.
-
-    Parameters
-    ----------
-    build : callable
-        Makes the model; called only where the key was not compiled before.
-    arrays : mapping of str to array
-        The values of the model's `pm.Data`, by name.
-    key : hashable
-        Names the model's shape: models of one key differ in their data alone.
-    seed, draws, tune, chains, tries, progress
-        As in `fit`.
-
-    Returns
-    -------
-    tuple
-        Posterior and sample statistics, dims ``(chain, draw, ...)``; the verdict; the settings.
-    """
-    compiled = compile_once(key, build)
-    return _sample_until_sound(compiled, arrays, seed, draws, tune, chains, range(tries), QUOTED, progress)
 
 
 def _with_fixed_and_paper_parameters(problem: Problem, posterior: xr.Dataset) -> xr.Dataset:
@@ -241,8 +194,7 @@ def _drop_library_attrs(ds: xr.Dataset) -> xr.Dataset:
     """Drop what one group's library wrote into attrs: provenance is kept once, at the root."""
     out = ds.drop_attrs(deep=False)
     for name in out.variables:
-        keep = {k: v for k, v in out[name].attrs.items() if k in ("units", "long_name")}
-        out[name].attrs = keep
+        out[name].attrs = {key: text for key, text in out[name].attrs.items() if key in ("units", "long_name")}
     return out
 
 
@@ -251,6 +203,7 @@ def provenance(problem: Problem, verdict: Verdict, settings: dict[str, Any]) -> 
     runs = problem.runs
     versions = {name: importlib.metadata.version(name) for name in _VERSIONS} | {"python": platform.python_version()}
     kept = {key: runs.attrs[key] for key in _FROM_RUNS if key in runs.attrs}
+    seen = [name for name in dict.fromkeys(("compute", *problem.law.inputs)) if name in runs]
     return kept | {
         # Not the log's: these may be a selection of its runs.
         "sha256": content_hash(runs),
@@ -258,7 +211,7 @@ def provenance(problem: Problem, verdict: Verdict, settings: dict[str, Any]) -> 
         "law": problem.law.name,
         "card": json.dumps(problem.card.model_dump(mode="json")),
         "reference": json.dumps(problem.reference),
-        "seen": json.dumps(problem.seen),
+        "seen": json.dumps({name: (float(runs[name].min()), float(runs[name].max())) for name in seen}),
         "spans": json.dumps(problem.spans),
         "families": json.dumps(list(problem.families)),
         "runs": (last_rows(runs) if is_binned(runs) else runs).sizes["run"],

@@ -17,7 +17,7 @@ Where the curves tell their learning rate and it falls, mu is the loss of anneal
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Self, override
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from bayescale.errors import DesignError, RunsError
 from bayescale.laws import Law
-from bayescale.layers.layer import Context, Inputs, Known, Layer, ModelCard, Reference, Theta
-from bayescale.layers.spans import Spans
+from bayescale.layers.layer import Context, Known, Layer, ModelCard, Theta, Where
 from bayescale.priors import Prior
 from bayescale.runs.curves.bins import COUNT, HEAT, OF_RUN, SAME_LR, binned, clock_of, is_binned
 from bayescale.runs.curves.filters import RULES, as_filters
@@ -92,19 +91,22 @@ class CurveLayer(Layer):
     field: tuple[Any, Any] = (Curve | None, None)
     additions = MappingProxyType({"+curve": ()})
 
-    def adapt_defaults(self, defaults: dict[str, Any]) -> None:
-        """Make the noise that of a checkpoint, which is the same at all sizes."""
-        defaults["noise"] |= dict.fromkeys(("loss", "share"), defaults["noise"]["checkpoint"])
-        defaults["discrepancy"].pop("sigma_growth", None)
+    @override
+    def complete_table(self, content: Mapping[str, Any], defaults: dict[str, Any], response: str) -> dict[str, Any]:
+        if content.get("curve") not in (None, "none"):
+            # The noise is that of a checkpoint, which is the same at all sizes.
+            defaults["noise"] |= dict.fromkeys(("loss", "share"), defaults["noise"]["checkpoint"])
+            defaults["discrepancy"].pop("sigma_growth", None)
+        return super().complete_table(content, defaults, response)
 
-    def replace_tables(self, content: dict[str, Any], defaults: Mapping[str, Any]) -> None:
-        """Give the card the noise of a checkpoint: the one that it had is that of finished runs."""
-        content["noise"] = defaults["noise"]["checkpoint"]
+    @override
+    def reconcile_tables(self, content: dict[str, Any], defaults: Mapping[str, Any], added: str) -> None:
+        if added == "curve":
+            # The noise that the card had is that of finished runs.
+            content["noise"] = defaults["noise"]["checkpoint"]
 
+    @override
     def check(self, card: ModelCard, law: Law) -> None:
-        """Refuse what does not go with the errors of a run's checkpoints."""
-        if card.curve is None:
-            return
         if law.response != "loss":
             raise ValueError(f"curve: checkpoints are of loss; this law predicts {law.response}.")
         if card.noise.family != "Normal":
@@ -122,33 +124,27 @@ class CurveLayer(Layer):
         if taken:
             raise ValueError(f"curve.{taken[0]}: the law has a parameter {taken[0]!r} of its own.")
 
+    @override
     def meanings(self, card: ModelCard) -> dict[str, str]:
-        """Return what each parameter means."""
         return CURVE_MEANINGS
 
+    @override
     def prepare_rows(self, card: ModelCard, runs: xr.Dataset) -> tuple[Any, xr.Dataset]:
-        """Return the bins of the curves, and the card without what these curves say nothing of.
-
-        Raises
-        ------
-        DesignError
-            If a curve card is given finished runs, or another card learning curves.
-        """
         _refuse_mismatch(card, runs)
         if card.curve is None or is_binned(runs):
             return card, runs
         _refuse_other_rules(card, runs)
         rows = binned(runs)
-        return settled(card, rows), rows
+        return _drop_untold_priors(card, rows), rows
 
+    @override
     def read_inputs(self, card: ModelCard, runs: xr.Dataset) -> dict[str, xr.DataArray]:
-        """Return the learning rate and the count of checkpoints."""
-        return logged_in(runs)
+        # What a law does not take of checkpoints. Runs not yet made have neither.
+        return {name: runs[name] for name in (HEAT, COUNT) if name in runs}
 
+    @override
     def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
-        """Return where each run's rows are and what is known of them, shape (run, bin), padded to the longest run."""
-        if card.curve is None:
-            return Known()
+        # The arrays have the shape (run, bin), padded to the longest run.
         index = pd.factorize(runs[OF_RUN].values)[0]
         at = pd.Series(index).groupby(index).cumcount().to_numpy()
         shape = (index.max() + 1, at.max() + 1)
@@ -169,21 +165,14 @@ class CurveLayer(Layer):
         }
         return Known(arrays)
 
-    def respond(
-        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
-    ) -> tuple[Any, Theta]:
-        """Return the mean of a row by itself, above that of annealed runs, and its scatter."""
-        if not card.curve:
-            return mean, theta
-        above, sigma = one_row(theta, inputs, reference)
+    @override
+    def respond(self, card: ModelCard, mean: Any, theta: Theta, where: Where) -> tuple[Any, Theta]:
+        above, sigma = one_row(theta, where.inputs, where.reference)
         return mean * np.exp(above), theta | {"sigma": sigma}
 
-    def observes(self, card: ModelCard) -> bool:
-        """Return whether a run has one density, that of all its checkpoints."""
-        return card.curve is not None
-
-    def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> None:
-        """Add the density of every run's checkpoints together, up to a constant."""
+    @override
+    def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> bool:
+        # A run has one density, that of all its checkpoints, up to a constant.
         import pymc as pm
         import pytensor.tensor as pt
 
@@ -209,6 +198,7 @@ class CurveLayer(Layer):
         pm.CustomDist(
             name, expected, variance, *directions, logp=density, signature=signature, observed=data["observed_along"]
         )
+        return True
 
 
 CURVE = CurveLayer()
@@ -233,11 +223,9 @@ def _refuse_mismatch(card: ModelCard, runs: xr.Dataset) -> None:
 
 def _refuse_other_rules(card: ModelCard, curves: xr.Dataset) -> None:
     """Refuse curves that were not read by the rules that the card names."""
-    filters = as_filters(card.curve.filters) if card.curve and card.curve.filters else None
-    if filters is None:
-        return
     read = {rule["rule"]: rule["why"] for rule in json.loads(curves.attrs.get("filters", "[]"))}
-    asked = filters.reasons()
+    filters = as_filters(card.curve.filters) if card.curve.filters else None
+    asked = filters.reasons() if filters else read
     for name in RULES:
         if read.get(name) != asked.get(name):
             raise DesignError(
@@ -247,7 +235,7 @@ def _refuse_other_rules(card: ModelCard, curves: xr.Dataset) -> None:
             )
 
 
-def settled(card: ModelCard, rows: xr.Dataset) -> Any:
+def _drop_untold_priors(card: ModelCard, rows: xr.Dataset) -> Any:
     """Return the card without what these curves, or its law, say nothing of: how much annealing would give."""
     takes = card.get_law().inputs
     if np.ptp(rows[HEAT].values) < SAME_LR or "lr_area" in takes:
@@ -255,21 +243,14 @@ def settled(card: ModelCard, rows: xr.Dataset) -> Any:
     else:
         gone = [] if "params" in takes else ["hot_params"]
         gone += [] if {"tokens", "step"} & set(takes) else ["hot_tokens"]
-    curve = card.curve.model_copy(update=dict.fromkeys(gone))
-    return card.model_copy(update={"curve": curve})
-
-
-def logged_in(rows: xr.Dataset) -> dict[str, xr.DataArray]:
-    """Return what a law does not take of checkpoints: learning rate and count. Runs not yet made have neither."""
-    return {name: rows[name] for name in (HEAT, COUNT) if name in rows}
+    return card.model_copy(update={"curve": card.curve.model_copy(update=dict.fromkeys(gone))})
 
 
 def known_along(rows: xr.Dataset, reference: Mapping[str, float]) -> dict[str, np.ndarray]:
     """Return what the covariance asks of each row: its place, its count, its learning rate and its size."""
-    places = {name: np.zeros(rows.sizes["run"]) + value for name, value in relative_to(rows, reference).items()}
-    return {"clock": np.log10(rows[clock_of(rows)].values), "count": rows[COUNT].values, HEAT: rows[HEAT].values} | {
-        name: np.asarray(value) for name, value in places.items()
-    }
+    own = {"clock": np.log10(rows[clock_of(rows)].values), "count": rows[COUNT].values, HEAT: rows[HEAT].values}
+    places = relative_to(rows, reference)
+    return own | {name: np.asarray(np.zeros(rows.sizes["run"]) + value) for name, value in places.items()}
 
 
 def relative_to(known: Any, reference: Mapping[str, float]) -> dict[str, Any]:
@@ -290,9 +271,9 @@ def excess(xp: Any, theta: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
     return theta["hot"] * xp.exp(powers) * known[HEAT]
 
 
-def alike(one: np.ndarray, other: np.ndarray, length: float) -> np.ndarray:
+def alike(clock: np.ndarray, other: np.ndarray, length: float) -> np.ndarray:
     """Return the correlation of the wander between places, shape (..., i, j): Matern's of 3/2, which has a slope."""
-    u = np.sqrt(3.0) * np.abs(one[..., :, None] - other[..., None, :]) / length
+    u = np.sqrt(3.0) * np.abs(clock[..., :, None] - other[..., None, :]) / length
     return np.asarray((1 + u) * np.exp(-u))
 
 
@@ -334,7 +315,7 @@ def log_normal(xp: Any, residual: Any, variance: Any, directions: Sequence[Any],
 def one_row(theta: Mapping[str, Any], inputs: Mapping[str, Any], reference: Mapping[str, float]) -> tuple[Any, Any]:
     """Return how far a row lies above annealed log loss, and its scatter where no other row of its run has been seen.
 
-    A row of which `logged_in` says nothing is one checkpoint of an annealed run.
+    A row without a learning rate and a count is one checkpoint of an annealed run.
     """
     known = relative_to(inputs, reference)
     above = excess(np, theta, known | {HEAT: inputs[HEAT]}) if HEAT in inputs else 0.0

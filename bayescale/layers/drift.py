@@ -12,7 +12,7 @@ which are drawn from their prior once: one draw of the posterior is one curve.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, override
 
 import numpy as np
 import xarray as xr
@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 from bayescale.errors import did_you_mean
 from bayescale.laws import SCALES, Law
 from bayescale.layers.groups import FAMILY
-from bayescale.layers.layer import Context, Inputs, Known, Layer, Linear, ModelCard, Reference, Theta
+from bayescale.layers.layer import Context, Inputs, Known, Layer, Linear, ModelCard, Theta, Where
 from bayescale.layers.noises import NOISES
 from bayescale.layers.spans import Span, Spans, measure
 from bayescale.priors import Prior
@@ -61,10 +61,8 @@ class DriftLayer(Layer):
     field: tuple[Any, Any] = (Drift | None, None)
     additions = MappingProxyType({"+drift": ()})
 
+    @override
     def check(self, card: ModelCard, law: Law) -> None:
-        """Refuse a drift of a share, and one along what the law does not take."""
-        if card.discrepancy is None:
-            return
         if NOISES[card.noise.family].of_shares:
             raise ValueError(f"discrepancy: a drift is of log loss; this law predicts {law.response}.")
         along, accepted = card.discrepancy.along, dict.fromkeys(("compute", *law.inputs))
@@ -79,19 +77,17 @@ class DriftLayer(Layer):
         if card.discrepancy.sigma_growth is None and card.curve is None:
             raise ValueError("discrepancy.sigma_growth: only a card with a curve does without.")
 
+    @override
     def meanings(self, card: ModelCard) -> dict[str, str]:
-        """Return what each parameter means."""
         return DRIFT_MEANINGS
 
+    @override
     def scales(self, card: ModelCard) -> tuple[str, ...]:
-        """Return the scales along which the law may drift."""
         return (card.discrepancy.along or (measure(card.get_law()),)) if card.discrepancy else ()
 
+    @override
     def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
-        """Return the effect of each step at the runs, and how far below the largest run each step is."""
         spans = {name: context.spans[name] for name in self.scales(card)}
-        if not spans:
-            return Known()
         values = {name: runs[name].values.astype(float) for name in spans}
         within = slice(2 * SIDE)
         arrays = {
@@ -100,12 +96,11 @@ class DriftLayer(Layer):
         }
         return Known(arrays, {CELL: list(range(2 * SIDE * len(spans)))})
 
+    @override
     def in_model(self, card: ModelCard, mean: Any, theta: Theta, data: Mapping[str, Any]) -> tuple[Any, Theta]:
-        """Multiply the mean by the drift at each run: each family drifts on its own."""
-        if not card.discrepancy:
-            return mean, theta
         import pymc as pm
 
+        # Each family drifts on its own.
         many = FAMILY in pm.modelcontext(None).coords
         steps = pm.Normal(STEP, 0.0, 1.0, dims=(FAMILY, CELL) if many else (CELL,))
         steps = (steps[data["family_index"]] if many else steps) * pm.math.exp(
@@ -114,31 +109,28 @@ class DriftLayer(Layer):
         delta = theta["tau"] * pm.math.sum(data["drift_basis"] * steps, axis=-1)
         return mean * pm.math.exp(delta), theta
 
-    def respond(
-        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
-    ) -> tuple[Any, Theta]:
-        """Multiply the mean by the drift of each draw."""
-        own = {name: spans[name] for name in self.scales(card) if name in spans}
-        return (mean * np.exp(drift(theta, inputs, own)) if own else mean), theta
+    @override
+    def respond(self, card: ModelCard, mean: Any, theta: Theta, where: Where) -> tuple[Any, Theta]:
+        spans = {name: where.spans[name] for name in self.scales(card) if name in where.spans}
+        return (mean * np.exp(drift(theta, where.inputs, spans)) if spans else mean), theta
 
-    def linear(self, card: ModelCard, known: Known, inputs: Inputs, spans: Spans, count: int) -> Linear:
-        """Return what each step adds to log loss."""
-        columns = [np.zeros((count, 0))]
-        for name in self.scales(card):
-            rate = card.discrepancy.tau.median * np.exp(card.discrepancy.tau_growth.median * below_top(spans[name]))
-            columns.append(basis(inputs[name], spans[name]) * rate)
-        return super().linear(card, known, inputs, spans, count)._replace(columns=np.concatenate(columns, axis=-1))
+    @override
+    def linear(self, card: ModelCard, known: Known, where: Where) -> Linear:
+        tau, growth = card.discrepancy.tau.median, card.discrepancy.tau_growth.median
+        spans = {name: where.spans[name] for name in self.scales(card)}
+        steps = [basis(where.inputs[k], span) * (tau * np.exp(growth * below_top(span))) for k, span in spans.items()]
+        return super().linear(card, known, where)._replace(columns=np.concatenate(steps, axis=-1))
 
+    @override
     def latents(self, card: ModelCard) -> tuple[str, ...]:
-        """Return the steps."""
-        return (STEP,) if card.discrepancy else ()
+        return (STEP,)
 
+    @override
     def extend_draws(self, card: ModelCard, posterior: xr.Dataset, spans: Spans, seed: int) -> xr.Dataset:
-        """Return the posterior with the steps beyond the runs."""
         return with_steps_beyond(posterior, {name: spans[name] for name in self.scales(card)}, seed)
 
+    @override
     def draw_new_family(self, card: ModelCard, drawn: xr.Dataset, rng: np.random.Generator) -> dict[str, xr.DataArray]:
-        """Return steps drawn anew."""
         if STEP not in drawn:
             return {}
         steps = drawn[STEP].isel({FAMILY: 0}, drop=True)

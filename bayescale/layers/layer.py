@@ -43,6 +43,14 @@ class Context(NamedTuple):
     spans: Spans
 
 
+class Where(NamedTuple):
+    """The runs of which a response is asked: their inputs, the reference run and the spans of the fitted runs."""
+
+    inputs: Inputs
+    reference: Reference
+    spans: Spans
+
+
 @dataclass(frozen=True)
 class Known:
     """What a layer knows of a set of runs.
@@ -57,12 +65,15 @@ class Known:
         What distinguishes compiled models of one card: models of equal keys differ in their arrays alone.
     facts : object
         Anything else that the layer's own forms need.
+    labels : dict of str to DataArray
+        What the layer says of each run, to be kept with the posterior.
     """
 
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     coords: dict[str, list[Any]] = field(default_factory=dict)
     key: Hashable = ()
     facts: Any = None
+    labels: dict[str, xr.DataArray] = field(default_factory=dict)
 
 
 class Linear(NamedTuple):
@@ -84,7 +95,9 @@ class Linear(NamedTuple):
 
 
 class Layer:
-    """One layer. Each method here is that of a layer which a card does not have; a layer overrides what it does.
+    """One layer. Each method here changes nothing; a layer overrides those for what it does.
+
+    A layer is asked only of cards that have its table, but for `meanings` and `prepare_rows`, of all cards.
 
     Attributes
     ----------
@@ -97,20 +110,24 @@ class Layer:
     additions : dict of str to tuple of str
         What the name of a card may end with to have this layer, each with the keys of the shipped table that are
         added; none for the whole table.
+    always : bool
+        Whether every card has the layer, also where its table is empty.
     """
 
     table: str
     field: tuple[Any, Any]
     word: str = ""
     additions: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    always: bool = False
 
     # The card ---------------------------------------------------------------------------------------------------------
 
-    def adapt_defaults(self, defaults: dict[str, Any]) -> None:
-        """Change the shipped tables of other layers for a card that has this one."""
+    def complete_table(self, content: Mapping[str, Any], defaults: dict[str, Any], response: str) -> dict[str, Any]:
+        """Return the table by its name: none, the shipped one where the card names it, or the card's own over that.
 
-    def complete_table(self, content: Mapping[str, Any], defaults: Mapping[str, Any], response: str) -> dict[str, Any]:
-        """Return the table by its name: none, the shipped one where the card names it, or the card's own over that."""
+        The layers complete their tables from the last to the first. A layer may change the shipped tables of those
+        before it.
+        """
         given = content.get(self.table, "none")
         if given == "none":
             return {self.table: None}
@@ -118,19 +135,15 @@ class Layer:
             return {self.table: defaults[self.table]}
         return {self.table: defaults.get(self.table, {}) | given} if isinstance(given, dict) else {}
 
-    def replace_tables(self, content: dict[str, Any], defaults: Mapping[str, Any]) -> None:
-        """Change the other tables of a card to which this layer was just added."""
-
-    def reconcile_tables(self, content: dict[str, Any]) -> None:
-        """Change a card's content after a layer was added to it, where two tables say the same thing."""
+    def reconcile_tables(self, content: dict[str, Any], defaults: Mapping[str, Any], added: str) -> None:
+        """Change a card's content after the table ``added`` came to it, where two tables say the same thing."""
 
     def check(self, card: ModelCard, law: Law) -> None:
         """Raise ValueError where the table does not suit the law or another table."""
 
     def priors(self, card: ModelCard) -> dict[str, Prior]:
         """Return the priors of the parameters that the layer adds, by name, in the order in which they are sampled."""
-        table = getattr(card, self.table)
-        return dict(table.priors) if table else {}
+        return dict(getattr(card, self.table).priors)
 
     def meanings(self, card: ModelCard) -> dict[str, str]:
         """Return what each of those parameters means."""
@@ -138,13 +151,9 @@ class Layer:
 
     def rewrite_table(self, table: Any, card: ModelCard, priors: Mapping[str, Any]) -> Any:
         """Return the content of the table with other priors of its parameters."""
-        return table | {name: priors[name] for name in self.priors(card)} if table else table
+        return table | {name: priors[name] for name in self.priors(card)}
 
     # The runs ---------------------------------------------------------------------------------------------------------
-
-    def columns(self, card: ModelCard) -> dict[str, str]:
-        """Return the columns that the runs must have besides those of the law, each with its meaning."""
-        return {}
 
     def scales(self, card: ModelCard) -> tuple[str, ...]:
         """Return the columns along which the layer asks where the runs lie."""
@@ -160,22 +169,18 @@ class Layer:
         """
         return card, runs
 
-    def label_rows(self, card: ModelCard, runs: xr.Dataset) -> xr.Dataset:
-        """Return the checked rows with what the layer says of each of them, to be kept with the posterior.
-
-        Raises
-        ------
-        DesignError
-            If nothing of the kind can be said of these runs.
-        """
-        return runs
-
     def read_inputs(self, card: ModelCard, runs: xr.Dataset) -> dict[str, xr.DataArray]:
         """Return what the layer reads of runs in its NumPy form; of runs not yet made nothing of it is known."""
         return {}
 
     def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
-        """Return what conditions the model on these runs."""
+        """Return what conditions the model on these runs, and what the layer says of each of them.
+
+        Raises
+        ------
+        DesignError
+            If the layer cannot say of these runs what the card asks.
+        """
         return Known()
 
     # The forms --------------------------------------------------------------------------------------------------------
@@ -184,22 +189,21 @@ class Layer:
         """Return the mean and the parameters as the layer leaves them, inside the PyMC model at hand."""
         return mean, theta
 
-    def respond(
-        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
-    ) -> tuple[Any, Theta]:
+    def respond(self, card: ModelCard, mean: Any, theta: Theta, where: Where) -> tuple[Any, Theta]:
         """Return the mean and the parameters as the layer leaves them, for draws in NumPy or xarray."""
         return mean, theta
 
-    def linear(self, card: ModelCard, known: Known, inputs: Inputs, spans: Spans, count: int) -> Linear:
-        """Return the linear-Gaussian form at ``count`` runs; the layer's parameters are at their prior medians."""
+    def linear(self, card: ModelCard, known: Known, where: Where) -> Linear:
+        """Return the linear-Gaussian form at some runs; the layer's parameters are at their prior medians."""
+        count = len(next(iter(where.inputs.values())))
         return Linear(np.zeros((count, 0)), np.ones(count), np.zeros(count))
 
-    def observes(self, card: ModelCard) -> bool:
-        """Return whether the layer gives the likelihood; of several that do, the last one counts."""
-        return False
+    def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> bool:
+        """Add the observed variable of that name to the PyMC model at hand, and return whether the layer has one.
 
-    def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> None:
-        """Add the observed variable of that name to the PyMC model at hand."""
+        The layers are asked from the last to the first, until one has.
+        """
+        return False
 
     # Draws that are not parameters ------------------------------------------------------------------------------------
 

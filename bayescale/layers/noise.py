@@ -1,7 +1,7 @@
 """The noise of a card: how a run scatters about its law, and how the scatter grows for smaller runs."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Self, override
 
 import numpy as np
 import xarray as xr
@@ -9,14 +9,15 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from bayescale.errors import did_you_mean
 from bayescale.laws import Law
-from bayescale.layers.layer import Context, Inputs, Known, Layer, Linear, ModelCard, Reference, Theta
+from bayescale.layers.layer import Context, Known, Layer, Linear, ModelCard, Theta, Where
 from bayescale.layers.noises import NOISE_MEANINGS, NOISES, Measured, total_scale, undertuned_densities
-from bayescale.layers.spans import Spans, decades_below, measure
+from bayescale.layers.spans import decades_below, measure
 from bayescale.priors import Prior
 from bayescale.runs.checks.rounding import LOSS_STEP, rounding_se
 
 __all__ = ["NOISES", "NOISE_MEANINGS", "total_scale"]  # of the noises, for those who ask about the scatter of runs
 
+Draws = Mapping[str, xr.DataArray]
 GROWTH = "sigma_growth"
 GROWTH_MEANING = "how much larger the run-to-run scatter is for each decade below the largest run, on the log"
 
@@ -64,20 +65,21 @@ class NoiseLayer(Layer):
     table = "noise"
     field: tuple[Any, Any] = (NoiseCard, ...)
 
-    def complete_table(self, content: Mapping[str, Any], defaults: Mapping[str, Any], response: str) -> dict[str, Any]:
-        """Return the noise that is shipped for the response where the card names none."""
+    @override
+    def complete_table(self, content: Mapping[str, Any], defaults: dict[str, Any], response: str) -> dict[str, Any]:
         return {} if "noise" in content else {"noise": defaults["noise"]["loss" if response == "loss" else "share"]}
 
-    def reconcile_tables(self, content: dict[str, Any]) -> None:
-        """Keep the growth of the scatter in one place: with a drift, in its table; with a curve, nowhere."""
+    @override
+    def reconcile_tables(self, content: dict[str, Any], defaults: Mapping[str, Any], added: str) -> None:
+        # The growth of the scatter stands in one place: with a drift, in its table; with a curve, nowhere.
         drift = content["discrepancy"]
         if drift and content["curve"]:
             content["discrepancy"] = drift | {GROWTH: None}
         elif drift and content["noise"].get(GROWTH):
             content["discrepancy"] = drift | {GROWTH: content["noise"].pop(GROWTH)}
 
+    @override
     def check(self, card: ModelCard, law: Law) -> None:
-        """Refuse a noise that does not suit the response, and priors that its parameters cannot have."""
         if NOISES[card.noise.family].of_shares != (law.response != "loss"):
             fitting = [name for name, noise in NOISES.items() if noise.of_shares == (law.response != "loss")]
             raise ValueError(
@@ -92,25 +94,21 @@ class NoiseLayer(Layer):
         if card.noise.growth and card.discrepancy:
             raise ValueError("noise.sigma_growth: a card with a discrepancy has it there; give it in one place.")
 
+    @override
     def priors(self, card: ModelCard) -> dict[str, Prior]:
-        """Return the priors of the noise and of its growth."""
         return card.noise.priors | card.noise.growth
 
+    @override
     def meanings(self, card: ModelCard) -> dict[str, str]:
-        """Return what each parameter of any noise means."""
         return NOISE_MEANINGS | {GROWTH: GROWTH_MEANING}
 
-    def columns(self, card: ModelCard) -> dict[str, str]:
-        """Return the number of questions, of a noise that counts right answers."""
-        about = {"questions": "how many questions a share was measured on"}
-        return {name: about[name] for name in NOISES[card.noise.family].known if name in about}
-
+    @override
     def scales(self, card: ModelCard) -> tuple[str, ...]:
-        """Return the scale along which the scatter grows; that of the drift in a card with a drift."""
+        # In a card with a drift the scatter grows along the first scale of the drift.
         return (measure(card.get_law()),) if card.noise.growth else ()
 
+    @override
     def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
-        """Return the response as the noise sees it, its known error, and how far below the largest run each run is."""
         response = card.get_law().response
         known = known_of(card.noise.family, runs, response)
         arrays = {"observed": NOISES[card.noise.family].observe(runs[response], known).values}
@@ -119,44 +117,37 @@ class NoiseLayer(Layer):
             arrays["run_below"] = decades_below(runs[scale].values.astype(float), context.spans[scale])
         return Known(arrays)
 
+    @override
     def in_model(self, card: ModelCard, mean: Any, theta: Theta, data: Mapping[str, Any]) -> tuple[Any, Theta]:
-        """Let the scatter grow."""
         import pymc as pm
 
         return mean, _grow_scatter(pm.math, theta, data.get("run_below"))
 
-    def respond(
-        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
-    ) -> tuple[Any, Theta]:
-        """Let the scatter grow."""
-        first = next(iter(spans), None)
-        return mean, _grow_scatter(np, theta, None if first is None else decades_below(inputs[first], spans[first]))
+    @override
+    def respond(self, card: ModelCard, mean: Any, theta: Theta, where: Where) -> tuple[Any, Theta]:
+        below = [decades_below(where.inputs[name], span) for name, span in list(where.spans.items())[:1]]
+        return mean, _grow_scatter(np, theta, *below)
 
-    def linear(self, card: ModelCard, known: Known, inputs: Inputs, spans: Spans, count: int) -> Linear:
-        """Return by how much the scatter grows."""
-        theta: Theta = {"sigma": np.ones(count)}
-        if GROWTH in card.all_priors:
-            theta[GROWTH] = card.all_priors[GROWTH].median
-        _, theta = self.respond(card, None, theta, inputs, {}, spans)
-        return super().linear(card, known, inputs, spans, count)._replace(scale=theta["sigma"])
+    @override
+    def linear(self, card: ModelCard, known: Known, where: Where) -> Linear:
+        form = super().linear(card, known, where)
+        growth = {name: prior.median for name, prior in card.all_priors.items() if name == GROWTH}
+        return form._replace(scale=self.respond(card, None, {"sigma": form.scale} | growth, where)[1]["sigma"])
 
-    def observes(self, card: ModelCard) -> bool:
-        """Return that a noise gives the likelihood."""
-        return True
-
-    def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> None:
-        """Add the likelihood of each run by itself."""
+    @override
+    def add_likelihood(self, card: ModelCard, name: str, mean: Any, theta: Theta, data: Mapping[str, Any]) -> bool:
         import pymc as pm
 
         noise = NOISES[card.noise.family]
         known = {name: data[name] for name in noise.known}
         noise.likelihood(pm, name, mean, theta, known, observed=data["observed"])
+        return True
 
 
 NOISE = NoiseLayer()
 
 
-def _grow_scatter(xp: Any, theta: Theta, below: Any) -> Theta:
+def _grow_scatter(xp: Any, theta: Theta, below: Any = None) -> Theta:
     """Return the parameters with the scatter of runs that lie so many decades below the largest one."""
     if GROWTH not in theta or below is None:
         return theta
@@ -165,16 +156,13 @@ def _grow_scatter(xp: Any, theta: Theta, below: Any) -> Theta:
 
 def known_of(family: str, runs: xr.Dataset, response: str) -> dict[str, xr.DataArray]:
     """Return what a noise knows of each run: its measurement error, or how many questions its share rests on."""
-    found = {}
-    for name in NOISES[family].known:
-        if name == "relative_se":
-            absent = xr.zeros_like(runs[response])
-            measured = runs["loss_se"].fillna(0.0) / runs[response] if "loss_se" in runs else absent
-            rounded = rounding_se(runs.attrs.get(LOSS_STEP, 0.0))
-            found[name] = xr.ufuncs.hypot(measured, rounded / runs[response]) if rounded else measured
-        else:
-            found[name] = runs[name].astype("int64")
-    return found
+    known = NOISES[family].known
+    if "relative_se" not in known:
+        return {name: runs[name].astype("int64") for name in known}
+    absent = xr.zeros_like(runs[response])
+    measured = runs["loss_se"].fillna(0.0) / runs[response] if "loss_se" in runs else absent
+    rounded = rounding_se(runs.attrs.get(LOSS_STEP, 0.0))
+    return {"relative_se": xr.ufuncs.hypot(measured, rounded / runs[response]) if rounded else measured}
 
 
 def observed_name(family: str, response: str) -> str:
@@ -182,16 +170,12 @@ def observed_name(family: str, response: str) -> str:
     return response if NOISES[family].of_shares else f"log_{response}"
 
 
-def log_density(
-    family: str, values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Mapping[str, xr.DataArray]
-) -> xr.DataArray:
+def log_density(family: str, values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Draws) -> xr.DataArray:
     """Return the log density of observed responses under each draw, dims (chain, draw, run)."""
     return _apply_to_runs(NOISES[family].logpdf, family, values, mean, known, theta)
 
 
-def undertuned_log_odds(
-    values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Mapping[str, xr.DataArray]
-) -> xr.DataArray:
+def undertuned_log_odds(values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Draws) -> xr.DataArray:
     """Return the log odds that each run is undertuned under each draw of a posterior with that noise."""
 
     def odds(*given: Any) -> Any:
@@ -202,27 +186,21 @@ def undertuned_log_odds(
 
 
 def _apply_to_runs(
-    function: Callable[..., Any],
-    family: str,
-    values: xr.DataArray,
-    mean: xr.DataArray,
-    known: Measured,
-    theta: Mapping[str, xr.DataArray],
+    function: Callable[..., Any], family: str, values: xr.DataArray, mean: xr.DataArray, known: Measured, theta: Draws
 ) -> xr.DataArray:
     """Return ``function(observed, mean, theta, known)`` for every run and draw."""
     noise = NOISES[family]
-    names, held = list(noise.parameters), list(known)
+    given = {name: theta[name] for name in noise.parameters} | dict(known)
 
-    def of_arrays(observed: Any, m: Any, *rest: Any) -> Any:
-        theta_, known_ = rest[: len(names)], rest[len(names) :]
-        return function(observed, m, dict(zip(names, theta_, strict=True)), dict(zip(held, known_, strict=True)))
+    def apply_to_arrays(observed: Any, expected: Any, *arrays: Any) -> Any:
+        named = dict(zip(given, arrays, strict=True))
+        return function(observed, expected, named, named)
 
-    given = (*(theta[n] for n in names), *(known[n] for n in held))
-    return xr.apply_ufunc(of_arrays, noise.observe(values, known), mean, *given)
+    return xr.apply_ufunc(apply_to_arrays, noise.observe(values, known), mean, *given.values())
 
 
 def draw_response(
-    family: str, mean: xr.DataArray, theta: Mapping[str, xr.DataArray], rng: np.random.Generator, known: Measured
+    family: str, mean: xr.DataArray, theta: Draws, rng: np.random.Generator, known: Measured
 ) -> xr.DataArray:
     """Return the response of one new run for each element of ``mean``: the law's, with scatter and known error."""
     noise = NOISES[family]

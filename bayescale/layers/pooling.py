@@ -1,7 +1,7 @@
 """How parameters differ between groups of runs: the level of the groups at hand, and how each group differs from it."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, override
 
 import numpy as np
 import xarray as xr
@@ -36,9 +36,10 @@ class PoolingLayer(Layer):
 
     table = "pooling"
     field: tuple[Any, Any] = (dict[str, bool | str | Prior], Field(default_factory=dict))
+    always = True
 
-    def complete_table(self, content: Mapping[str, Any], defaults: Mapping[str, Any], response: str) -> dict[str, Any]:
-        """Return the shipped pooling where the card says nothing of it; else its own, with the priors that it lacks."""
+    @override
+    def complete_table(self, content: Mapping[str, Any], defaults: dict[str, Any], response: str) -> dict[str, Any]:
         given = content.get("pooling")
         if given is None:
             return {"pooling": defaults["pooling"]}
@@ -49,16 +50,12 @@ class PoolingLayer(Layer):
         shipped = {"spread": ("partial", defaults["pooling"]["spread"]), "effect": (effect, defaults["effect"])}
         return {"pooling": {name: prior for name, (word, prior) in shipped.items() if word in ways} | given}
 
+    @override
     def priors(self, card: ModelCard) -> dict[str, Prior]:
-        """Return none: spreads and effects belong to the groups of the runs."""
-        return {}
+        return {}  # spreads and effects belong to the groups of the runs
 
-    def rewrite_table(self, table: Any, card: ModelCard, priors: Mapping[str, Any]) -> Any:
-        """Return the table as it is."""
-        return table
-
+    @override
     def check(self, card: ModelCard, law: Law) -> None:
-        """Refuse a parameter that there is not, and a way of pooling that is not understood."""
         poolable = (*law.parameter_names, *card.noise.priors)
         for name, way in card.pooling.items():
             if name in ("spread", "effect"):
@@ -83,8 +80,8 @@ class PoolingLayer(Layer):
                 except ValueError as error:
                     raise ValueError(f"pooling.{name}: {error}") from None
 
+    @override
     def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
-        """Return the groups of the runs, and which family each run is of."""
         law = card.get_law()
         labels = runs[FAMILY].values if FAMILY in runs.coords else np.full(runs.sizes["run"], context.families[0])
         index = np.searchsorted(np.array(context.families), labels).astype("int64")

@@ -8,7 +8,7 @@ added to the scatter in quadrature, as of the middle of the run's own profile. W
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, override
 
 import numpy as np
 import xarray as xr
@@ -16,9 +16,8 @@ from pydantic import Field
 
 from bayescale.errors import DesignError
 from bayescale.laws import Law
-from bayescale.layers.layer import Context, Inputs, Known, Layer, Linear, ModelCard, Reference, Theta
+from bayescale.layers.layer import Context, Known, Layer, Linear, ModelCard, Theta, Where
 from bayescale.layers.noises import NOISES
-from bayescale.layers.spans import Spans
 from bayescale.priors import Prior
 from bayescale.runs.checks.sharing import ALONE, BUDGET, DESIGN, LEAN, labels_of_asked, loading_of, shared_labels
 
@@ -38,12 +37,12 @@ class SharedErrorsLayer(Layer):
     field: tuple[Any, Any] = (dict[str, Prior], Field(default_factory=dict))
     additions = MappingProxyType({"+budget": ("budget", "lean"), "+design": ("design",)})
 
-    def complete_table(self, content: Mapping[str, Any], defaults: Mapping[str, Any], response: str) -> dict[str, Any]:
-        """Return nothing: a card has the errors that it names."""
-        return {}
+    @override
+    def complete_table(self, content: Mapping[str, Any], defaults: dict[str, Any], response: str) -> dict[str, Any]:
+        return {}  # a card has the errors that it names
 
+    @override
     def check(self, card: ModelCard, law: Law) -> None:
-        """Refuse errors of a share, and priors that a standard deviation cannot have."""
         for key, prior in card.errors.items():
             if NOISES[card.noise.family].of_shares:
                 raise ValueError(f"errors.{key}: errors are of log loss; this law predicts {law.response}.")
@@ -52,56 +51,49 @@ class SharedErrorsLayer(Layer):
             if sd_name(key) in law.parameter_names:
                 raise ValueError(f"errors.{key}: the law has a parameter {sd_name(key)!r} of its own.")
 
+    @override
     def priors(self, card: ModelCard) -> dict[str, Prior]:
-        """Return the priors of the standard deviations by their names."""
         return {sd_name(key): prior for key, prior in card.errors.items()}
 
+    @override
     def meanings(self, card: ModelCard) -> dict[str, str]:
-        """Return what each standard deviation between groups means."""
         groups = {
             BUDGET: "the runs of one IsoFLOP budget",
             DESIGN: "the runs of one design, which differ by their seed alone,",
-        }
-        meanings = {
-            sd_name(
-                key
-            ): f"by how much {groups.get(key, f'the runs of one {key}')} lie off the law together: 0.01 is 1%"
-            for key in card.errors
-        }
+        } | {key: f"the runs of one {key}" for key in card.errors if key not in (BUDGET, DESIGN)}
+        off = {sd_name(key): f"by how much {groups[key]} lie off the law together: 0.01 is 1%" for key in card.errors}
         lean = {sd_name(LEAN): "by how much the IsoFLOP profile of a budget leans: log loss a decade of N"}
-        return meanings | {name: text for name, text in lean.items() if name in meanings}
+        return off | (lean if LEAN in card.errors else {})
 
+    @override
     def rewrite_table(self, table: Any, card: ModelCard, priors: Mapping[str, Any]) -> Any:
-        """Return the table with other priors."""
         return {key: priors[sd_name(key)] for key in card.errors}
 
-    def label_rows(self, card: ModelCard, runs: xr.Dataset) -> xr.Dataset:
-        """Return the runs with the group of each."""
-        return label_groups(card, runs)
-
+    @override
     def read_inputs(self, card: ModelCard, runs: xr.Dataset) -> dict[str, xr.DataArray]:
-        """Return which group each run is in, where the runs say so: those of a posterior do, others are new."""
+        # Runs that do not say which group they are in are new.
         names = [name(key) for key in card.errors for name in (group_dim, loading_name)]
         return {name: runs[name] for name in names if name in runs}
 
+    @override
     def know(self, card: ModelCard, runs: xr.Dataset, context: Context) -> Known:
-        """Return the groups: which each run is in, if any, and how each effect is sampled."""
-        sharing = sharing_of(card, runs)
+        labels = self.read_inputs(card, label_groups(card, runs))
         arrays: dict[str, np.ndarray] = {}
-        for key, group in sharing.items():
-            shared = group.member >= 0
-            counts = np.bincount(group.member[shared], minlength=len(group.names))
-            arrays[f"{key}_index"] = np.where(shared, group.member, 0).astype("int64")
-            arrays[loading_name(key)] = group.loading
+        sharing: dict[str, Shared] = {}
+        for key in card.errors:
+            group, loading = labels[group_dim(key)].values, labels[loading_name(key)].values
+            shared, names = group != ALONE, sorted(set(group.tolist()) - {ALONE})
+            member = np.where(shared, np.searchsorted(names, group), -1)
+            sharing[key] = Shared(tuple(names), member)
+            arrays[f"{key}_index"] = np.where(shared, member, 0).astype("int64")
+            arrays[loading_name(key)] = loading
             arrays[f"{key}_own"] = own_error(key) * (1.0 - shared)
-            arrays[f"{key}_centred"] = (counts >= CENTRED_FROM).astype(float)
+            arrays[f"{key}_centred"] = (np.bincount(member[shared]) >= CENTRED_FROM).astype(float)
         coords = {group_dim(key): list(group.names) for key, group in sharing.items()}
-        return Known(arrays, coords, tuple(map(len, coords.values())), sharing)
+        return Known(arrays, coords, tuple(map(len, coords.values())), sharing, labels)
 
+    @override
     def in_model(self, card: ModelCard, mean: Any, theta: Theta, data: Mapping[str, Any]) -> tuple[Any, Theta]:
-        """Create the errors; shift the mean of the runs that share them and widen the scatter of the others."""
-        if not card.errors:
-            return mean, theta
         import pymc as pm
 
         shift: Any = 0.0
@@ -114,32 +106,29 @@ class SharedErrorsLayer(Layer):
             alone = alone + data[f"{key}_own"] * sd**2
         return mean * pm.math.exp(shift), theta | {"sigma": pm.math.sqrt(theta["sigma"] ** 2 + alone)}
 
-    def respond(
-        self, card: ModelCard, mean: Any, theta: Theta, inputs: Inputs, reference: Reference, spans: Spans
-    ) -> tuple[Any, Theta]:
-        """Shift the mean of runs whose group was fitted, and widen the scatter of the others."""
-        if not card.errors:
-            return mean, theta
+    @override
+    def respond(self, card: ModelCard, mean: Any, theta: Theta, where: Where) -> tuple[Any, Theta]:
+        # The mean of runs whose group was fitted is shifted, and the scatter of the others is wider.
         variance = theta["sigma"] ** 2
         for key in card.errors:
-            effect, known = _find_effect(key, theta, inputs)
+            effect, known = _find_effect(key, theta, where.inputs)
             mean = mean * np.exp(effect)
             variance = variance + own_error(key) * theta[sd_name(key)] ** 2 * (1.0 - known)
         return mean, {**theta, "sigma": np.sqrt(variance)}
 
-    def linear(self, card: ModelCard, known: Known, inputs: Inputs, spans: Spans, count: int) -> Linear:
-        """Return what the error of each group adds to log loss, and the variance of what a run shares with none."""
-        columns, variance = [np.zeros((count, 0))], np.zeros(count)
+    @override
+    def linear(self, card: ModelCard, known: Known, where: Where) -> Linear:
+        columns, scale, variance = super().linear(card, known, where)
         for key, prior in card.errors.items():
-            labels = np.asarray(inputs.get(group_dim(key), np.full(count, ALONE)))
-            loading = np.asarray(inputs.get(loading_name(key), np.zeros(count)))
+            labels = np.asarray(where.inputs.get(group_dim(key), np.full(len(scale), ALONE)))
+            loading = np.asarray(where.inputs.get(loading_name(key), np.zeros(len(scale))))
             member = labels[:, None] == np.array(known.facts[key].names)
-            columns.append(prior.median * loading[:, None] * member)
+            columns = np.append(columns, prior.median * loading[:, None] * member, axis=1)
             variance += np.where(member.any(axis=1), 0.0, own_error(key) * prior.median**2)
-        return Linear(np.concatenate(columns, axis=1), np.ones(count), variance)
+        return Linear(columns, scale, variance)
 
+    @override
     def latents(self, card: ModelCard) -> tuple[str, ...]:
-        """Return the errors by name."""
         return tuple(map(error_name, card.errors))
 
 
@@ -147,14 +136,10 @@ SHARED_ERRORS = SharedErrorsLayer()
 
 
 class Shared(NamedTuple):
-    """The runs' groups by one key: their names, which each run is in (-1: none), its share of the error."""
+    """The runs' groups by one key: their names, and which each run is in (-1: none)."""
 
     names: tuple[str, ...]
     member: np.ndarray
-    loading: np.ndarray
-
-
-Sharing = Mapping[str, Shared]
 
 
 def error_name(key: str) -> str:
@@ -191,17 +176,6 @@ def label_groups(card: ModelCard, runs: xr.Dataset) -> xr.Dataset:
         loading = loading_of(runs, key, labels)
         out = out.assign({group_dim(key): ("run", labels), loading_name(key): ("run", loading)})
     return out
-
-
-def sharing_of(card: ModelCard, runs: xr.Dataset) -> dict[str, Shared]:
-    """Return the groups of runs that `label_groups` labelled, by what the card's errors are shared over."""
-    sharing = {}
-    for key in card.errors:
-        labels = runs[group_dim(key)].values
-        names = sorted(set(labels.tolist()) - {ALONE})
-        member = np.where(labels == ALONE, -1, np.searchsorted(names, labels))
-        sharing[key] = Shared(tuple(names), member, runs[loading_name(key)].values)
-    return sharing
 
 
 def own_error(key: str) -> float:

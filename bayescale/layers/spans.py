@@ -1,10 +1,9 @@
 """Where the fitted runs lie along a scale, and how far below the largest of them another run is."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 
 from bayescale.laws import Law
 
@@ -18,12 +17,6 @@ class Span(NamedTuple):
 
 
 Spans = Mapping[str, Span]
-
-
-def locate_runs(runs: xr.Dataset, scales: Iterable[str]) -> dict[str, Span]:
-    """Return where the runs lie along each of those columns."""
-    logs = {name: np.log10(runs[name].values.astype(float)) for name in scales}
-    return {name: Span(float(t.min()), float(np.median(t)), float(t.max())) for name, t in logs.items()}
 
 
 def measure(law: Law) -> str:

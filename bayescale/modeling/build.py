@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from bayescale.cards.card import Card
-from bayescale.layers import LAYERS
+from bayescale.layers import layers_of
 from bayescale.layers.pooling import POOLING
 from bayescale.modeling.problem import INPUT, Problem, prepare
 
@@ -53,10 +53,11 @@ def build(problem: Problem) -> "pm.Model":
     with pm.Model(coords=problem.coords) as model:
         data: dict[str, Any] = {name: pm.Data(name, values) for name, values in problem.arrays.items()}
         x = {name.removeprefix(INPUT): value for name, value in data.items() if name.startswith(INPUT)}
-        theta = POOLING.create_parameters(card, problem.grouping, data)
+        theta = POOLING.create_parameters(card, problem.known["pooling"].facts, data)
         mean = problem.law.mean(pt, x, theta)
-        for layer in LAYERS:
+        for layer in layers_of(card):
             mean, theta = layer.in_model(card, mean, theta, data)
-        observer = [layer for layer in LAYERS if layer.observes(card)][-1]
-        observer.add_likelihood(card, problem.response, mean, theta, data)
+        for layer in reversed(layers_of(card)):
+            if layer.add_likelihood(card, problem.response, mean, theta, data):
+                break
     return model

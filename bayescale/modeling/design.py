@@ -8,7 +8,6 @@ import xarray as xr
 from bayescale.cards.card import Card
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.laws import LAWS, Law, scale_of
-from bayescale.layers import LAYERS
 from bayescale.layers.noise import NOISES
 from bayescale.runs.curves.bins import OF_RUN
 
@@ -88,14 +87,14 @@ def _check_curves(rows: xr.Dataset, where: str) -> None:
 
 
 def _check_columns(card: Card, law: Law, runs: xr.Dataset, where: str) -> None:
-    asked = {name: meaning for layer in LAYERS for name, meaning in layer.columns(card).items()}
-    missing = [name for name in dict.fromkeys((law.response, *law.inputs, *asked)) if name not in runs]
+    questions = [name for name in NOISES[card.noise.family].known if name == "questions"]
+    missing = [name for name in dict.fromkeys((law.response, *law.inputs, *questions)) if name not in runs]
     if not missing:
         return
-    about = {"accuracy": "a share", "error": "a share"} | asked
-    said = "; ".join(f"{name} ({about.get(name) or scale_of(name).meaning})" for name in missing)
+    about = {"questions": "how many questions a share was measured on", "accuracy": "a share", "error": "a share"}
+    lacking = "; ".join(f"{name} ({about.get(name) or scale_of(name).meaning})" for name in missing)
     raise DesignError(
-        f"{where}: the model {card.name!r} needs columns that the runs lack: {said}. "
+        f"{where}: the model {card.name!r} needs columns that the runs lack: {lacking}. "
         f"Laws that these runs support: {', '.join(laws_for(runs)) or 'none'}. If a column has another name, read the "
         f"runs with columns={{{missing[0]!r}: 'its name'}} (--columns {missing[0]}=NAME)."
     )

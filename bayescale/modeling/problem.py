@@ -11,12 +11,10 @@ import xarray as xr
 
 from bayescale.cards.card import Card
 from bayescale.laws import Law, symbols
-from bayescale.layers import LAYERS, spans_of
-from bayescale.layers.groups import FAMILY, Group
+from bayescale.layers import LAYERS, layers_of, spans_of
+from bayescale.layers.groups import FAMILY
 from bayescale.layers.layer import Context, Known
 from bayescale.layers.noise import observed_name
-from bayescale.layers.pooling import Grouping
-from bayescale.layers.shared_errors import Sharing
 from bayescale.layers.spans import Spans
 from bayescale.modeling.design import check_rows
 
@@ -43,7 +41,7 @@ class Problem:
     spans : dict of str to Span
         Where the runs lie along each scale that a layer asks for.
     known : dict of str to Known
-        What each layer knows of the runs, by the layer's table.
+        What each layer of the card knows of the runs, by the layer's table.
     """
 
     card: Card
@@ -73,27 +71,6 @@ class Problem:
         """What distinguishes compiled models: problems of equal keys differ in their arrays alone."""
         card = json.dumps(self.card.model_dump(mode="json"), sort_keys=True)
         return card, *(known.key for known in self.known.values())
-
-    @property
-    def grouping(self) -> Grouping:
-        """The groupings of the runs, and which of them have groups with many runs."""
-        return self.known["pooling"].facts
-
-    @property
-    def groups(self) -> Mapping[str, Group]:
-        """The groupings of the runs by name."""
-        return self.grouping.groups
-
-    @property
-    def sharing(self) -> Sharing:
-        """The groups of runs that share an error, by what they have in common."""
-        return self.known["errors"].facts
-
-    @property
-    def seen(self) -> dict[str, tuple[float, float]]:
-        """The smallest and the largest value of the compute and of everything that the law takes."""
-        names = [name for name in dict.fromkeys(("compute", *self.law.inputs)) if name in self.runs]
-        return {name: (float(self.runs[name].min()), float(self.runs[name].max())) for name in names}
 
     @property
     def response(self) -> str:
@@ -136,10 +113,9 @@ def prepare(card: Card, runs: xr.Dataset) -> Problem:
     for layer in LAYERS:
         card, runs = layer.prepare_rows(card, runs)
     check_rows(card, runs)
-    for layer in LAYERS:
-        runs = layer.label_rows(card, runs)
     law, families = card.get_law(), family_names(runs)
     values = {name: runs[name].values.astype(float) for name in law.inputs}
     context = Context(law.reference(values) | (card.reference or {}), families, spans_of(card, runs))
-    known = {layer.table: layer.know(card, runs, context) for layer in LAYERS}
+    known = {layer.table: layer.know(card, runs, context) for layer in layers_of(card)}
+    runs = runs.assign({name: labels for each in known.values() for name, labels in each.labels.items()})
     return Problem(card, law, runs, dict(context.reference), families, context.spans, known)

@@ -24,7 +24,7 @@ class Distribution:
     support : callable
         ``support(**arguments)``, the lowest and the highest value that it allows.
     pymc : callable
-        ``pymc(pm, name, **arguments)``, a random variable of the PyMC model at hand.
+        ``pymc(**arguments)``, the arguments of PyMC's distribution of the same name.
     scipy : callable
         ``scipy(stats, **arguments)``, the same distribution from `scipy.stats`.
     """
@@ -51,66 +51,47 @@ class PointMass:
         return np.full(size, self.value)
 
 
-def _above_zero(**arguments: float) -> tuple[float, float]:
-    return 0.0, math.inf
+_POSITIVE = (0.0, math.inf)
 
 
+def _keep_arguments(**arguments: float) -> Arguments:
+    """Return the arguments as they are: PyMC's distribution has the same."""
+    return arguments
+
+
+# The parameter of a fixed distribution is not sampled: it is held at the value.
 DISTRIBUTIONS: dict[str, Distribution] = {
     "LogNormal": Distribution(
-        ("median", "sigma"),
-        ("median", "sigma"),
-        _above_zero,
-        lambda pm, name, median, sigma, **kw: pm.LogNormal(name, np.log(median), sigma, **kw),
+        ("median", "sigma"), ("median", "sigma"), lambda **arguments: _POSITIVE,
+        lambda median, sigma: {"mu": np.log(median), "sigma": sigma},
         lambda stats, median, sigma: stats.lognorm(s=sigma, scale=median),
     ),
     "Beta": Distribution(
-        ("a", "b"),
-        ("a", "b"),
-        lambda a, b: (0.0, 1.0),
-        lambda pm, name, a, b, **kw: pm.Beta(name, a, b, **kw),
-        lambda stats, a, b: stats.beta(a, b),
+        ("a", "b"), ("a", "b"), lambda **arguments: (0.0, 1.0),
+        lambda a, b: {"alpha": a, "beta": b}, lambda stats, a, b: stats.beta(a, b),
     ),
     "HalfNormal": Distribution(
-        ("sigma",),
-        ("sigma",),
-        _above_zero,
-        lambda pm, name, sigma, **kw: pm.HalfNormal(name, sigma, **kw),
-        lambda stats, sigma: stats.halfnorm(scale=sigma),
+        ("sigma",), ("sigma",), lambda **arguments: _POSITIVE,
+        _keep_arguments, lambda stats, sigma: stats.halfnorm(scale=sigma),
     ),
     "Gamma": Distribution(
-        ("alpha", "beta"),
-        ("alpha", "beta"),
-        _above_zero,
-        lambda pm, name, alpha, beta, **kw: pm.Gamma(name, alpha, beta, **kw),
-        lambda stats, alpha, beta: stats.gamma(alpha, scale=1 / beta),
+        ("alpha", "beta"), ("alpha", "beta"), lambda **arguments: _POSITIVE,
+        _keep_arguments, lambda stats, alpha, beta: stats.gamma(alpha, scale=1 / beta),
     ),
     "Exponential": Distribution(
-        ("mean",),
-        ("mean",),
-        _above_zero,
-        lambda pm, name, mean, **kw: pm.Exponential(name, scale=mean, **kw),
-        lambda stats, mean: stats.expon(scale=mean),
+        ("mean",), ("mean",), lambda **arguments: _POSITIVE,
+        lambda mean: {"scale": mean}, lambda stats, mean: stats.expon(scale=mean),
     ),
     "Normal": Distribution(
-        ("mu", "sigma"),
-        ("sigma",),
-        lambda mu, sigma: (-math.inf, math.inf),
-        lambda pm, name, mu, sigma, **kw: pm.Normal(name, mu, sigma, **kw),
-        lambda stats, mu, sigma: stats.norm(mu, sigma),
+        ("mu", "sigma"), ("sigma",), lambda **arguments: (-math.inf, math.inf),
+        _keep_arguments, lambda stats, mu, sigma: stats.norm(mu, sigma),
     ),
-    # Not sampled: the parameter is held at the value.
     "Fixed": Distribution(
-        ("value",),
-        (),
-        lambda value: (value, value),
-        lambda pm, name, value, **kw: value,
-        lambda stats, value: PointMass(value),
+        ("value",), (), lambda value: (value, value),
+        _keep_arguments, lambda stats, value: PointMass(value),
     ),
     "Uniform": Distribution(
-        ("lower", "upper"),
-        ("upper",),
-        lambda lower, upper: (lower, upper),
-        lambda pm, name, lower, upper, **kw: pm.Uniform(name, lower, upper, **kw),
-        lambda stats, lower, upper: stats.uniform(lower, upper - lower),
+        ("lower", "upper"), ("upper",), lambda lower, upper: (lower, upper),
+        _keep_arguments, lambda stats, lower, upper: stats.uniform(lower, upper - lower),
     ),
-}
+}  # fmt: skip

@@ -69,7 +69,9 @@ class Prior(BaseModel):
         """Create the random variable of that name in the PyMC model at hand; a held parameter is its value."""
         import pymc as pm
 
-        return DISTRIBUTIONS[self.dist].pymc(pm, name, dims=dims, **self.arguments)
+        if self.dist == "Fixed":
+            return self.arguments["value"]
+        return getattr(pm, self.dist)(name, dims=dims, **DISTRIBUTIONS[self.dist].pymc(**self.arguments))
 
     def __str__(self) -> str:
         inside = ", ".join(f"{k} {v:g}" for k, v in self.arguments.items())

@@ -262,7 +262,7 @@ def test_enough_runs_of_each_level_centre_its_effects():
     few, many = (bs.read_runs(grouped(each=n), family=["corpus", "kind"], suspicious="keep") for n in (4, 8))
     for runs, centred in ((few, {"family": False, "corpus": False}), (many, {"family": False, "corpus": True})):
         given = bs.modeling.prepare(card({"E": "partial(corpus/kind)"}), runs)
-        assert {name: given.grouping.centred[name] for name in centred} == centred
+        assert {name: given.known["pooling"].facts.centred[name] for name in centred} == centred
 
 
 @pytest.mark.sampling

@@ -97,7 +97,7 @@ def test_each_group_is_sampled_as_its_size_asks():
     assert data.arrays["budget_centred"].tolist() == [0, 0, 0]
     assert data.arrays["budget_own"].tolist() == [0] * 15 + [1] * 2
     assert data.arrays["budget_loading"].tolist() == [1] * 15 + [0] * 2
-    assert not prepare(card_with(()), budgeted()).known["errors"].arrays
+    assert "errors" not in prepare(card_with(()), budgeted()).known
 
 
 def test_a_new_run_has_errors_of_its_own_in_its_scatter_and_none_in_what_is_expected():
@@ -131,7 +131,7 @@ def test_runs_that_share_nothing_are_refused_with_the_way_out():
 def test_any_label_may_be_shared():
     parts = [simulated_frame(sizes=3, ratios=3, noise=0.01, seed=i, family=name) for i, name in enumerate("ab")]
     runs = bs.read_runs(pd.concat(parts))
-    group = prepare(card_with(("family",)), runs).sharing["family"]
+    group = prepare(card_with(("family",)), runs).known["errors"].facts["family"]
     assert group.names == ("a", "b")
     assert group.member.tolist() == [0] * 9 + [1] * 9
     assert set(SHARED_ERRORS.read_inputs(card_with(("family",)), label_groups(card_with(("family",)), runs))) == {
@@ -260,9 +260,9 @@ def test_scatter_may_be_each_familys_own_about_a_level():
 def test_a_design_is_made_for_a_card_whose_errors_runs_share():
     runs = designed_runs(load_card("chinchilla+budget+design"))
     data = prepare(load_card("chinchilla+budget+design"), runs)
-    assert len(data.sharing["budget"].names) >= 3
-    assert len(data.sharing["design"].names) == runs.sizes["run"] // 2
-    assert (data.sharing["design"].member >= 0).all()
+    assert len(data.known["errors"].facts["budget"].names) >= 3
+    assert len(data.known["errors"].facts["design"].names) == runs.sizes["run"] // 2
+    assert (data.known["errors"].facts["design"].member >= 0).all()
 
 
 def test_further_runs_are_in_no_group_and_what_is_shared_teaches_less():

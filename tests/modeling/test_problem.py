@@ -76,7 +76,7 @@ def test_every_parameter_of_every_card_has_a_meaning():
 def test_every_layer_has_a_table_of_its_own():
     tables = [layer.table for layer in LAYERS]
     assert len(set(tables)) == len(tables)
-    assert set(tables) <= set(bs.Card.model_fields)
+    assert set(tables) <= set(bs.cards.Card.model_fields)
 
 
 def imported_at_once(path):

@@ -74,7 +74,7 @@ def test_columns_that_label_the_runs_make_no_families_and_a_card_may_name_them()
     assert not any("not used" in found.message for found in bs.runs.findings(runs))
     half = {"dist": "HalfNormal", "sigma": 0.01}
     card = bs.cards.make_card({"extends": "chinchilla", "errors": {"where_run": half, "node": half}}, "placed")
-    sharing = prepare(card, runs).sharing
+    sharing = prepare(card, runs).known["errors"].facts
     assert (sharing["where_run"].names, sharing["node"].names) == (("x", "y"), ("1", "2", "3"))
     assert sharing["node"].member.tolist() == [0, 0, 1, 1, 2, 2]
     with pytest.raises(DesignError, match=r"no column 'node' labels.*labels='node'.*--labels node"):
