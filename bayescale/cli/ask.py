@@ -61,20 +61,17 @@ OPTIONS = [name for name in Asking.__dataclass_fields__ if name not in OfPosteri
 
 
 def ask(
-    question: Annotated[Literal[tuple(QUESTIONS)], Parameter(show_choices=False)],  # type: ignore[valid-type]
+    question: Annotated[
+        Literal[tuple(QUESTIONS)],  # type: ignore[valid-type]
+        Parameter(show_choices=False, help="One of those below."),
+    ],
     fit: Annotated[Path | None, Parameter(metavar="FIT.nc")] = None,
     /,
     *,
     asking: Asking = ASKING,
     picture: Picture = None,
 ) -> Document:
-    """Ask a saved posterior one of the questions below.
-
-    Parameters
-    ----------
-    question : str
-        One of those below.
-    """
+    """Ask a saved posterior one of the questions below."""
     asked = QUESTIONS[question]
     options = _read_options(question, asked, asking)
     if picture and not asked.plot:
