@@ -86,11 +86,11 @@ def ask(
     elif fit is None:
         raise QuestionError(f"{question} is asked of a posterior: bayescale ask {question} FIT.nc.")
     else:
-        known = inspect.signature(asked.function).parameters
-        if asking.family and "family" not in known:
+        of_family = bool({"family", "options"} & set(inspect.signature(asked.function).parameters))
+        if asking.family and not of_family:
             raise QuestionError(f"{question} does not take --family.")
         tree, family, name = open_posterior(fit, asking)
-        options |= {"family": family} if "family" in known else {}
+        options |= {"family": family} if of_family else {}
         answer = asked.function(tree, **options, allow_unconverged=asking.allow_unconverged)
     return _show_answer(question, asked, answer, name, picture)
 
