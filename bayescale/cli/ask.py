@@ -61,20 +61,17 @@ OPTIONS = [name for name in Asking.__dataclass_fields__ if name not in OfPosteri
 
 
 def ask(
-    question: Annotated[Literal[tuple(QUESTIONS)], Parameter(show_choices=False)],  # type: ignore[valid-type]
+    question: Annotated[
+        Literal[tuple(QUESTIONS)],  # type: ignore[valid-type]
+        Parameter(show_choices=False, help="One of those below."),
+    ],
     fit: Annotated[Path | None, Parameter(metavar="FIT.nc")] = None,
     /,
     *,
     asking: Asking = ASKING,
     picture: Picture = None,
 ) -> Document:
-    """Ask a saved posterior one of the questions below.
-
-    Parameters
-    ----------
-    question : str
-        One of those below.
-    """
+    """Ask a saved posterior one of the questions below."""
     asked = QUESTIONS[question]
     options = _read_options(question, asked, asking)
     if picture and not asked.plot:
@@ -89,11 +86,11 @@ def ask(
     elif fit is None:
         raise QuestionError(f"{question} is asked of a posterior: bayescale ask {question} FIT.nc.")
     else:
-        known = inspect.signature(asked.function).parameters
-        if asking.family and "family" not in known:
+        of_family = bool({"family", "options"} & set(inspect.signature(asked.function).parameters))
+        if asking.family and not of_family:
             raise QuestionError(f"{question} does not take --family.")
         tree, family, name = open_posterior(fit, asking)
-        options |= {"family": family} if "family" in known else {}
+        options |= {"family": family} if of_family else {}
         answer = asked.function(tree, **options, allow_unconverged=asking.allow_unconverged)
     return _show_answer(question, asked, answer, name, picture)
 

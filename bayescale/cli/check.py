@@ -1,6 +1,8 @@
 """The commands ``bayescale check`` and ``bayescale data``: what a run log holds, and which ones are shipped."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.console import out
@@ -14,14 +16,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def check(runs: Runs, /, *, reading: CurveReading = CURVE_READING, model: str | None = None) -> Document:
-    """Print what the reader understood of a run log, what is wrong with it, and what it can tell.
-
-    Parameters
-    ----------
-    model : str
-        The card that the runs are to identify (default chinchilla).
-    """
+def check(
+    runs: Runs,
+    /,
+    *,
+    reading: CurveReading = CURVE_READING,
+    model: Annotated[str | None, Parameter(help="The card that the runs are to identify (default chinchilla).")] = None,
+) -> Document:
+    """Print what the reader understood of a run log, what is wrong with it, and what it can tell."""
     from bayescale.design import identifiability, identified, unidentified
     from bayescale.runs import describe_curves, describe_runs
 
@@ -52,17 +54,12 @@ def _describe_log(log: "xr.Dataset", what: str) -> Document:
     """Return the document of a log that was read: where it is from, and what was found in it."""
     from bayescale.runs import findings
 
-    about = {
-        name: str(log.attrs[name])
-        for name in ("source", "title", "loss_unit", "params_convention")
-        if name in log.attrs
-    }
+    names = ("source", "title", "loss_unit", "params_convention")
+    about = {name: str(log.attrs[name]) for name in names if name in log.attrs}
     return Document(
         runs=about | {f"{what}s": log.sizes[what]},
         findings=[
-            FindingRow(
-                code=f.code, level=f.level, message=f.message, rows=[int(row) for row in f.rows], column=f.column
-            )
+            FindingRow(code=f.code, level=f.level, message=f.message, rows=list(map(int, f.rows)), column=f.column)
             for f in findings(log)
         ],
     )

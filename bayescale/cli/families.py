@@ -1,10 +1,12 @@
 """The command ``bayescale families``: what families lend one another."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.console import out, steps
-from bayescale.cli.options import MODEL, SEED, Picture, Runs, Seed
+from bayescale.cli.options import MODEL, SEED, Model, Picture, Runs, Seed
 from bayescale.cli.reading import CURVE_READING, CurveReading, read_for_cards, warn_of_sharing
 from bayescale.cli.schema import Document
 from bayescale.cli.show import check_picture_file, draw_picture, say, show
@@ -22,20 +24,12 @@ def families(
     /,
     *,
     reading: CurveReading = CURVE_READING,
-    model: str = MODEL,
-    parameter: str = "E",
+    model: Model = MODEL,
+    parameter: Annotated[str, Parameter(help="A parameter of its law.")] = "E",
     picture: Picture = None,
     seed: Seed = SEED,
 ) -> Document:
-    """Print a parameter of every family alone, partially pooled and as one with all others.
-
-    Parameters
-    ----------
-    model : str
-        Model card: a shipped name or a path.
-    parameter : str
-        A parameter of its law.
-    """
+    """Print a parameter of every family alone, partially pooled and as one with all others."""
     from bayescale.forms import shrinkage
 
     card = bs.load_card(model)

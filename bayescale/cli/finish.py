@@ -29,8 +29,7 @@ class Ending(Output):
     """Where they will end (20B); by default where the log says they were planned to."""
     lr_fraction: float | None = None
     """The learning rate at their end as a share of its peak (default 0)."""
-    at: At = None
-    """What else changes along a run, at its end."""
+    at: Annotated[At, Parameter(help="What else changes along a run, at its end.")] = None
     tolerance: float | None = None
     """Say from when on the band was narrower than this share of the loss."""
     target: float | None = None
@@ -44,27 +43,17 @@ ENDING = Ending()
 
 
 def finish(
-    fit: Fit,
-    runs: Runs,
+    fit: Annotated[Fit, Parameter(help="A posterior of learning curves: fit --model NAME+curve.")],
+    runs: Annotated[Runs, Parameter(help="The checkpoints of the runs in progress.")],
     /,
     *,
     reading: CurveReading = CURVE_READING,
     ending: Ending = ENDING,
-    annealed: Flag = False,
+    annealed: Annotated[Flag, Parameter(help="Instead: what each run would have if it were annealed now.")] = False,
     allow_unconverged: Unconverged = False,
     seed: Seed = SEED,
 ) -> Document:
-    """Print where runs in progress will end, from their checkpoints so far.
-
-    Parameters
-    ----------
-    fit : Path
-        A posterior of learning curves: fit --model NAME+curve.
-    runs : Path
-        The checkpoints of the runs in progress.
-    annealed : bool
-        Instead: what each run would have if it were annealed now.
-    """
+    """Print where runs in progress will end, from their checkpoints so far."""
     from bayescale.answers import annealed as anneal_now
     from bayescale.answers import finish as ask_finish
     from bayescale.posterior import Posterior

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.console import sampling_bar, warn
-from bayescale.cli.options import CHAINS, DRAWS, MODEL, OUTPUT, SEED, TUNE, Count, Fit, Output, Runs, Seed, Words
+from bayescale.cli.options import CHAINS, DRAWS, MODEL, OUTPUT, SEED, TUNE, Count, Fit, Known, Model, Output, Runs, Seed
 from bayescale.cli.posterior import NEW, known_labels
 from bayescale.cli.reading import CURVE_READING, CurveReading, read_for_cards, warn_of_design
 from bayescale.cli.schema import Check, Document, ParameterRow
@@ -23,25 +23,15 @@ def fit(
     runs: Runs,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], metavar="FIT.nc")],
-    model: str = MODEL,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], metavar="FIT.nc", help="File for the posterior.")],
+    model: Model = MODEL,
     reading: CurveReading = CURVE_READING,
     draws: Count = DRAWS,
     tune: Count = TUNE,
     chains: Count = CHAINS,
     seed: Seed = SEED,
 ) -> Document:
-    """Sample a posterior and save it.
-
-    Parameters
-    ----------
-    output : Path
-        File for the posterior.
-    model : str
-        Model card: a shipped name or a path.
-    draws, tune, chains : int
-        Draws and warm-up steps of each chain, and how many chains.
-    """
+    """Sample a posterior and save it."""
     from bayescale.inference import check_can_save, verdict
     from bayescale.trust import dependence, dependence_warnings
 
@@ -62,7 +52,7 @@ def fit(
     print_table(
         f"{tree.attrs['model']} on {tree.attrs['runs']} runs: diagnostics",
         ["check", "worst", "limit", "where", "passed"],
-        [(c.name, f"{c.value:.4g}", f"{c.limit:g}", c.worst, "yes" if c.passed else "NO") for c in judged.checks],
+        [(c.name, f"{c.value:.4g}", f"{c.limit:g}", c.worst, "yes" if c.passed else "NO") for c in document.checks],
     )
     _show_parameters(document, tree, model)
     for sentence in dependence_warnings(dependence(tree, allow_unconverged=True)):
@@ -82,10 +72,8 @@ def _show_parameters(document: Document, tree: "xr.DataTree", model: str) -> Non
     names = [name for name in learned["parameter"].values if name.split("[")[0] in order]
     names.sort(key=lambda name: order.index(name.split("[")[0]))
     columns = ("median", "lower", "upper", "prior_lower", "prior_upper", "learned")
-    rows = [{name: float(learned[name].sel(parameter=parameter)) for name in columns} for parameter in names]
-    document.parameters = [
-        ParameterRow.model_validate({"name": str(name), **row}) for name, row in zip(names, rows, strict=True)
-    ]
+    rows = {str(name): {column: float(learned[column].sel(parameter=name)) for column in columns} for name in names}
+    document.parameters = [ParameterRow.model_validate({"name": name, **row}) for name, row in rows.items()]
     reference = ", ".join(
         f"{scale_of(name).symbol} = {human_number(value)}" for name, value in Posterior(tree).reference.items()
     )
@@ -94,13 +82,13 @@ def _show_parameters(document: Document, tree: "xr.DataTree", model: str) -> Non
         ["parameter", "median", "95% band", "prior 95%", "learned"],
         [
             (
-                str(name),
+                name,
                 f"{row['median']:.4g}",
                 f"{row['lower']:.4g} to {row['upper']:.4g}",
                 f"{row['prior_lower']:.3g} to {row['prior_upper']:.3g}",
                 f"{max(row['learned'], 0):.0%}",
             )
-            for name, row in zip(names, rows, strict=True)
+            for name, row in rows.items()
         ],
     )
 
@@ -109,25 +97,15 @@ def prior(
     fit: Fit,
     /,
     *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], metavar="CARD.toml")],
-    family: str | None = None,
-    known: Annotated[Words, Parameter(metavar="GROUP=LABEL...")] = None,
-    widen: float = 1.0,
+    output: Annotated[Path, Parameter(name=["--output", "-o"], metavar="CARD.toml", help="File for the card.")],
+    family: Annotated[
+        str | None, Parameter(help="The family that the next runs are of (default: `new`, one that was not seen).")
+    ] = None,
+    known: Annotated[Known, Parameter(help="What is known of that family: corpus=c4.")] = None,
+    widen: Annotated[float, Parameter(help="How many times wider each prior is.")] = 1.0,
     printing: Output = OUTPUT,
 ) -> Document:
-    """Write a card whose priors are a posterior: one study for the next.
-
-    Parameters
-    ----------
-    output : Path
-        File for the card.
-    family : str
-        The family that the next runs are of (default: `new`, one that was not seen).
-    known : list of str
-        What is known of that family: corpus=c4.
-    widen : float
-        How many times wider each prior is.
-    """
+    """Write a card whose priors are a posterior: one study for the next."""
     from bayescale.inference import check_can_save, prior_from
     from bayescale.report.card_text import card_text
 

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.console import steps
-from bayescale.cli.options import FACTORS, FORECAST, SEED, WHERE, Picture, Runs, Seed, Where, Words, read_at
+from bayescale.cli.options import FACTORS, FORECAST, SEED, WHERE, Models, Picture, Runs, Seed, Where, read_at
 from bayescale.cli.reading import (
     CURVE_READING,
     CurveReading,
@@ -51,21 +51,13 @@ def forecast(
     /,
     *,
     where: Where = WHERE,
-    only: Annotated[str | None, Parameter(metavar="FAMILY")] = None,
-    models: Annotated[Words, Parameter(metavar="MODEL...")] = None,
+    only: Annotated[str | None, Parameter(metavar="FAMILY", help="One family only.")] = None,
+    models: Annotated[Models, Parameter(help="The forms, worth the same at first; or those shipped.")] = None,
     picture: Picture = None,
     reading: CurveReading = CURVE_READING,
     seed: Seed = SEED,
 ) -> Document:
-    """Print the loss by all forms together, what each says alone, and how far that can be believed.
-
-    Parameters
-    ----------
-    only : str
-        One family only.
-    models : list of str
-        The forms, worth the same at first; or those shipped.
-    """
+    """Print the loss by all forms together, what each says alone, and how far that can be believed."""
     from bayescale.forms import check_question, forms_for
     from bayescale.studies import stack as stacks
 
@@ -174,21 +166,21 @@ def backtest(
     runs: Runs,
     /,
     *,
-    model: Annotated[tuple[str, ...], SEVERAL, Parameter(metavar="MODEL...")] = (FORECAST,),
-    factor: Annotated[tuple[float, ...], SEVERAL] = FACTORS,
+    model: Annotated[
+        tuple[str, ...],
+        SEVERAL,
+        Parameter(
+            metavar="MODEL...", help="`forecast`, one card, or several that are weighted as a forecast weighs them."
+        ),
+    ] = (FORECAST,),
+    factor: Annotated[
+        tuple[float, ...], SEVERAL, Parameter(help="How far the largest run lies beyond the fitted ones.")
+    ] = FACTORS,
     picture: Picture = None,
     reading: CurveReading = CURVE_READING,
     seed: Seed = SEED,
 ) -> Document:
-    """Print how predictions of the largest runs from the smaller ones came out.
-
-    Parameters
-    ----------
-    model : list of str
-        `forecast`, one card, or several that are weighted as a forecast weighs them.
-    factor : list of float
-        How far the largest run lies beyond the fitted ones.
-    """
+    """Print how predictions of the largest runs from the smaller ones came out."""
     from bayescale.forms import forms_for
     from bayescale.report.numbers import scores_by_factor
 
@@ -263,19 +255,13 @@ def _say_not_done(document: Document, what: str, answer: "xr.Dataset", not_check
 
 def compare(
     runs: Runs,
-    models: Annotated[list[str], Parameter(metavar="MODEL")],
+    models: Annotated[list[str], Parameter(metavar="MODEL", help="Two or more model cards.")],
     /,
     *,
     reading: CurveReading = CURVE_READING,
     seed: Seed = SEED,
 ) -> Document:
-    """Print which form describes the runs, and which predicts the larger ones.
-
-    Parameters
-    ----------
-    models : list of str
-        Two or more model cards.
-    """
+    """Print which form describes the runs, and which predicts the larger ones."""
     from bayescale.modeling import prepare
 
     names = list(dict.fromkeys(models))

@@ -26,25 +26,17 @@ WIDTH = 100
 
 
 def models(
-    action: Annotated[Literal["show"] | None, Parameter(metavar="show")] = None,
-    name: Annotated[str, Parameter(metavar="NAME")] = "chinchilla",
+    action: Annotated[Literal["show"] | None, Parameter(metavar="show", help="Print one model in full.")] = None,
+    name: Annotated[str, Parameter(metavar="NAME", help="A shipped name, NAME:COLUMN, or a path.")] = "chinchilla",
     /,
     *,
-    runs: Annotated[Path | None, Parameter(name="--for", metavar="RUNS")] = None,
+    runs: Annotated[
+        Path | None, Parameter(name="--for", metavar="RUNS", help="Which suit these runs; with show: about them.")
+    ] = None,
     picture: Picture = None,
     reading: Reading = READING,
 ) -> Document:
-    """List the models by family; `models show NAME` prints and pictures one.
-
-    Parameters
-    ----------
-    action : str
-        Print one model in full.
-    name : str
-        A shipped name, NAME:COLUMN, or a path.
-    runs : Path
-        Which suit these runs; with show: about them.
-    """
+    """List the models by family; `models show NAME` prints and pictures one."""
     log = read_log(runs, reading) if runs else None
     if action == "show":
         return show_model(name, log, picture)

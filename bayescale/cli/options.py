@@ -64,10 +64,13 @@ Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 Unconverged = Annotated[Flag, Parameter(help="Answer from a failed posterior; the answer is marked.")]
 Count = Annotated[int, Parameter(converter=read_count)]
 Seed = Annotated[int, Parameter(converter=read_whole_number, help="Seed of everything that draws.")]
+Model = Annotated[str, Parameter(help="Model card: a shipped name or a path.")]
 Runs = Annotated[Path, Parameter(metavar="RUNS", help="Run log: csv, tsv, parquet or jsonl; or learning curves.")]
 Fit = Annotated[Path, Parameter(metavar="FIT.nc", help="A posterior that `bayescale fit` wrote.")]
 Picture = Annotated[Path | None, Parameter(metavar="FILE.png", help="Save the picture.")]
-At = Annotated[list[str] | None, Parameter(consume_multiple=(1, None), metavar="NAME=VALUE...")]
+Known = Annotated[Words, Parameter(metavar="GROUP=LABEL...")]
+Models = Annotated[Words, Parameter(metavar="MODEL...")]
+At = Annotated[Words, Parameter(metavar="NAME=VALUE...", help="What else the law takes, such as unique_tokens=25B.")]
 
 
 @Parameter(name="*")
@@ -93,7 +96,7 @@ class OfPosterior(Output):
 
     family: str | None = None
     """One family only; `new` for one that was not seen."""
-    known: Annotated[Words, Parameter(metavar="GROUP=LABEL...")] = None
+    known: Known = None
     """What is known of the new family: corpus=c4."""
     allow_unconverged: Unconverged = False
 
@@ -113,7 +116,6 @@ class Where(Output):
     tokens: Words = None
     """D: 1.4e12 or 1.4T."""
     at: At = None
-    """What else the law takes, such as unique_tokens=25B."""
 
 
 WHERE = Where()

@@ -1,7 +1,9 @@
 """The questions that a saved posterior answers at once: extrapolate, split, irreducible, differences, outliers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.options import (
@@ -111,20 +113,14 @@ def split(
     fit: Fit,
     /,
     *,
-    compute: Words = None,
+    compute: Annotated[
+        Words, Parameter(help="Multiples of the largest run (100x, the default) or FLOP (1e26).")
+    ] = None,
     at: At = None,
     picture: Picture = None,
     asked: OfPosterior = OF_POSTERIOR,
 ) -> Document:
-    """Print the compute-optimal N, D and D/N, with bands.
-
-    Parameters
-    ----------
-    compute : list of str
-        Multiples of the largest run (100x, the default) or FLOP (1e26).
-    at : list of str
-        What else the law takes, such as unique_tokens=25B.
-    """
+    """Print the compute-optimal N, D and D/N, with bands."""
     check_picture_file(picture)
     tree, family, name = open_posterior(fit, asked)
     answer = bs.optimal_split(
@@ -178,20 +174,14 @@ def differences(
     fit: Fit,
     /,
     *,
-    group: str = "family",
-    baseline: str | None = None,
+    group: Annotated[str, Parameter(help="Families, or a group that the card names.")] = "family",
+    baseline: Annotated[
+        str | None, Parameter(help="The level that the others are compared with (default: the first).")
+    ] = None,
     allow_unconverged: Unconverged = False,
     output: Output = OUTPUT,
 ) -> Document:
-    """Print by how much the constants of families, schedules and other groups differ.
-
-    Parameters
-    ----------
-    group : str
-        Families, or a group that the card names.
-    baseline : str
-        The level that the others are compared with (default: the first).
-    """
+    """Print by how much the constants of families, schedules and other groups differ."""
     import xarray as xr
 
     from bayescale.answers import differences as ask_differences
@@ -222,18 +212,12 @@ def outliers(
     fit: Fit,
     /,
     *,
-    top: Count = SHOWN,
+    top: Annotated[Count, Parameter(help="How many runs to list.")] = SHOWN,
     picture: Picture = None,
     allow_unconverged: Unconverged = False,
     output: Output = OUTPUT,
 ) -> Document:
-    """Print the runs that lie off the law: how likely each is undertuned, or how little it counts.
-
-    Parameters
-    ----------
-    top : int
-        How many runs to list.
-    """
+    """Print the runs that lie off the law: how likely each is undertuned, or how little it counts."""
     from bayescale.answers import outlier_runs
 
     check_picture_file(picture)

@@ -11,22 +11,18 @@ from bayescale.answers import time_and_compute
 from bayescale.errors import DesignError, QuestionError
 
 
-def find_front_ends(
-    fit: xr.DataTree, loss: float, params: Any, *, family: str | None = None, **options: Any
-) -> xr.Dataset:
+def find_front_ends(fit: xr.DataTree, loss: float, params: Any, **options: Any) -> xr.Dataset:
     """Return the two ends of time against compute."""
     from bayescale.answers import fastest_and_cheapest
 
-    return fastest_and_cheapest(time_and_compute(fit, loss, params, family=family, **options))
+    return fastest_and_cheapest(time_and_compute(fit, loss, params, **options))
 
 
-def price_deadline(
-    fit: xr.DataTree, loss: float, params: Any, deadline: Any, *, family: str | None = None, **options: Any
-) -> xr.Dataset:
+def price_deadline(fit: xr.DataTree, loss: float, params: Any, deadline: Any, **options: Any) -> xr.Dataset:
     """Return the smallest batch that is in time, and what it costs."""
     from bayescale.answers import cost_of_deadline
 
-    return cost_of_deadline(time_and_compute(fit, loss, params, family=family, **options), deadline)
+    return cost_of_deadline(time_and_compute(fit, loss, params, **options), deadline)
 
 
 def load_forms(fit: xr.DataTree, beside: Sequence[str] | None) -> dict[str, xr.DataTree]:
@@ -39,39 +35,31 @@ def load_forms(fit: xr.DataTree, beside: Sequence[str] | None) -> dict[str, xr.D
     return fits
 
 
-def ask_known_models(
-    fit: xr.DataTree, *, beside: Sequence[str] | None = None, family: str | None = None, **options: Any
-) -> xr.Dataset:
+def ask_known_models(fit: xr.DataTree, beside: Sequence[str] | None = None, **options: Any) -> xr.Dataset:
     """Return what one or several forms expect of well-known models."""
     from bayescale.answers import known_models
 
-    return known_models(load_forms(fit, beside), family=family, **options)
+    return known_models(load_forms(fit, beside), **options)
 
 
 def ask_better(
-    fit: xr.DataTree,
-    models: Sequence[str],
-    *,
-    beside: Sequence[str] | None = None,
-    family: str | None = None,
-    **options: Any,
+    fit: xr.DataTree, models: Sequence[str], beside: Sequence[str] | None = None, **options: Any
 ) -> xr.Dataset:
     """Return the probability that the first of two known models has the lower loss."""
     from bayescale.answers import better
 
     if len(models) != 2:
         raise QuestionError(f"--models takes two known models; got {len(models)}.")
-    first, second = models
-    return better(load_forms(fit, beside), first, second, family=family, **options)
+    return better(load_forms(fit, beside), *models, **options)
 
 
-def ask_crossing(fit: xr.DataTree, beside: Sequence[str], *, family: str | None = None, **options: Any) -> xr.Dataset:
+def ask_crossing(fit: xr.DataTree, beside: Sequence[str], **options: Any) -> xr.Dataset:
     """Return where L(C) of a posterior crosses L(D) and D(C) of two others."""
     from bayescale.answers import crossing
 
     if len(beside) != 2:
         raise QuestionError(f"--beside takes two posteriors here, of L(D) and of D(C); got {len(beside)}.")
-    return crossing(fit, *map(bs.load_fit, beside), family=family, **options)
+    return crossing(fit, *map(bs.load_fit, beside), **options)
 
 
 def read_profiles(fit: xr.DataTree, family: str | None) -> tuple[xr.Dataset, xr.Dataset | None]:
@@ -90,30 +78,24 @@ def read_profiles(fit: xr.DataTree, family: str | None) -> tuple[xr.Dataset, xr.
         return profiles_of_curves(curves), curves
 
 
-def ask_profiles(fit: xr.DataTree, *, family: str | None = None, allow_unconverged: bool = False) -> xr.Dataset:
+def ask_profiles(fit: xr.DataTree, family: str | None = None, **options: Any) -> xr.Dataset:
     """Return the IsoFLOP profiles of a posterior's runs with a fitted shape."""
     from bayescale.approaches import isoflop_fit, profile_curves
 
-    return profile_curves(isoflop_fit(read_profiles(fit, family)[0]), allow_unconverged=allow_unconverged)
+    return profile_curves(isoflop_fit(read_profiles(fit, family)[0]), **options)
 
 
-def ask_agreement(fit: xr.DataTree, *, family: str | None = None, allow_unconverged: bool = False) -> xr.Dataset:
+def ask_agreement(fit: xr.DataTree, family: str | None = None, **options: Any) -> xr.Dataset:
     """Return whether the IsoFLOP profiles of a posterior's runs agree with its law."""
     from bayescale.approaches import agreement
 
     profiles, curves = read_profiles(fit, family)
-    return agreement(fit, profiles, curves, family=family, allow_unconverged=allow_unconverged)
+    return agreement(fit, profiles, curves, family=family, **options)
 
 
-def ask_approaches(
-    fit: xr.DataTree,
-    compute: Any = ("1x", "10x", "100x"),
-    *,
-    family: str | None = None,
-    allow_unconverged: bool = False,
-) -> xr.Dataset:
+def ask_approaches(fit: xr.DataTree, compute: Any = ("1x", "10x", "100x"), **options: Any) -> xr.Dataset:
     """Return the three approaches to the compute-optimal split on a posterior's runs."""
     from bayescale.approaches import approaches
     from bayescale.inference import runs_of
 
-    return approaches(runs_of(fit), fit, compute=compute, family=family, allow_unconverged=allow_unconverged)
+    return approaches(runs_of(fit), fit, compute=compute, **options)

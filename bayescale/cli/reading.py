@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -41,17 +41,15 @@ class Reading(Output):
     keep_suspicious: Flag = False
     """Keep rows that look like typing errors."""
 
-    def columns_by_name(self) -> dict[str, str | None]:
-        """Return the pairs of --columns."""
-        return {name: column or None for name, column in read_pairs(self.columns, COLUMNS)}
-
-    def family_columns(self) -> str | list[str] | None:
-        """Return the column of --family, or the columns."""
-        return self.family.split(",") if self.family and "," in self.family else self.family
-
-    def label_columns(self) -> list[str] | None:
-        """Return the columns of --labels."""
-        return self.labels.split(",") if self.labels else None
+    def keywords(self) -> dict[str, Any]:
+        """Return what `read_runs` and `read_curves` are both given."""
+        return {
+            "columns": {name: column or None for name, column in read_pairs(self.columns, COLUMNS)} or None,
+            "family": self.family.split(",") if self.family and "," in self.family else self.family,
+            "labels": self.labels.split(",") if self.labels else None,
+            "loss_unit": self.loss_unit,
+            "params_convention": self.params_convention,
+        }
 
 
 READING = Reading()
@@ -77,31 +75,19 @@ CURVE_READING = CurveReading()
 
 def read_log(file: Path, reading: Reading) -> "xr.Dataset":
     """Return the run log in a file."""
-    return bs.read_runs(
-        file,
-        columns=reading.columns_by_name() or None,
-        loss_unit=reading.loss_unit,
-        params_convention=reading.params_convention,
-        family=reading.family_columns(),
-        labels=reading.label_columns(),
-        suspicious="keep" if reading.keep_suspicious else "error",
-    )
+    return bs.read_runs(file, suspicious="keep" if reading.keep_suspicious else "error", **reading.keywords())
 
 
 def read_curve_log(file: Path, reading: CurveReading, card: "Card | None") -> "xr.Dataset":
     """Return the learning curves in a file, filtered as the card says."""
     return bs.read_curves(
         file,
-        columns=reading.columns_by_name() or None,
         run=reading.named_by,
         runs=reading.about,
         batch=reading.batch,  # type: ignore[arg-type]  # text such as 4M is read there
-        family=reading.family_columns(),
-        labels=reading.label_columns(),
-        loss_unit=reading.loss_unit,
-        params_convention=reading.params_convention,
         tracker=reading.tracker,
         filters=card.curve.filters if card and card.curve else {},
+        **reading.keywords(),
     )
 
 
@@ -109,26 +95,23 @@ def holds_curves(file: Path, reading: CurveReading) -> bool:
     """Say whether a file holds learning curves; it does where --run names the columns of a run."""
     from bayescale.runs.read_checkpoints import are_curves
 
-    return bool(reading.named_by) or are_curves(file, reading.columns_by_name())
+    return bool(reading.named_by) or are_curves(file, reading.keywords()["columns"] or {})
 
 
 def read_curves_and_warn(file: Path, reading: CurveReading, card: "Card | None" = None) -> "xr.Dataset":
     """Return learning curves; print by which rule checkpoints were left out and what else is wrong."""
-    from bayescale.runs import findings
     from bayescale.runs.curves.describe import left_out_lines
 
     curves = read_curve_log(file, reading, card)
     for line in left_out_lines(curves):
         err.print(line, markup=False)
-    for finding in findings(curves):
-        if finding.level != "info" and finding.code != "left-out":
-            err.print(f"{finding.level}: {finding.message}", markup=False)
+    _print_findings(curves, but="left-out")
     return curves
 
 
 def read_ended_runs(file: Path, reading: CurveReading) -> "xr.Dataset":
     """Return a run log, or of learning curves the last checkpoint of each run; print what is wrong with it."""
-    from bayescale.runs import final_runs, findings
+    from bayescale.runs import final_runs
     from bayescale.runs.curves.bins import last_checkpoints
 
     if holds_curves(file, reading):
@@ -139,10 +122,16 @@ def read_ended_runs(file: Path, reading: CurveReading) -> "xr.Dataset":
             warn(sentence)
         return final_runs(curves)
     runs = read_log(file, reading)
-    for finding in findings(runs):
-        if finding.level != "info":
-            err.print(f"{finding.level}: {finding.message}", markup=False)
+    _print_findings(runs)
     return runs
+
+
+def _print_findings(runs: "xr.Dataset", but: str = "") -> None:
+    from bayescale.runs import findings
+
+    for finding in findings(runs):
+        if finding.level != "info" and finding.code != but:
+            err.print(f"{finding.level}: {finding.message}", markup=False)
 
 
 def read_for_cards(file: Path, reading: CurveReading, models: Sequence[str]) -> "xr.Dataset":

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.console import steps
-from bayescale.cli.options import AGAINST, MODEL, SEED, Runs, Seed, Words
+from bayescale.cli.options import AGAINST, MODEL, SEED, Models, Runs, Seed
 from bayescale.cli.reading import CURVE_READING, CurveReading, read_ended_runs
 from bayescale.cli.schema import Document
 from bayescale.cli.show import say, say_file
@@ -18,28 +18,14 @@ def report(
     /,
     *,
     reading: CurveReading = CURVE_READING,
-    forms: Annotated[Words, Parameter(metavar="MODEL...")] = None,
-    model: str = MODEL,
-    against: str = AGAINST,
-    at: str = "100x",
-    out: Path = Path("report"),
+    forms: Annotated[Models, Parameter(help="The cards that the first answer stacks.")] = None,
+    model: Annotated[str, Parameter(help="The plain card of answers 2 and 3.")] = MODEL,
+    against: Annotated[str, Parameter(help="The plain card that it is held against.")] = AGAINST,
+    at: Annotated[str, Parameter(help="Where to: a multiple of the largest run, or FLOP.")] = "100x",
+    out: Annotated[Path, Parameter(help="Folder for the report.")] = Path("report"),
     seed: Seed = SEED,
 ) -> Document:
-    """Answer the three questions with a page of figures, and save the posteriors.
-
-    Parameters
-    ----------
-    forms : list of str
-        The cards that the first answer stacks.
-    model : str
-        The plain card of answers 2 and 3.
-    against : str
-        The plain card that it is held against.
-    at : str
-        Where to: a multiple of the largest run, or FLOP.
-    out : Path
-        Folder for the report.
-    """
+    """Answer the three questions with a page of figures, and save the posteriors."""
     from bayescale.report import check_writable, terminal_summary
 
     check_writable(out)
