@@ -69,7 +69,7 @@ def test_the_readme_has_the_lowest_sets(of_forecast):
 
 
 def test_the_page_is_what_the_tables_say():
-    tables = (page_module._ordered(pd.read_csv(path)) for path in (RESULTS, CURVES))
+    tables = (page_module._sort_methods(pd.read_csv(path)) for path in (RESULTS, CURVES))
     assert page_module.page(*tables) == page_module.PAGE.read_text(encoding="utf-8")
 
 
