@@ -50,7 +50,8 @@ def ask_better(
 
     if len(models) != 2:
         raise QuestionError(f"--models takes two known models; got {len(models)}.")
-    return better(load_forms(fit, beside), *models, **options)
+    first, second = models
+    return better(load_forms(fit, beside), first, second, **options)
 
 
 def ask_crossing(fit: xr.DataTree, beside: Sequence[str], **options: Any) -> xr.Dataset:
