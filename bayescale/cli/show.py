@@ -107,9 +107,9 @@ def show(
     grades = dict(_grade_points(answer, grade, family)) if grade else {}
     for row in rows:
         row.labels = {"family": family, **row.labels} if family and "family" not in row.labels else row.labels
-        key = (row.labels.get("family", ""), row.labels.get("point", 0))
-        if key in grades and (not across or row.variable in across):
-            row.grade = grades[key].letter
+        if not across or row.variable in across:
+            found = grades.get((row.labels.get("family", ""), row.labels.get("point", 0)))
+            row.grade = found.letter if found else None
     listed = [row for row in rows if printed is None or printed(row)]
     if across:
         print_rows(title, listed, across, beside, before, lines_of, graded=grade is not None)
