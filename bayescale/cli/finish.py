@@ -43,8 +43,8 @@ ENDING = Ending()
 
 
 def finish(
-    fit: Annotated[Fit, Parameter(help="A posterior of learning curves: fit --model NAME+curve.")],
-    runs: Annotated[Runs, Parameter(help="The checkpoints of the runs in progress.")],
+    fit: Fit,
+    runs: Runs,
     /,
     *,
     reading: CurveReading = CURVE_READING,

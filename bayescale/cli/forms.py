@@ -1,6 +1,6 @@
 """The commands that ask several forms: forecast, backtest, compare."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -62,7 +62,7 @@ def forecast(
     from bayescale.studies import stack as stacks
 
     given, at = where.given("compute", "params", "tokens"), read_at(where.at)
-    if not given and not at:
+    if not (given or at):
         raise QuestionError("say where: --compute, or two of --params, --tokens and --compute.")
     check_picture_file(picture)
     log = read_ended_runs(runs, reading)
@@ -77,10 +77,7 @@ def forecast(
     document = Document(
         question=f"{response} of one new run", model=", ".join(map(str, far["form"].values)), rows=rows_of(far, MASS)
     )
-    grades = {(str(family or ""), i): found for family, i, found in _graded_points(stack, only)}
-    for row in document.rows:
-        if row.variable == response:
-            row.grade = grades[str(row.labels.get("family", "")), int(str(row.labels["point"]))].letter
+    points = _grade_points_of(stack, only, [row for row in document.rows if row.variable == response])
     places = [name for name in dict.fromkeys((*TITLES, *at)) if name in far.coords]
     _print_forecast(far, document.rows, places)
     _say_not_done(document, "not done", far, stack.not_checked)
@@ -91,13 +88,11 @@ def forecast(
         say(document, stack.moved.attrs["sentence"])
     draw_picture(document, picture, "plot_forecast", far, None if "family" in far.dims else [only])
     say(document, _record_text(stack.held))
-    for row in document.rows:
-        if row.variable == response:
-            family, i = str(row.labels.get("family", "")), int(str(row.labels["point"]))
-            middle, low, high = _loss_texts(row)
-            place = f"{family}, " * bool(family) + _place_text(far.isel(point=i), places[0])
-            band = f"{middle} {far.attrs['loss_unit']}, 90% {low} to {high}"
-            say(document, f"{place}: {band}. Grade {grades[family, i].sentence}.")
+    for row, grade in points:
+        middle, low, high = _loss_texts(row)
+        place = f"{row.labels['family']}, " if "family" in row.labels else ""
+        place += _place_text(far.isel(point=_point_of(row)), places[0])
+        say(document, f"{place}: {middle} {far.attrs['loss_unit']}, 90% {low} to {high}. Grade {grade.sentence}.")
     return document
 
 
@@ -119,7 +114,7 @@ def _print_forecast(far: "xr.Dataset", rows: list[Row], places: list[str]) -> No
 
     def weight_text(row: Row) -> str:
         at = far.sel({name: row.labels[name] for name in ("form", "family") if name in far.dims})
-        at = at.isel(point=int(str(row.labels["point"])))
+        at = at.isel(point=_point_of(row))
         return "{:.0%} -> {:.0%}".format(*(float(at[name]) for name in ("prior_weight", "weight")))
 
     print_rows(
@@ -134,12 +129,20 @@ def _print_forecast(far: "xr.Dataset", rows: list[Row], places: list[str]) -> No
     print_rows("what the variance is made of", rows, {first: parts.pop(first)}, parts, where)
 
 
-def _graded_points(stack: "Stack", only: str | None) -> "Iterator[tuple[str | None, int, Grade]]":
-    """Yield the family, the number and the grade of each point of the answer, family by family."""
-    for family in map(str, stack.far["family"].values) if "family" in stack.far.dims else [None]:
-        one = stack.far.sel(family=family) if family else stack.far
-        for i in range(one.sizes["point"]):
-            yield family, i, bs.grade(one, stack.held, stack.sensitivity, point=i, family=family or only)
+def _grade_points_of(stack: "Stack", only: str | None, rows: Sequence[Row]) -> "list[tuple[Row, Grade]]":
+    """Grade the rows of the answer, and return each with its grade."""
+    graded = []
+    for row in rows:
+        family = str(row.labels["family"]) if "family" in stack.far.dims else None
+        far = stack.far.sel(family=family) if family else stack.far
+        grade = bs.grade(far, stack.held, stack.sensitivity, point=_point_of(row), family=family or only)
+        row.grade = grade.letter
+        graded.append((row, grade))
+    return graded
+
+
+def _point_of(row: Row) -> int:
+    return int(str(row.labels["point"]))
 
 
 def _response_of(answer: "xr.Dataset") -> str:
@@ -192,34 +195,26 @@ def backtest(
     warn_of_sharing(log, forms_for(log, None if one == FORECAST else list(model))[0].values())
     with steps() as progress:
         held = bs.backtest(log, one, list(factor), seed=seed, progress=progress)
-    scores = scores_by_factor(held)
+    by_factor = scores_by_factor(held)
+    document = Document(model=str(held.attrs["model"]), scores=[])
+    for name, s in by_factor.items():
+        counts = {key: int(s[key]) for key in ("fitted_runs", "held_out_runs", "inside")}
+        numbers: dict[str, float | None] = {key: float(s[key]) for key in (*SCORES, "mean_bias_percent", "elpd")}
+        document.scores.append(Score(model=str(held.attrs["model"]), factor=float(name), **counts, scores=numbers))
     print_table(
         f"the largest runs, predicted from the smaller ones by {held.attrs['model']} (90% bands, % of the loss)",
         ["cut", "fitted", "held out", "inside", "about that far", *SCORES.values(), "bias", "log score"],
         [
             (
-                *(f"{name}x", str(s["fitted_runs"]), str(s["held_out_runs"]), f"{s['inside']}"),
+                *(f"{name}x", str(row.fitted_runs), str(row.held_out_runs), str(row.inside)),
                 "{inside}/{held_out_runs}".format(**s["at_distance"]),
-                *(f"{s[name]:.3g}" for name in SCORES),
-                f"{s['mean_bias_percent']:+.3g}",
-                f"{s['elpd']:.1f}",
+                *(f"{row.scores[key]:.3g}" for key in SCORES),
+                f"{row.scores['mean_bias_percent']:+.3g}",
+                f"{row.scores['elpd']:.1f}",
             )
-            for name, s in scores.items()
+            for (name, s), row in zip(by_factor.items(), document.scores, strict=True)
         ],
     )
-    document = Document(model=str(held.attrs["model"]), scores=[])
-    for name, s in scores.items():
-        numbers: dict[str, float | None] = {key: float(s[key]) for key in (*SCORES, "mean_bias_percent", "elpd")}
-        document.scores.append(
-            Score(
-                model=str(held.attrs["model"]),
-                factor=float(name),
-                fitted_runs=int(s["fitted_runs"]),
-                held_out_runs=int(s["held_out_runs"]),
-                inside=int(s["inside"]),
-                scores=numbers,
-            )
-        )
     _say_not_done(document, "not scored", held)
     families = sorted(set(held["family"].values.tolist())) if "family" in held.coords else [None]
     draw_picture(document, picture, "plot_backtest", held, families)
@@ -232,12 +227,9 @@ def _record_text(held: "xr.Dataset") -> str:
     from bayescale.report.numbers import scores_by_factor
 
     scores = {factor: s["at_distance"] for factor, s in scores_by_factor(held).items()}
-    each = [
-        f"at {f}x held {s['inside']} of {s['held_out_runs']} times" for f, s in scores.items() if s["held_out_runs"]
-    ]
-    if not each:
-        return "On your runs, 90% bands could not be tested."
-    return f"On your runs, 90% bands {', '.join(each)}."
+    tested = {factor: s for factor, s in scores.items() if s["held_out_runs"]}
+    held_texts = [f"at {factor}x held {s['inside']} of {s['held_out_runs']} times" for factor, s in tested.items()]
+    return f"On your runs, 90% bands {', '.join(held_texts) or 'could not be tested'}."
 
 
 def _say_not_done(document: Document, what: str, answer: "xr.Dataset", not_checked: Sequence[str] = ()) -> None:
@@ -305,13 +297,13 @@ def _show_loo(table: "xr.Dataset") -> list[LooRow]:
         ["model", "elpd_loo", "se", "difference", "its se", "weight", "bad Pareto k", "refitted"],
         [
             (
-                row.model,
-                *(f"{getattr(row, key):.1f}" for key in numbers[:-1]),
-                f"{row.weight:.2f}",
-                str(row.bad_k),
-                str(row.refitted),
+                r.model,
+                *(f"{getattr(r, key):.1f}" for key in numbers[:-1]),
+                f"{r.weight:.2f}",
+                f"{r.bad_k}",
+                f"{r.refitted}",
             )
-            for row in rows
+            for r in rows
         ],
     )
     return rows
@@ -324,27 +316,17 @@ def _show_held_out(document: Document, held: "dict[str, xr.Dataset]") -> dict[st
     best: dict[str, dict[str, float]] = {}
     for name, one in held.items():
         for factor, s in score(one).iterrows() if one.sizes["held_out"] else ():
-            document.scores.append(
-                Score(
-                    model=name,
-                    factor=float(str(factor)),
-                    held_out_runs=int(s["runs"]),
-                    inside=int(s["inside"]),
-                    scores={key: float(s[key]) for key in ("elpd", "error", "bias")},
-                )
-            )
+            counts = {"held_out_runs": int(s["runs"]), "inside": int(s["inside"])}
+            numbers: dict[str, float | None] = {key: float(s[key]) for key in ("elpd", "error", "bias")}
+            document.scores.append(Score(model=name, factor=float(str(factor)), **counts, scores=numbers))
             best.setdefault(f"{factor:g}x", {})[name] = s["elpd"]
     print_table(
         "leave the largest out (which form predicts larger runs)",
         ["model", "beyond", "inside 90% band", "elpd", "error", "bias"],
         [
             (
-                row.model,
-                f"{row.factor:g}x",
-                f"{row.inside} of {row.held_out_runs}",
-                f"{row.scores['elpd']:.1f}",
-                f"{row.scores['error']:.2f}%",
-                f"{row.scores['bias']:+.2f}%",
+                *(row.model, f"{row.factor:g}x", f"{row.inside} of {row.held_out_runs}"),
+                *(f"{row.scores['elpd']:.1f}", f"{row.scores['error']:.2f}%", f"{row.scores['bias']:+.2f}%"),
             )
             for row in document.scores
         ],

@@ -16,24 +16,11 @@ NUMBER = re.compile(r"[-+.\d][\d.,_]*(e[-+]?\d+)?[kmbgtx]?", re.IGNORECASE)
 
 
 def give_back(words: Sequence[str], arguments: "Iterable[Argument]", takes: Sequence[str]) -> list[str]:
-    """Return the words of a command with its files and other first words where they are understood.
+    """Return the words of a command, its files and other first words in front.
 
     An option that takes several values takes all words up to the next option, a file among them too. Where the command
-    is then short of a file (or of the question of `bayescale ask`), the last values that are one are given back. Where
-    nothing is missing, nothing is changed.
-
-    Parameters
-    ----------
-    words : sequence of str
-        What follows the command.
-    arguments : iterable of cyclopts.Argument
-        The options of the command.
-    takes : sequence of str
-        What the command is given first: ``fit``, ``runs``, ``question`` or ``models``.
-
-    Returns
-    -------
-    list of str
+    is then short of what it ``takes`` first (``fit``, ``runs``, ``question`` or ``models``), the last values that can
+    be one of them are given back. Where nothing is missing, nothing is changed.
     """
     if "--" in words:  # whoever writes it says where the options end
         return list(words)

@@ -98,54 +98,28 @@ def show(
 ) -> Document:
     """Print any answer as a table, its verdict where that is bad and its sentences, and return the document.
 
-    Parameters
-    ----------
-    answer : xarray.Dataset
-        What any function of `bayescale.answers` returned.
-    title : str
-        Title of the table.
-    across, beside : mapping of str to str, optional
-        Quantities that become columns of one line for each combination of labels, with their titles: those of
-        ``across`` with their bands, those of ``beside`` without. By default every quantity with draws has a line.
-    before : mapping of str to callable, optional
-        Columns before the quantities, by their titles: each writes its cell from the row of the first quantity.
-    lines_of : mapping of str to str, optional
-        Quantities without families that have a line in the table of families, with what stands for the family.
-    family : str
-        The family that was asked, where the answer has no such dimension.
-    mass : float
-        Mass of the bands.
-    grade : callable, optional
-        Grades a point of one family's answer; None where there is nothing to grade.
-    printed : callable, optional
-        Which rows are printed; the document holds all of them.
-    last : str
-        Sentences that follow the table, before that of the worst grade.
-
-    Returns
-    -------
-    Document
+    By default every quantity with draws has a line. ``across``, ``beside``, ``before`` and ``lines_of`` are the columns
+    and lines of `print_rows`. ``family`` was asked, where the answer has no such dimension. ``grade`` grades a point of
+    one family's answer. ``printed`` says which rows are printed; the document holds all of them. ``last`` follows the
+    table, before the sentence of the worst grade.
     """
     rows = rows_of(answer, mass)
-    grades = list(_grade_points(answer, grade, family)) if grade else []
+    grades = dict(_grade_points(answer, grade, family)) if grade else {}
     for row in rows:
         row.labels = {"family": family, **row.labels} if family and "family" not in row.labels else row.labels
         if not across or row.variable in across:
-            key = (row.labels.get("family", ""), row.labels.get("point", 0))
-            row.grade = next((found.letter for where, found in grades if where == key), None)
+            found = grades.get((row.labels.get("family", ""), row.labels.get("point", 0)))
+            row.grade = found.letter if found else None
     listed = [row for row in rows if printed is None or printed(row)]
     if across:
         print_rows(title, listed, across, beside, before, lines_of, graded=grade is not None)
     else:
         print_table(title, *_long_table(listed, list(map(str, answer.dims)), mass))
-    attrs = answer.attrs
-    if attrs.get("verdict") == "NOT CONVERGED":
+    if answer.attrs.get("verdict") == "NOT CONVERGED":
         out.print("NOT CONVERGED: these numbers may not be quoted.")
-    document = Document(rows=rows, sentences=[])
-    for name in ("question", "model", "verdict"):
-        if name in attrs:
-            setattr(document, name, str(attrs[name]))
-    worst = max((found for _, found in grades), key=lambda found: found.letter, default=None)
+    about = {name: str(answer.attrs[name]) for name in ("question", "model", "verdict") if name in answer.attrs}
+    document = Document.model_validate({**about, "rows": rows, "sentences": []})
+    worst = max(grades.values(), key=lambda found: found.letter, default=None)
     say(document, last, f"Grade {worst.sentence}." if worst else "")
     return document
 
@@ -198,12 +172,11 @@ def _rows_of_variable(answer: "xr.Dataset", name: str, mass: float) -> Iterator[
     for index in np.ndindex(*middle.shape):
         pick = dict(zip(middle.dims, index, strict=True))
         labels, at = _labels_at(answer, values, pick)
-        one = middle.isel(pick).values[()]
         row = Row(variable=name, labels=labels, at=at, unit=unit)
-        if not number:
-            row.text = str(one)
+        if number:
+            row.median = float(middle.isel(pick))
         else:
-            row.median = float(one)
+            row.text = str(middle.isel(pick).values[()])
         if found is not None:
             row.lower, row.upper = (float(found[side].isel(pick)) for side in ("lower", "upper"))
             row.mass = mass
@@ -250,9 +223,12 @@ def print_rows(
     graded: bool = False,
     write: Callable[[Row, int], list[str]] | None = None,
 ) -> None:
-    """Print a line for each combination of labels, the quantities side by side, as `show` describes it.
+    """Print a line for each combination of labels, the quantities side by side.
 
-    ``write`` gives median, lower and upper end as text, from a row and the digits of a count.
+    The columns are named by their titles: those ``before`` the quantities write their cells from the row of the first
+    quantity; the quantities ``across`` have their bands, those ``beside`` have none. ``lines_of`` are quantities
+    without families that have a line in the table of families, with what stands for the family. ``write`` gives median,
+    lower and upper end as text, from a row and the digits of a count.
     """
     beside, before, lines_of, write = beside or {}, before or {}, lines_of or {}, write or _band_texts
     main_rows = [row for row in rows if row.variable in across]
@@ -298,7 +274,7 @@ def _long_table(rows: Sequence[Row], dims: Sequence[str], mass: float) -> tuple[
     labels.sort(key=lambda name: (name != "point", name == "family"))
     lines = []
     for row in shown:
-        middle, low, high = (_short_text(getattr(row, side)) for side in ("median", "lower", "upper"))
+        middle, low, high = map(_short_text, (row.median, row.lower, row.upper))
         cells = [_label_text(row.labels.get(name)) for name in labels]
         band = f"{low} to {high}" if row.mass is not None else ""
         lines.append((row.variable, *cells, row.unit, row.text or middle, band))
