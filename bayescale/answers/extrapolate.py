@@ -102,7 +102,8 @@ def extrapolate(
     # A scatter with few degrees of freedom has draws whose loss rounds to zero; quantiles bear that.
     with np.errstate(divide="ignore"):
         widths["noise"] = band_width(measure(response) - measure(mean), WIDTH) ** 2
-    unit, name = view.loss_unit, view.response
+    unit, name, along = view.loss_unit, view.response, view.distance_in(inputs)
+    low, high = view.seen[along]
     out = xr.Dataset(
         {
             f"expected_{name}": expected.assign_attrs(units=unit, long_name=f"{name} without the scatter of runs"),
@@ -110,7 +111,12 @@ def extrapolate(
         }
         | {f"share_{part}": width / sum(widths.values()) for part, width in widths.items()},
         inputs | view.distances(inputs, "family" in expected.dims),
-        view.attrs("extrapolate", f"{name} {how}", distance_in=view.distance_in(inputs)),
+        view.attrs(
+            "extrapolate",
+            f"{name} {how}",
+            distance_in=along,
+            span_decades=float(np.log10(high / low)),
+        ),
     )
     return out
 

@@ -1,5 +1,7 @@
 """The three answers in a dozen lines, for a terminal."""
 
+from textwrap import fill
+
 from bayescale.forms import FORECAST
 from bayescale.numbers import human_number
 from bayescale.report.numbers import Numbers, collect_numbers
@@ -23,7 +25,7 @@ LISTED, LISTED_SPLITS = 3, 2
 
 
 def terminal_summary(study: Study) -> str:
-    """Return the three answers in at most sixteen lines of a hundred characters.
+    """Return the three answers in some sixteen lines of at most a hundred characters.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ def terminal_summary(study: Study) -> str:
     n = collect_numbers(study)
     first = _stacked_lines(n) if n["forecast"]["possible"] else _plain_lines(n)
     lines = [*first, *_form_lines(n), *_floor_lines(n), *_converged_lines(n)]
-    return "\n".join(line if len(line) <= WIDTH else f"{line[: WIDTH - 4].rsplit(' ', 1)[0]} ..." for line in lines)
+    return "\n".join(fill(line, WIDTH, subsequent_indent="     ", break_on_hyphens=False) for line in lines)
 
 
 def _list_families(n: Numbers, listed: int = LISTED) -> list[tuple[str, str]]:

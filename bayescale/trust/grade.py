@@ -122,7 +122,12 @@ def grade(
     own = "family_decades_beyond" in number.coords
     beyond = np.inf if name == FLOOR else number["family_decades_beyond" if own else "decades_beyond"].values.max()
     parts = tuple(_list_parts(number, beyond, held, sensitivity, family))
-    return Grade(_letter_of([part.level for part in parts], beyond), parts)
+    return Grade(_letter_of([part.level for part in parts], max(beyond, _decades_below(number, beyond))), parts)
+
+
+def _decades_below(number: xr.Dataset, beyond: float) -> float:
+    """Return how many decades a number lies below the smallest run; negative within the runs and where it is unknown."""
+    return -beyond - number.attrs.get("span_decades", np.inf)
 
 
 def _letter_of(levels: list[Level], beyond: float) -> str:
@@ -217,8 +222,11 @@ def _judge_convergence(number: xr.Dataset) -> Part:
 def _judge_distance(number: xr.Dataset, beyond: float) -> Part:
     if np.isinf(beyond):
         return Part("distance", "poor", "no compute reaches it")
-    what = f"it lies {beyond:.1f} decades of {number.attrs.get('distance_in', 'compute')} beyond the largest run"
+    measure, below = number.attrs.get("distance_in", "compute"), _decades_below(number, beyond)
+    what = f"it lies {beyond:.1f} decades of {measure} beyond the largest run"
     what += " of its family" if beyond > float(np.max(number["decades_beyond"].values)) + FARTHER else ""
+    if below > 0:
+        beyond, what = below, f"it lies {below:.1f} decades of {measure} below the smallest run"
     if beyond > NO_RECORD:
         what += f", farther than any public record of such predictions (at most {NO_RECORD:.0f} decades are graded)"
     if beyond <= NEAR:

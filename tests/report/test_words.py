@@ -6,9 +6,10 @@ from pinned import with_errors
 from report.pinned_study import pinned_held, pinned_study, study_that_held, study_that_missed
 
 import bayescale as bs
-from bayescale.forms import Skipped
+from bayescale.forms import FORECAST, Skipped
 from bayescale.report import collect_numbers, terminal_summary, three_answers
 from bayescale.report.tables import list_tables
+from bayescale.report.words.extrapolation import record_text
 from bayescale.trust import grade
 
 
@@ -319,3 +320,11 @@ def test_the_last_line_says_which_limits_were_kept_to(study, plain):
     assert "limit 1.01); 2 stacked forms (R-hat 1.0" in said[0]
     assert said[1] == "   whose predictions are held to the first limit."
     assert "stacked" not in terminal_summary(plain).splitlines()[-1]
+
+
+def test_the_terminal_tells_every_cut_off_that_was_tested_however_long_the_line():
+    missed = study_that_missed()
+    numbers = collect_numbers(missed)
+    record = record_text(numbers, FORECAST)
+    assert record
+    assert record in " ".join(terminal_summary(missed).split())

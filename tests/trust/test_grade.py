@@ -92,6 +92,14 @@ def test_a_grade_falls_with_distance_and_ends(beyond, letter):
     assert found.letter == letter
 
 
+@pytest.mark.parametrize(("below", "letter"), [(-0.5, "B"), (3.5, "D"), (4.5, "none")])
+def test_a_grade_falls_below_the_runs_as_it_does_beyond_them(below, letter):
+    # The runs span two decades.
+    given = grade(far(beyond=-2.0 - below).assign_attrs(span_decades=2.0))
+    assert given.letter == letter
+    assert ("below the smallest run" in given.parts[1].sentence) == (below > 0)
+
+
 def test_a_number_beyond_any_record_has_no_letter_and_says_why():
     found = grade(far(beyond=17.0), backtested(20, 20), leaning(False))
     said = "none: it lies 17.0 decades of compute beyond the largest run, farther than any public record"
