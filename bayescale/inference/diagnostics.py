@@ -91,16 +91,16 @@ COUNTED = Limits(rhat=1.05, ess=100, divergences=0.005, bfmi=0.2, saturated=0.05
 
 def _find_worst(ds: xr.Dataset, largest: bool) -> tuple[float, str]:
     """Return the most extreme value of a Dataset of diagnostics and the element that has it."""
-    found = (-np.inf if largest else np.inf, "")
+    worst = (-np.inf if largest else np.inf, "")
     for name, values in ds.data_vars.items():
         flat = values.stack(element=values.dims) if values.dims else values.expand_dims("element")
         numbers = np.where(np.isnan(flat.values), np.inf if largest else -np.inf, flat.values)
         at = int(numbers.argmax() if largest else numbers.argmin())
-        if (numbers[at] > found[0]) == largest and numbers[at] != found[0]:
+        if (numbers[at] > worst[0]) == largest and numbers[at] != worst[0]:
             where = flat["element"].values[at] if values.dims else ()
             label = f"{name}[{', '.join(map(str, where))}]" if values.dims else str(name)
-            found = (float(numbers[at]), label)
-    return found
+            worst = (float(numbers[at]), label)
+    return worst
 
 
 def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset, limits: Limits = QUOTED) -> Verdict:
@@ -199,13 +199,13 @@ def require_quotable(fit: xr.DataTree, allow_unconverged: bool | None = False) -
     UnconvergedError
         If the posterior failed a check and ``allow_unconverged`` is not set.
     """
-    found = verdict(fit)
-    if found.passed:
+    diagnosis = verdict(fit)
+    if diagnosis.passed:
         return "converged"
     if not allow_unconverged:
         raise UnconvergedError(
             f"this posterior ({fit.attrs['model']}) failed its diagnostics and is not quoted.\n  "
-            + "\n  ".join(check.sentence for check in found.checks if not check.passed)
+            + "\n  ".join(check.sentence for check in diagnosis.checks if not check.passed)
             + "\nTry: more runs or a wider range of N and D; tighter priors in the model card; complete pooling of the "
             "parameter that is named; more `tune` and `draws`."
             + " allow_unconverged=True (--allow-unconverged) answers all the same and marks the answer."

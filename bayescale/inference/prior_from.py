@@ -79,9 +79,9 @@ def prior_from(
         raise QuestionError(f"widen: accepted is a number above 0; got {widen!r}.")
     card, posterior = card_from_json(fit.attrs["card"]), fit["posterior"].to_dataset()
     source = f"posterior of {fit.attrs.get('title', 'earlier runs')} ({fit.attrs['runs']} runs, model {card.name})"
-    one = _draws_of_family(fit, posterior, family, groups, seed)
+    draws = _draws_of_family(fit, posterior, family, groups, seed)
     law = card.get_law()
-    shapes = {p: _fit_prior(one[p], _find_support(card, p), widen) | {"source": source} for p in card.all_priors}
+    shapes = {p: _fit_prior(draws[p], _find_support(card, p), widen) | {"source": source} for p in card.all_priors}
     spreads = [posterior[v].values.ravel() for v in posterior.data_vars if str(v).endswith("_spread")]
     content: dict[str, Any] = card.model_dump(mode="json", exclude={"name"}, exclude_none=True)
     for layer in layers_of(card):
@@ -104,10 +104,10 @@ def _draws_of_family(
         new = new_family(fit, seed=seed, allow_unconverged=False, **groups) if unseen else fit
         return new["posterior"].to_dataset()
     if groups:
-        said = ", ".join(f"{name}={label!r}" for name, label in groups.items())
-        raise QuestionError(f"{said} is of a family that was not seen, and {family!r} was: say one or the other.")
+        asked = ", ".join(f"{name}={label!r}" for name, label in groups.items())
+        raise QuestionError(f"{asked} is of a family that was not seen, and {family!r} was: say one or the other.")
     if FAMILY not in posterior.dims or family not in posterior[FAMILY].values:
-        known = [str(one) for one in posterior[FAMILY].values] if FAMILY in posterior.dims else []
+        known = [str(name) for name in posterior[FAMILY].values] if FAMILY in posterior.dims else []
         raise QuestionError(
             f"there is no family {family!r} in these runs.{did_you_mean(family, known)} "
             f"Families: {', '.join(known) or 'none'}."

@@ -69,12 +69,12 @@ def parse_pooling(text: str) -> tuple[Term, ...]:
         return ()
     terms: list[Term] = []
     for part in text.split("+"):
-        found = _TERM.fullmatch(part.strip())
-        if found is None:
+        match = _TERM.fullmatch(part.strip())
+        if match is None:
             raise ValueError(f"accepted are {ACCEPTED}; got {text!r}.")
-        kind, columns = found[1] or found[3], tuple(re.split(r"\s*/\s*", found[2] or found[5] or FAMILY))
+        kind, columns = match[1] or match[3], tuple(re.split(r"\s*/\s*", match[2] or match[5] or FAMILY))
         nested = range(1 if kind == "partial" else len(columns), len(columns) + 1)
-        terms += [Term(kind, columns[:depth], bool(found[4])) for depth in nested]  # type: ignore[arg-type]
+        terms += [Term(kind, columns[:depth], bool(match[4])) for depth in nested]  # type: ignore[arg-type]
     if len({term.group for term in terms}) < len(terms):
         raise ValueError(f"names a group twice: {text!r}.")
     if sum(term.kind == "none" for term in terms) > 1:

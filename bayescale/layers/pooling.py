@@ -143,12 +143,12 @@ def named(name: str, group: str, what: str = "") -> str:
 
 def terms_over(card: ModelCard, groups: Mapping[str, Group], kind: str) -> dict[str, list[str]]:
     """Return the parameters that have a term of that kind, by group; of groups that have more than one level."""
-    found: dict[str, list[str]] = {}
+    parameters: dict[str, list[str]] = {}
     for name in card.all_priors:
         for term in card.terms(name):
             if term.kind == kind and len(groups[term.group].levels) > 1:
-                found.setdefault(term.group, []).append(name)
-    return found
+                parameters.setdefault(term.group, []).append(name)
+    return parameters
 
 
 def group_effects(
