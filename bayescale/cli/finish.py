@@ -1,12 +1,13 @@
 """The command ``bayescale finish``: where runs in progress will end, or what annealing would give now."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 import bayescale as bs
-from bayescale.cli.options import SEED, At, Fit, Flag, Output, Picture, Runs, Seed, Unconverged, read_at
+from bayescale.cli.options import SEED, At, Flag, Output, Picture, Seed, Unconverged, read_at
 from bayescale.cli.reading import CURVE_READING, CurveReading, read_curves_and_warn
 from bayescale.cli.schema import Document
 from bayescale.cli.show import check_picture_file, draw_picture, sentences_of, show
@@ -43,8 +44,8 @@ ENDING = Ending()
 
 
 def finish(
-    fit: Fit,
-    runs: Runs,
+    fit: Annotated[Path, Parameter(metavar="FIT.nc", help="A posterior of learning curves: fit --model NAME+curve.")],
+    runs: Annotated[Path, Parameter(metavar="CURVES", help="The checkpoints of the runs in progress.")],
     /,
     *,
     reading: CurveReading = CURVE_READING,

@@ -257,6 +257,8 @@ def compare(
     from bayescale.modeling import prepare
 
     names = list(dict.fromkeys(models))
+    if str(runs) in bs.list_cards() and not runs.exists():
+        raise QuestionError("say the run log first, then the models: bayescale compare RUNS.csv chinchilla kaplan.")
     if len(names) < 2:
         raise QuestionError(f"a comparison takes two different models. Shipped: {', '.join(bs.list_cards())}.")
     cards = {bs.load_card(name).name: bs.load_card(name) for name in names}

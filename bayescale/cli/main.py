@@ -4,6 +4,7 @@ Each command is imported when it is called. Nothing but the standard library is 
 Ctrl-C is answered from the start.
 """
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -83,6 +84,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_pipe()
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _close_pipe()
+        return _refuse("there is no space left where the output goes.")
 
 
 def build_app() -> "App":
@@ -103,7 +109,7 @@ def build_app() -> "App":
         text = command.summary[0].upper() + command.summary[1:]
         more = {"help_epilogue": _list_questions()} if name == "ask" else {}
         app.command(f"bayescale.cli.{command.path}", name=name, help=text, **more)
-    app.register_install_completion_command(help="Install the completion of commands and options for your shell.")
+    app.register_install_completion_command(help="Install completion for your shell: adds to its start-up file.")
     return app
 
 
@@ -165,7 +171,7 @@ def _usage() -> str:
     return (
         f"Usage: bayescale COMMAND\n\n{ABOUT}\n\nCommands:\n{listed}\n\n"
         "`bayescale COMMAND --help` says what a command takes. --json prints one JSON document instead of tables.\n"
-        "`bayescale --version` prints the version; `bayescale --install-completion` completes words in your shell."
+        "`bayescale --version` prints the version; `bayescale --install-completion` adds completion to your shell."
     )
 
 

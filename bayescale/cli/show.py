@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MASS = 0.95
 DRAW_DIMS = {"chain", "draw"}
 # Simulations to be drawn in a picture, not numbers to be read.
-DRAWN_ONLY = {"sample", "replicate", "at_compute"}
+DRAWN_ONLY = {"sample", "replicate", "at_compute", "prior_draw", "step"}
 TITLES = {"compute": "C (FLOP)", "params": "N", "tokens": "D"}
 COUNTED = {"params", "tokens", "tokens_per_param", "unique_tokens", "step", "examples", "batch", "width", "depth"}
 Line = tuple[str, ...]
@@ -112,7 +112,9 @@ def show(
             row.grade = found.letter if found else None
     listed = [row for row in rows if printed is None or printed(row)]
     if across:
-        print_rows(title, listed, across, beside, before, lines_of, graded=grade is not None)
+        print_rows(
+            title, listed, across, beside, before, lines_of, graded=grade is not None, by_family="family" in answer.dims
+        )
     else:
         print_table(title, *_long_table(listed, list(map(str, answer.dims)), mass))
     if answer.attrs.get("verdict") == "NOT CONVERGED":
@@ -221,6 +223,7 @@ def print_rows(
     lines_of: Mapping[str, str] | None = None,
     *,
     graded: bool = False,
+    by_family: bool = True,
     write: Callable[[Row, int], list[str]] | None = None,
 ) -> None:
     """Print a line for each combination of labels, the quantities side by side.
@@ -228,11 +231,16 @@ def print_rows(
     The columns are named by their titles: those ``before`` the quantities write their cells from the row of the first
     quantity; the quantities ``across`` have their bands, those ``beside`` have none. ``lines_of`` are quantities
     without families that have a line in the table of families, with what stands for the family. ``write`` gives median,
-    lower and upper end as text, from a row and the digits of a count.
+    lower and upper end as text, from a row and the digits of a count. ``by_family`` puts the lines of a family
+    together. A label that repeats the family's has no column.
     """
     beside, before, lines_of, write = beside or {}, before or {}, lines_of or {}, write or _band_texts
     main_rows = [row for row in rows if row.variable in across]
-    names = [name for name in dict.fromkeys(name for row in main_rows for name in row.labels) if name != "point"]
+    names = [
+        name
+        for name in dict.fromkeys(name for row in main_rows for name in row.labels)
+        if name == "family" or (name != "point" and any(_differs_from_family(row, name) for row in main_rows))
+    ]
     families = list(dict.fromkeys(row.labels.get("family") for row in rows))
     first, alone = next(iter(across)), len(across) == 1
     titles = list(across.values())
@@ -243,7 +251,8 @@ def print_rows(
         if row.variable in (*across, *beside):
             by_labels.setdefault(frozenset(row.labels.items()), {})[row.variable] = row
     found_rows = [found for found in by_labels.values() if first in found]
-    found_rows.sort(key=lambda found: families.index(found[first].labels.get("family")))
+    if by_family:
+        found_rows.sort(key=lambda found: families.index(found[first].labels.get("family")))
     found_rows += [{first: row} for row in rows if row.variable in lines_of]
     lines = []
     for found in found_rows:
@@ -261,6 +270,10 @@ def print_rows(
             cells.append(value.text or number_text(name, value.median))
         lines.append((*cells, *[main.grade or ""] * graded))
     print_table(title, [*names, *before, *titles, *beside.values(), *["grade"] * graded], lines)
+
+
+def _differs_from_family(row: Row, name: str) -> bool:
+    return "family" not in row.labels or row.labels.get(name) != row.labels["family"]
 
 
 def _band_texts(row: Row, digits: int) -> list[str]:

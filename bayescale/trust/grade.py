@@ -126,7 +126,7 @@ def grade(
 
 
 def _decades_below(number: xr.Dataset, beyond: float) -> float:
-    """Return how many decades a number lies below the smallest run; negative within the runs and where it is unknown."""
+    """Return how many decades a number lies below the smallest run; negative within the runs or where unknown."""
     return -beyond - number.attrs.get("span_decades", np.inf)
 
 

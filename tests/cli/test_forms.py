@@ -8,6 +8,7 @@ from report.pinned_study import pinned_held, study_that_missed
 
 from bayescale.cli.main import main
 from bayescale.errors import QuestionError
+from bayescale.forms import Skipped
 
 
 @pytest.fixture
@@ -139,7 +140,12 @@ def tested(monkeypatch):
         given.update(model=model, factor=factor)
         runs = study_that_missed().runs
         held = pinned_held(
-            "forecast", runs, inside=9, of=10, factors=factor[1:3], skipped="100x: 3 runs are that small."
+            "forecast",
+            runs,
+            inside=9,
+            of=10,
+            factors=factor[1:3],
+            skipped=[Skipped(None, 100.0, "3 runs are that small.")],
         )
         return held
 
@@ -169,7 +175,9 @@ def test_a_backtest_of_one_card_or_of_several_together(log, tested, capsys):
 
 
 def test_runs_too_few_to_test_are_said_to_be(log, capsys, monkeypatch):
-    held = pinned_held("forecast", study_that_missed().runs, inside=1, of=1, factors=(), skipped="10x: too few.")
+    held = pinned_held(
+        "forecast", study_that_missed().runs, inside=1, of=1, factors=(), skipped=[Skipped(None, 10.0, "too few.")]
+    )
     monkeypatch.setattr("bayescale.backtest", lambda *args, **options: held)
     assert main(["backtest", str(log)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "On your runs, 90% bands could not be tested."

@@ -115,13 +115,13 @@ def test_a_backtest_has_its_scores(log, tested, capsys):  # noqa: F811
     document = document_of(capsys, "backtest", log)
     assert [score["factor"] for score in document["scores"]] == [10.0, 30.0]
     assert document["scores"][1]["inside"] == 9
-    assert document["skipped"] == [{"what": "100x", "reason": "3 runs are that small."}]
+    assert document["skipped"] == [{"form": None, "factor": 100.0, "reason": "3 runs are that small."}]
 
 
 def test_a_report_says_where_it_is(log, tmp_path, capsys, monkeypatch):  # noqa: F811
     study = study_that_missed()
-    monkeypatch.setattr("bayescale.studies.run_study", lambda *args, **options: study)
-    monkeypatch.setattr("bayescale.report.write_report", lambda study, out: out / "index.html")
+    monkeypatch.setattr("bayescale.study", lambda *args, **options: study)
+    monkeypatch.setattr("bayescale.report.write.write_report", lambda study, out: out / "index.html")
     document = document_of(capsys, "report", log, "--out", tmp_path / "report")
     assert document["files"] == [str(tmp_path / "report" / "index.html")]
     assert document["sentences"][0].startswith("1. Loss at")

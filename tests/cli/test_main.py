@@ -1,6 +1,7 @@
 """The command line: what an impatient user types, and what comes back."""
 
 import contextlib
+import importlib
 import os
 import signal
 import subprocess
@@ -197,7 +198,7 @@ def test_what_a_design_cannot_tell_is_warned_of_before_sampling(tmp_path, capsys
         raise QuestionError("sampled here")
 
     monkeypatch.setattr("bayescale.fit", stop)
-    monkeypatch.setattr("bayescale.studies.study.fit", stop)
+    monkeypatch.setattr(importlib.import_module("bayescale.studies.study"), "fit", stop)
     for words in (
         ["fit", str(log), "-o", str(tmp_path / "fit.nc")],
         ["report", str(log), "--out", str(tmp_path / "r")],
