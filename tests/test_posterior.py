@@ -108,3 +108,8 @@ def test_names_are_taken_apart_in_one_place():
 
 def test_an_answer_that_is_all_numbers_has_no_sentence(fit):
     assert say_answer(bs.optimal_split(fit, "10x")) == ""
+
+
+def test_a_path_in_place_of_a_posterior_is_refused_with_what_to_do():
+    with pytest.raises(QuestionError, match=r"bs\.load_fit\('fit\.nc'\) returns; got 'runs\.nc'"):
+        bs.extrapolate("runs.nc", "10x")

@@ -1,9 +1,9 @@
 """Hoffmann et al.'s three approaches to the compute-optimal split, each Bayesian, and whether they agree."""
 
-import sys
-import warnings
-from types import ModuleType
-from typing import Any
+import sys as _sys
+import types as _types
+import warnings as _warnings
+from typing import Any as _Any
 
 from bayescale.approaches.agreement import agreement
 from bayescale.approaches.approaches import approaches, approaches_table, published_beside
@@ -29,15 +29,15 @@ __all__ = [
 ]
 
 
-class _CallableModule(ModuleType):
+class _CallableModule(_types.ModuleType):
     """The namespace, which was a function in version 0.1 and may be called as one until version 0.3."""
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: _Any, **options: _Any) -> _Any:
         text = (
             "bayescale.approaches(...) is now bayescale.approaches.approaches(...); the old call goes with version 0.3"
         )
-        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        _warnings.warn(text, DeprecationWarning, stacklevel=2)
         return approaches(*args, **options)
 
 
-sys.modules[__name__].__class__ = _CallableModule
+_sys.modules[__name__].__class__ = _CallableModule

@@ -198,7 +198,14 @@ def require_quotable(fit: xr.DataTree, allow_unconverged: bool | None = False) -
     ------
     UnconvergedError
         If the posterior failed a check and ``allow_unconverged`` is not set.
+    QuestionError
+        If it is no posterior.
     """
+    if not isinstance(fit, xr.DataTree):
+        raise QuestionError(
+            "a question is asked of a posterior, the DataTree that bs.fit or bs.load_fit('fit.nc') returns; got "
+            f"{fit!r}."
+        )
     diagnosis = verdict(fit)
     if diagnosis.passed:
         return "converged"
