@@ -94,7 +94,8 @@ class PoolingLayer(Layer):
         arrays |= slope_arrays(card, groups)
         fewest = {name: int(np.bincount(group.of_family[index]).min()) for name, group in groups.items()}
         centred = {name: count >= CENTRED_FROM * len(law.parameters) for name, count in fewest.items()}
-        key = tuple((name, len(group.levels), centred[name]) for name, group in groups.items())
+        # One level has no effects that could be centred.
+        key = tuple((name, n := len(group.levels), n > 1 and centred[name]) for name, group in groups.items())
         return Known(arrays, group_coords(card, law, groups), key, Grouping(groups, centred))
 
     def create_parameters(self, card: ModelCard, grouping: Grouping, data: Mapping[str, Any]) -> Theta:
