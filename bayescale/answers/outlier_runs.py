@@ -101,13 +101,14 @@ def undertuned_runs(fit: xr.DataTree | Posterior, *, allow_unconverged: bool = F
     >>> float(bs.answers.undertuned_runs(fit)["probability"].max()) <= 1                              # doctest: +SKIP
     True
     """
-    view = Posterior.quoted(fit, None, allow_unconverged)
-    card, runs = view.card, view.runs
+    card = (fit if isinstance(fit, Posterior) else Posterior(fit)).card
     if card.noise.family != UNDERTUNED:
         raise QuestionError(
             f"the card {card.name!r} takes all runs as tuned alike ({card.noise.family} noise); fit a card with "
             f'noise.family = "{UNDERTUNED}", such as chinchilla-undertuned.'
         )
+    view = Posterior.quoted(fit, None, allow_unconverged)
+    runs = view.runs
     mean, theta = view.respond_at_runs()
     odds = undertuned_log_odds(runs[view.response], mean, known_of(UNDERTUNED, runs, view.response), theta)
     residual = xr.ufuncs.log(runs[view.response]) - xr.ufuncs.log(mean)

@@ -58,7 +58,7 @@ def test_a_question_with_a_picture_saves_it(saved, capsys, tmp_path, question):
 
 
 @pytest.mark.sampling
-@pytest.mark.parametrize("question", SAMPLED)
+@pytest.mark.parametrize("question", ["profiles", pytest.param("approaches", marks=pytest.mark.slow)])
 def test_the_runs_of_a_posterior_are_fitted_again_and_drawn(saved, capsys, tmp_path, question):
     picture = tmp_path / "answer.png"
     assert main(["ask", question, saved["tiny"], "--picture", str(picture)]) == 0

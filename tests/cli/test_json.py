@@ -143,6 +143,7 @@ def test_a_fit_has_its_checks_and_parameters(log, tmp_path, capsys):  # noqa: F8
 
 
 @pytest.mark.sampling
+@pytest.mark.slow
 def test_a_comparison_and_families_are_documented(tmp_path, capsys):
     import pandas as pd
     from pinned import simulated_frame
