@@ -39,7 +39,7 @@ def terminal_summary(study: Study) -> str:
     n = collect_numbers(study)
     first = _stacked_lines(n) if n["forecast"]["possible"] else _plain_lines(n)
     lines = [*first, *_form_lines(n), *_floor_lines(n), *_converged_lines(n)]
-    return "\n".join(fill(line, WIDTH, subsequent_indent="     ", break_on_hyphens=False) for line in lines)
+    return "\n".join(line if len(line) <= WIDTH else fill(line, WIDTH, subsequent_indent="     ") for line in lines)
 
 
 def _list_families(n: Numbers, listed: int = LISTED) -> list[tuple[str, str]]:
