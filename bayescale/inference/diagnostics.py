@@ -38,7 +38,7 @@ class Verdict:
 
     Examples
     --------
-    >>> from bayescale import Verdict
+    >>> from bayescale.inference import Verdict
     >>> from bayescale.inference import Check
     >>> Verdict((Check("E-BFMI", 0.2, 0.3, False, "chain 0", "E-BFMI is 0.20 (at least 0.3)."),)).sentence
     'Not converged: E-BFMI is 0.20 (at least 0.3).'

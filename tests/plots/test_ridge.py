@@ -113,5 +113,5 @@ def test_a_posterior_that_failed_is_marked(ax):
 def test_the_ridge_of_a_sampled_posterior(known_fit, ax):
     title, _ = legend(plot_ridge(known_fit, "from_params", "alpha", ax=ax))
     drawn = float(title.removeprefix("rank correlation "))
-    predicted = bs.modeling.identify.identifiability(bs.inference.runs_of(known_fit))["correlation"]
+    predicted = bs.design.identifiability(bs.inference.runs_of(known_fit))["correlation"]
     assert drawn == pytest.approx(float(predicted.sel(parameter="from_params", other="alpha")), abs=0.1)
