@@ -68,19 +68,29 @@ def test_the_version_and_the_help_go_to_the_output():
     assert "--compute" in run("split", "--help").stdout
 
 
+def heed_ctrl_c():
+    """Undo that a shell lets what it starts in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("slow", ["cyclopts", "numpy"])
 def test_ctrl_c_while_python_imports_is_one_line_and_status_130(slow, tmp_path):
     (tmp_path / f"{slow}.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
     environment = ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    process = subprocess.Popen(
-        [*COMMAND, "models"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-    try:
-        assert process.stdout.readline() == "importing\n"
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    finally:
-        process.kill()
+    with subprocess.Popen(
+        [*COMMAND, "models"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=heed_ctrl_c,
+    ) as process:
+        try:
+            assert process.stdout.readline() == "importing\n"
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert said == "stopped: nothing was written.\n"
     assert process.returncode == 130
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli.test_bad_input import heed_ctrl_c
 
 from bayescale.cli.main import main
 from bayescale.errors import QuestionError
@@ -246,7 +247,7 @@ def test_fit_then_every_question_from_the_file(tmp_path, capsys):
 def test_ctrl_c_while_sampling_writes_nothing(tmp_path):
     log = write(tmp_path / "runs.csv", good_rows())
     words = [sys.executable, "-m", "bayescale", "fit", str(log), "-o", str(tmp_path / "fit.nc"), "--draws", "5000000"]
-    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=heed_ctrl_c)
     said = ""
     try:
         time.sleep(30)
