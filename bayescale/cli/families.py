@@ -48,8 +48,8 @@ def families(
         across={name: POOLINGS.get(name, name) for name in by_pooling},
         before={"runs": lambda row: str(int(answer["runs"].sel(family=row.labels["family"])))},
     )
-    for line in answer.attrs["verdicts"].splitlines():
-        if "Not converged" in line:
+    for converged, line in zip(answer["converged"].values, answer.attrs["verdicts"].splitlines(), strict=True):
+        if not converged:
             out.print(line, markup=False)
     draw_picture(document, picture, "plot_shrinkage", answer, parameter=parameter, prob=0.95)
     say(document, _narrowing_text(answer, parameter))

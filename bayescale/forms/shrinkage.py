@@ -35,8 +35,9 @@ def shrinkage(
     Returns
     -------
     xarray.Dataset
-        Each parameter of the law, dims ``(pooling, family, chain, draw)``, and ``runs``, how many each family has.
-        ``attrs["verdicts"]`` says, a line each, whether the posteriors may be quoted.
+        Each parameter of the law, dims ``(pooling, family, chain, draw)``, and ``runs``, how many each family has;
+        ``converged``, whether each posterior may be quoted, dims ``pooling``, and ``attrs["verdicts"]``, why, a line
+        each.
 
     Raises
     ------
@@ -57,16 +58,18 @@ def shrinkage(
             f"{runs.attrs.get('source', 'the runs')}: pooling is over families, and these {runs.sizes['run']} runs are "
             f"{which}. Say which columns tell families apart: family=[...] (on the command line: --family corpus)."
         )
-    drawn, sentences = [], []
+    drawn, verdicts = [], []
     for pooling in POOLINGS:
         if progress:
             progress(f"{pooling} pooling: compiling and sampling")
         posterior_fit = fit(runs, pooled_as(card, pooling), seed=seed, prior_draws=0)
-        sentences.append(f"{pooling}: {verdict(posterior_fit).sentence}")
+        verdicts.append(verdict(posterior_fit))
         posterior = posterior_fit["posterior"].to_dataset()[list(card.get_law().parameter_names)]
         every = xr.DataArray(np.ones(len(families)), dims="family", coords={"family": list(families)})
         drawn.append((posterior * every).transpose("family", "chain", "draw"))
     labels = ends_of(posterior_fit)["family"].values
     counts = [int((labels == name).sum()) for name in families]
     out = xr.concat(drawn, xr.Variable("pooling", list(POOLINGS))).assign(runs=("family", counts))
-    return out.assign_attrs(model=card.name, verdicts="\n".join(sentences), loss_unit=runs.attrs.get("loss_unit", ""))
+    out = out.assign(converged=("pooling", [judged.passed for judged in verdicts]))
+    lines = "\n".join(f"{pooling}: {judged.sentence}" for pooling, judged in zip(POOLINGS, verdicts, strict=True))
+    return out.assign_attrs(model=card.name, verdicts=lines, loss_unit=runs.attrs.get("loss_unit", ""))

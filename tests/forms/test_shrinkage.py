@@ -43,6 +43,7 @@ def found():
 def test_partial_pooling_lies_between_and_helps_the_family_of_few_runs_most(found):
     assert found["runs"].values.tolist() == [36, 36, 9]
     assert found.attrs["verdicts"].count("Converged") == 3
+    assert found["converged"].all()
     width = found["E"].quantile([0.05, 0.95], ("chain", "draw")).diff("quantile").squeeze("quantile", drop=True)
     saved = 1 - width.sel(pooling="partial") / width.sel(pooling="none")
     assert float(saved.sel(family="c")) > 0.1
