@@ -13,6 +13,7 @@ import xarray as xr
 from bayescale.cards import Card, load_card
 from bayescale.inference.compiled import Compiled, compile_once, label_dims, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
+from bayescale.inference.power_scaling import POWER_SCALING, power_scaling
 from bayescale.layers import CURVE, layers_of, read_inputs, respond, sampled_names
 from bayescale.layers.course import log_density_along
 from bayescale.layers.noise import known_of, log_density
@@ -74,8 +75,9 @@ def fit(
     Returns
     -------
     xarray.DataTree
-        Groups ``posterior``, ``sample_stats``, ``prior``, ``log_likelihood`` (of log loss), ``observed_data`` and
-        ``constant_data``. The posterior holds the law's parameters at the reference run, the paper's coefficients,
+        Groups ``posterior``, ``sample_stats``, ``prior``, ``log_likelihood`` (of log loss), ``observed_data``,
+        ``constant_data`` and, of one that may be quoted, ``power_scaling`` (by which a grade tells how far an answer
+        leans on the priors). The posterior holds the law's parameters at the reference run, the paper's coefficients,
         and, under partial pooling, ``*_population`` and ``*_spread``. ``attrs`` carry the card, the reference run,
         units, seed, versions, a hash of the runs and the verdict.
 
@@ -112,6 +114,8 @@ def fit(
         "observed_data": runs[[response]].drop_vars("family", errors="ignore"),
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
+    if verdict.passed and limits == QUOTED:  # what may not be quoted is not graded
+        groups[POWER_SCALING] = power_scaling(problem, posterior, groups["log_likelihood"])
     if prior_draws:
         latents = {name for layer in layers_of(card) for name in layer.latents(card)}
         shown = [str(name) for name in names if name not in latents]

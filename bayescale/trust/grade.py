@@ -11,7 +11,7 @@ from bayescale.answers import response_names
 from bayescale.errors import BayescaleError, QuestionError
 from bayescale.forms import unpack_skipped
 from bayescale.trust.record import Level, record_of, worst_of
-from bayescale.trust.sensitivity import prior_sensitivity
+from bayescale.trust.sensitivity import OUTWEIGHS, lean_on_priors
 
 # Decades of compute beyond the largest run. One is a step that people take. Two, 100x, is how far the benchmark on
 # public runs reaches. Three is a step beyond it, and beyond four there is no record that a grade could rest on. A
@@ -203,7 +203,7 @@ def grade_alone(fit: xr.DataTree, answer: xr.Dataset, *, point: int = 0) -> Grad
         here = answer[name].isel(point=point, missing_dims="ignore")
         # Where the check fails, the grade says that the leaning is not known.
         with contextlib.suppress(BayescaleError):
-            sensitivity = prior_sensitivity(fit, {name: here}, allow_unconverged=True)
+            sensitivity = lean_on_priors(fit, {name: here})
     return grade(answer, sensitivity=sensitivity, point=point)
 
 
@@ -269,5 +269,5 @@ def _judge_priors(sensitivity: xr.Dataset | None, family: str | None, name: str)
     if not bool(leaning["leans"]):
         return Part("priors", "good", "the runs outweigh the priors")
     text = f"it leans on the prior of {leaning['leans_on'].item()}"
-    weak = str(leaning["diagnosis"].item()) == "the prior outweighs the runs"
+    weak = str(leaning["diagnosis"].item()) == OUTWEIGHS
     return Part("priors", "poor" if weak else "fair", text)

@@ -8,12 +8,11 @@ import xarray as xr
 
 from bayescale.errors import QuestionError
 from bayescale.inference import require_quotable
+from bayescale.inference.power_scaling import POWER_SCALING, SPREAD, log_priors, power_scaling, power_sensitivity
 from bayescale.laws.inputs import DRAW_DIMS
-from bayescale.layers.pooling import of_name
 from bayescale.modeling import prepare
 from bayescale.numbers import human_number
 from bayescale.posterior import Posterior
-from bayescale.priors import Prior
 from bayescale.trust.headline import headline, reweighted_quantiles
 
 # The rule of thumb of Kallioinen et al. 2024, from which on a sensitivity is worth a look.
@@ -23,9 +22,7 @@ COUNTED = (0.5, 2.0)
 BAND = {"lower": 0.05, "median": 0.5, "upper": 0.95}
 # Draws whose 90% band spans a larger factor are compared on the log.
 ON_THE_LOG = 10.0
-SPREAD = "spread"
 FINE, OUTWEIGHS, APART = "", "the prior outweighs the runs", "prior and runs pull apart"
-_CANNOT_BE_SCALED = ("Fixed", "Uniform")
 
 
 def prior_sensitivity(
@@ -85,60 +82,30 @@ def prior_sensitivity(
     ['a', 'expected_loss', 'irreducible_loss', 'params']
     """
     quotable = require_quotable(fit, allow_unconverged)
-    card, log_prior = Posterior(fit).card, log_priors(fit)
-    stated = card.all_priors | ({SPREAD: card.spread} if SPREAD in log_prior else {})
+    card = Posterior(fit).card
     if answers is None:
         # The scatter of one new run is nearly the data's alone, and its tails would hide how far the law's loss moves.
         known = headline(fit, compute, allow_unconverged=allow_unconverged)
         answers = known.drop_vars(Posterior(fit).response)
     each = _split_answers(answers, fit)
-    draws = xr.concat([values.reset_coords(drop=True) for values in each.values()], "answer").drop_attrs()
-    draws = draws.transpose("answer", *DRAW_DIMS).assign_coords(answer=list(each))
-    out = xr.merge([_scale_priors(fit, draws, log_prior), _move_priors(draws, log_prior)])
+    log_prior = log_priors(prepare(card, Posterior(fit).runs), fit["posterior"].to_dataset())
+    stated = card.all_priors | ({SPREAD: card.spread} if SPREAD in log_prior else {})
+    out = xr.merge([_measure_leaning(fit, each), _move_priors(_stack_answers(each), log_prior)])
     out = out.assign_coords(
-        quantity=("answer", [str(values.name) for values in each.values()]),
-        family=("answer", [str(values.attrs["family"]) for values in each.values()]),
         units=("answer", [str(values.attrs.get("units", "")) for values in each.values()]),
         prior_text=("prior", [str(stated[str(name)]) for name in log_prior]),
     )
-    rows = [_judge_answer(out.sel(answer=name)) for name in each]
-    for i, name in enumerate(("leans", "leans_on", "diagnosis", "sentence")):
-        out[name] = ("answer", [row[i] for row in rows])
+    out["sentence"] = ("answer", [_describe_leaning(out.sel(answer=name)) for name in each])
     unscaled = ", ".join(name for name in card.all_priors if name not in log_prior)
     return out.assign_attrs(model=card.name, verdict=quotable, threshold=THRESHOLD, not_scaled=unscaled)
 
 
-def log_priors(fit: xr.DataTree) -> xr.Dataset:
-    """Return the log density of each prior that the card states, under each draw, dims ``(chain, draw)``.
+def lean_on_priors(fit: xr.DataTree, answers: "Mapping[str, xr.DataArray] | xr.Dataset") -> xr.Dataset:
+    """Return how far answers lean on the priors, and on which: the part of `prior_sensitivity` that a grade asks for.
 
-    Each on the scale where widening the prior leaves its centre: of the log, the logit or the parameter itself.
+    A posterior keeps what this takes, so that it is arithmetic, and no library of statistics is loaded for it.
     """
-    card, posterior = Posterior(fit).card, fit["posterior"].to_dataset()
-    multiples = prepare(card, Posterior(fit).runs).arrays
-    densities = {}
-    for name, prior in card.all_priors.items():
-        if prior.dist not in _CANNOT_BE_SCALED:
-            value = posterior[f"{name}_level" if f"{name}_level" in posterior else name]
-            densities[name] = _prior_density(prior, value / float(multiples[of_name(prior)]) if prior.of else value)
-    spreads = [_prior_density(card.spread, posterior[name]) for name in posterior if str(name).endswith("_spread")]
-    if spreads:
-        densities[SPREAD] = xr.concat(spreads, "parameter").sum("parameter")
-    for name, density in densities.items():
-        if not bool(np.isfinite(density).all()):
-            raise QuestionError(
-                f"this posterior has draws of {name} that its prior does not allow; it is of another card."
-            )
-    return xr.Dataset(densities).drop_attrs()
-
-
-def _prior_density(prior: Prior, value: xr.DataArray) -> xr.DataArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        density = xr.apply_ufunc(prior.scipy.logpdf, value)
-        if prior.dist in ("LogNormal", "Gamma", "Beta"):
-            density = density + xr.ufuncs.log(value)
-        if prior.dist == "Beta":
-            density = density + xr.ufuncs.log1p(-value)
-    return density.sum([dim for dim in density.dims if dim not in DRAW_DIMS])
+    return _measure_leaning(fit, _split_answers(answers, fit))
 
 
 def _split_answers(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.DataTree) -> dict[str, xr.DataArray]:
@@ -170,24 +137,41 @@ def _split_answers(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.D
     return out
 
 
-def _scale_priors(fit: xr.DataTree, draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
-    import arviz_stats as az
+def _stack_answers(each: Mapping[str, xr.DataArray]) -> xr.DataArray:
+    draws = xr.concat([values.reset_coords(drop=True) for values in each.values()], "answer").drop_attrs()
+    return draws.transpose("answer", *DRAW_DIMS).assign_coords(answer=list(each))
 
-    tree = xr.DataTree.from_dict(
+
+def _measure_leaning(fit: xr.DataTree, each: Mapping[str, xr.DataArray]) -> xr.Dataset:
+    """Return the sensitivities of each answer, whether it leans on the priors, on which most, and the diagnosis."""
+    draws, weights = _put_on_scale(_stack_answers(each)), _weights_of(fit)
+    out = xr.Dataset(
         {
-            "posterior": _put_on_scale(draws).to_dataset(name="drawn"),
-            "log_prior": log_prior,
-            "log_likelihood": fit["log_likelihood"].to_dataset(),
-        }
-    )
-    each_prior = [az.psense(tree, group="prior", group_var_names=[name])["drawn"] for name in log_prior]
-    return xr.Dataset(
+            "prior_sensitivity": power_sensitivity(draws, weights["all_priors"]),
+            "likelihood_sensitivity": power_sensitivity(draws, weights["likelihood"]),
+            "sensitivity": power_sensitivity(draws, weights["one_prior"]).transpose("prior", "answer"),
+        },
         {
-            "prior_sensitivity": az.psense(tree, group="prior")["drawn"],
-            "likelihood_sensitivity": az.psense(tree, group="likelihood")["drawn"],
-            "sensitivity": xr.concat(each_prior, "prior").assign_coords(prior=list(log_prior)),
-        }
+            "quantity": ("answer", [str(values.name) for values in each.values()]),
+            "family": ("answer", [str(values.attrs["family"]) for values in each.values()]),
+        },
     )
+    strongest = out["sensitivity"].max("prior")
+    leans = xr.ufuncs.maximum(out["prior_sensitivity"], strongest) >= THRESHOLD
+    apart = out["likelihood_sensitivity"] >= THRESHOLD
+    return out.assign(
+        leans=leans,
+        leans_on=xr.where(leans, out["sensitivity"].idxmax("prior"), ""),
+        diagnosis=xr.where(leans, xr.where(apart, APART, OUTWEIGHS), FINE),
+    )
+
+
+def _weights_of(fit: xr.DataTree) -> xr.Dataset:
+    """Return the weights that a posterior keeps; of one that keeps none, such as an older file, work them out."""
+    if POWER_SCALING in fit.children:
+        return fit[POWER_SCALING].to_dataset()
+    view = Posterior(fit)
+    return power_scaling(prepare(view.card, view.runs), view.draws, fit["log_likelihood"].to_dataset())
 
 
 def _put_on_scale(draws: xr.DataArray) -> xr.DataArray:
@@ -214,15 +198,15 @@ def _move_priors(draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
     return xr.Dataset(out | {"pareto_k": pareto_k, "reliable": pareto_k <= good})
 
 
-def _judge_answer(row: xr.Dataset) -> tuple[bool, str, str, str]:
-    """Return whether one answer leans on the priors, on which most, the diagnosis and the sentence."""
+def _describe_leaning(row: xr.Dataset) -> str:
+    """Say whether one answer leans on the priors, on which most, and where other priors would take it."""
     top = row.isel(prior=int(np.argmax(row["sensitivity"].values)))
     together, alone = float(row["prior_sensitivity"]), float(top["sensitivity"])
     answer, name = str(row["answer"].item()), str(top["prior"].item())
     of = f"the prior of {'the spread between families' if name == SPREAD else name}, {top['prior_text'].item()}"
     strongest = f"sensitivity {max(together, alone):.2g}"
-    if max(together, alone) < THRESHOLD:
-        return False, "", FINE, f"The {answer} does not lean on the priors ({strongest} at most)."
+    if not row["leans"]:
+        return f"The {answer} does not lean on the priors ({strongest} at most)."
     width = float(top["upper"] - top["lower"])
     who = of if alone >= THRESHOLD else f"the priors together, most on {of}"
     sentence = f"The {answer} leans on {who} ({strongest}): it is {_band_text(top, '', width)}"
@@ -231,9 +215,7 @@ def _judge_answer(row: xr.Dataset) -> tuple[bool, str, str, str]:
         sentence += f"; with that prior 1.4 times wider {wider}, narrower {narrower}."
     else:
         sentence += "; where another prior would take it, only a fit with that prior can say."
-    if float(row["likelihood_sensitivity"]) >= THRESHOLD:
-        return True, name, APART, sentence
-    return True, name, OUTWEIGHS, sentence + " The runs hardly move it."
+    return sentence + (" The runs hardly move it." if row["diagnosis"] == OUTWEIGHS else "")
 
 
 def _band_text(row: xr.Dataset, which: str, width: float) -> str:

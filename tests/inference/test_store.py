@@ -24,6 +24,18 @@ def test_what_is_saved_is_what_is_loaded(tmp_path, families):
     assert os.listdir(tmp_path) == ["fit.nc"], "no temporary file may be left"
 
 
+@pytest.mark.parametrize("families", [None, {"old": ROUNDED, "new": BESIROGLU}], ids=["one", "two"])
+def test_a_posterior_is_read_as_xarray_reads_it(tmp_path, families):
+    fit = pinned_fit(families=families, spread=0.1)
+    fit["posterior"] = fit["posterior"].to_dataset().assign(cells=("unlabelled", np.arange(3.0)), right=True)
+    path = bs.save_fit(fit, tmp_path / "fit.nc")
+    back, wanted = bs.load_fit(path), xr.open_datatree(path, engine="h5netcdf").load()
+    xr.testing.assert_identical(back, wanted)
+    for group in wanted.groups:
+        types = [{name: variable.dtype for name, variable in tree[group].variables.items()} for tree in (back, wanted)]
+        assert types[0] == types[1]
+
+
 def test_a_loaded_posterior_answers_as_the_saved_one(tmp_path):
     fit = pinned_fit(spread=0.1)
     back = bs.load_fit(bs.save_fit(fit, str(tmp_path / "fit.nc")))

@@ -1,3 +1,4 @@
+import arviz_stats
 import numpy as np
 import pytest
 import xarray as xr
@@ -8,8 +9,10 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.errors import QuestionError, UnconvergedError
-from bayescale.modeling import build_model
-from bayescale.trust.sensitivity import APART, FINE, OUTWEIGHS, log_priors, prior_sensitivity
+from bayescale.inference.power_scaling import POWER_SCALING, log_priors, power_scaling, power_sensitivity
+from bayescale.modeling import build_model, prepare
+from bayescale.posterior import Posterior
+from bayescale.trust.sensitivity import APART, FINE, OUTWEIGHS, lean_on_priors, prior_sensitivity
 
 RESIDUALS = 0.3 + 0.02 * np.random.default_rng(3).standard_normal(12)
 
@@ -114,7 +117,7 @@ def test_log_priors_are_those_of_the_sampler():
     posterior = fit["posterior"].to_dataset()
     posterior = posterior.assign({f"{k}_level": (("chain", "draw"), v) for k, v in level.items()})
     fit["posterior"] = posterior.assign({f"{k}_spread": (("chain", "draw"), v) for k, v in spread.items()})
-    found = log_priors(fit)
+    found = log_priors(prepare(card, runs), fit["posterior"].to_dataset())
     logs = {name: f"{name}_level" for name in card.priors} | {"E": "E_level_share", "sigma": "sigma", "nu": "nu"}
     variables = [model[name] for name in logs.values()] + [model[f"{name}_spread"] for name in card.priors]
     density = model.compile_logp(vars=variables, sum=False, mode="FAST_COMPILE")
@@ -130,6 +133,37 @@ def test_log_priors_are_those_of_the_sampler():
         for name, value in zip(logs, wanted, strict=False):
             np.testing.assert_allclose(found[name].values[0, draw], value, rtol=1e-7)
         np.testing.assert_allclose(found["spread"].values[0, draw], sum(wanted[len(logs) :]), rtol=1e-9)
+
+
+def _weights_of(fit):
+    view = Posterior(fit)
+    return power_scaling(prepare(view.card, view.runs), view.draws, fit["log_likelihood"].to_dataset())
+
+
+def test_the_sensitivity_is_that_of_arviz():
+    fit = pinned_fit(families={"old": ROUNDED, "new": BESIROGLU}, spread=0.03, draws=300)
+    view, weights = Posterior(fit), _weights_of(fit)
+    drawn = bs.extrapolate(fit, "100x")["expected_loss"].isel(point=0, family=0).reset_coords(drop=True)
+    log_prior = log_priors(prepare(view.card, view.runs), view.draws)
+    groups = {"posterior": drawn.to_dataset(name="drawn"), "log_prior": log_prior}
+    tree = xr.DataTree.from_dict(groups | {"log_likelihood": fit["log_likelihood"].to_dataset()})
+    pairs = [("all_priors", {"group": "prior"}), ("likelihood", {"group": "likelihood"})]
+    for part, asked in pairs:
+        wanted = arviz_stats.psense(tree, **asked)["drawn"].item()
+        np.testing.assert_allclose(power_sensitivity(drawn, weights[part]).item(), wanted, rtol=1e-6, atol=1e-8)
+    each = power_sensitivity(drawn, weights["one_prior"])
+    wanted = [arviz_stats.psense(tree, group_var_names=[name])["drawn"].item() for name in log_prior]
+    np.testing.assert_allclose(each, wanted, rtol=1e-6, atol=1e-8)
+
+
+def test_weights_that_a_posterior_keeps_give_what_is_worked_out_without_them():
+    fit = pinned_fit(spread=0.03, draws=300)
+    answers = {"far": bs.extrapolate(fit, "100x")["expected_loss"]}
+    kept = fit.assign({POWER_SCALING: xr.DataTree(_weights_of(fit))})
+    xr.testing.assert_identical(lean_on_priors(kept, answers), lean_on_priors(fit, answers))
+    whole = prior_sensitivity(fit, answers)
+    for name in ("leans", "leans_on", "diagnosis", "sensitivity", "prior_sensitivity", "likelihood_sensitivity"):
+        np.testing.assert_array_equal(lean_on_priors(kept, answers)[name], whole[name])
 
 
 def test_each_family_has_its_rows_and_shares_the_priors():
