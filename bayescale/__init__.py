@@ -8,14 +8,12 @@
 >>> floor = bs.irreducible_loss(fit)
 
 The names of this package are listed in ``__init__.pyi`` and loaded when they are first used (SPEC 1 of the Scientific
-Python projects).
+Python projects). Nothing at all is imported before, so that the command can answer Ctrl-C from its first moment.
 """
 
-from typing import Any
-
-import lazy_loader as _lazy
-
-_load, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Names of version 0.1 that have moved into a namespace, by namespace. They go with version 0.3.
 _MOVED = {
@@ -37,16 +35,33 @@ _MOVED = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "__version__":
         from importlib.metadata import version
 
         return version(__name__)
-    for room, names in _MOVED.items():
-        if name in names.split():
+    load, names = _read_stub()
+    if name == "__all__":
+        return names
+    for room, moved in _MOVED.items():
+        if name in moved.split():
             import warnings
 
             text = f"bayescale.{name} is now bayescale.{room}.{name}; the old name goes with version 0.3"
             warnings.warn(text, DeprecationWarning, stacklevel=2)
-            return getattr(_load(room), name)
-    return _load(name)
+            return getattr(load(room), name)
+    return load(name)
+
+
+def __dir__() -> list[str]:
+    return list(_read_stub()[1])
+
+
+def _read_stub() -> "tuple[Any, list[str]]":
+    """Return what loads a name, and all names; the stub is read once."""
+    if "_stub" not in globals():
+        import lazy_loader
+
+        globals()["_stub"] = lazy_loader.attach_stub(__name__, __file__)
+    load, _, names = globals()["_stub"]
+    return load, names

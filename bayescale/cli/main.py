@@ -1,15 +1,16 @@
 """The command ``bayescale``: its commands by name, and how words become one of them.
 
-Each command is imported when it is called. Nothing but the standard library is imported before `main` runs, so that
-Ctrl-C is answered from the start.
+Each command is imported when it is called. Hardly anything is imported before `main` runs, so that Ctrl-C is answered
+from the start.
 """
 
-import errno
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections import namedtuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cyclopts import App
     from cyclopts.exceptions import CycloptsError
 
@@ -19,13 +20,8 @@ INTERRUPTED, REFUSED = 130, 2
 ABOUT = "From the logs of training runs to decisions with honest uncertainty."
 
 
-class Command(NamedTuple):
-    """A command: where its function is, what it does, and which files or words it is given first."""
-
-    path: str
-    summary: str
-    takes: tuple[str, ...] = ()
-
+# A command: where its function is, what it does, and which files or words it is given first.
+Command = namedtuple("Command", "path summary takes", defaults=((),))  # typing takes time to import
 
 COMMANDS = {
     "report": Command("report:report", "the main job: three answers, a page with figures, the posteriors", ("runs",)),
@@ -74,10 +70,12 @@ COMMANDS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: "Sequence[str] | None" = None) -> int:
     """Run the command and return its exit status: 0, 2 for a refusal with a message, 130 for Ctrl-C."""
     try:
-        return _run_words(list(sys.argv[1:] if argv is None else argv))
+        if argv is None:
+            return _run_process()
+        return _run_words(list(argv))
     except KeyboardInterrupt:
         print("stopped: nothing was written.", file=sys.stderr)
         return INTERRUPTED
@@ -85,10 +83,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         _close_pipe()
         return 0
     except OSError as error:
+        import errno
+
         if error.errno != errno.ENOSPC:
             raise
         _close_pipe()
         return _refuse("there is no space left where the output goes.")
+
+
+def _run_process() -> int:
+    """Run the words that the process was given, and leave nothing for Python to tidy up when it ends.
+
+    A command loads a hundred thousand objects that stay until its end: to look for garbage among them takes longer than
+    most answers.
+    """
+    import gc
+
+    gc.set_threshold(100_000)
+    try:
+        return _run_words(sys.argv[1:])
+    finally:
+        gc.freeze()
 
 
 def build_app() -> "App":

@@ -1,7 +1,5 @@
 """What the runs can tell before anything is sampled."""
 
-from bayescale.design.identifiability import identifiability
-from bayescale.design.prior_predictive import prior_predictive
-from bayescale.design.unidentified import identified, ridge_of, unidentified
+import lazy_loader as _lazy
 
-__all__ = ["identifiability", "identified", "prior_predictive", "ridge_of", "unidentified"]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
