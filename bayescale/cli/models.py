@@ -228,7 +228,7 @@ def _show_priors(card: "Card", law: "Law") -> list[ParameterRow]:
     units = {p.name: p.unit for p in law.parameters}
     rows, documented = [], []
     for name, prior in card.all_priors.items():
-        ends = [float(q) for q in prior.scipy.ppf([0.025, 0.5, 0.975])]
+        ends = [float(q) for q in prior.quantile([0.025, 0.5, 0.975])]
         low, middle, high = (f"{q:.3g}" for q in ends)
         interval = middle if prior.dist == "Fixed" else f"{middle} [{low}, {high}]"
         rows.append((name, units.get(name, "1"), str(prior), interval))

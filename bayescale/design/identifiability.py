@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bayescale.cards.card import Card
 from bayescale.cards.files import load_card
+from bayescale.design.descent import descend, differentiate_twice
 from bayescale.design.further_runs import ADDED, Further, further_runs
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.layers import layers_of, read_inputs
@@ -175,7 +176,7 @@ def _compute_theta(design: _Design, latent: Array) -> dict[str, Array]:
     theta = {name: np.full(shape, value) for name, value in card.fixed.items() if name in card.priors}
     for name, (level, of_family, effects) in design.places.items():
         prior = card.priors[name]
-        value = prior.scipy.ppf(ndtr(np.clip(latent[..., level], -FAR, FAR)))[..., of_family]
+        value = prior.quantile(ndtr(np.clip(latent[..., level], -FAR, FAR)))[..., of_family]
         value = value * design.problem.arrays[of_name(prior)] if prior.of else value
         for place, of in effects:
             value = apart(np, support[name], value, latent[..., place] @ of)
@@ -210,8 +211,6 @@ def _differentiate(function: Any, latent: Array) -> Array:
 
 def _fit_point(design: _Design) -> _Point:
     """Fit the latents by robust least squares with their priors, and the noise to what is left, in turn."""
-    from scipy.optimize import least_squares
-
     response = design.problem.runs[design.problem.law.response].values.astype(float)
     count, where = len(response), design.at_hand
     noise = {name: prior.median for name, prior in design.problem.card.noise.priors.items()}
@@ -222,14 +221,17 @@ def _fit_point(design: _Design) -> _Point:
 
     for _ in range(ROUNDS):
         root = np.sqrt(_measure_information(design, _expect_response(design, latent, where), noise, where))
-        latent = least_squares(
-            lambda at, root=root: np.append((expected(at) - seen) * root, at),
-            latent,
-            jac=lambda at, root=root: np.vstack([_differentiate(expected, at) * root[:, None], np.eye(len(at))]),
-            loss=lambda squares: _soften_squares(squares, count),
-            max_nfev=STEPS,
-            tr_solver="lsmr",
-        ).x
+
+        def soften(at: Array, root: Array = root) -> tuple[Array, Array]:
+            return _soften_squares(np.append((expected(at) - seen) * root, at), count)
+
+        def follow(at: Array, root: Array = root) -> tuple[Array, Array]:
+            slopes = np.vstack([_differentiate(expected, at) * root[:, None], np.eye(len(at))])
+            pull = soften(at)[1]
+            residuals = np.append((expected(at) - seen) * root, at)
+            return slopes.T @ (pull * residuals), (slopes.T * pull) @ slopes
+
+        latent = descend(lambda at: float(soften(at)[0].sum()), follow, latent, STEPS)
         noise = _fit_noise(design, _expect_response(design, latent, where))
     slopes = _differentiate(expected, latent)
     each = _measure_information(design, _expect_response(design, latent, where), noise, where)
@@ -240,17 +242,16 @@ def _fit_point(design: _Design) -> _Point:
     return _Point(latent, noise, np.linalg.inv(precision))
 
 
-def _soften_squares(squares: Array, count: int) -> Array:
-    """Return the loss of squared residuals with its derivatives: linear far out for the runs, square for the priors."""
-    out = np.stack([squares, np.ones_like(squares), np.zeros_like(squares)])
-    far = 1 + squares[:count]
-    out[:, :count] = 2 * (np.sqrt(far) - 1), far**-0.5, -0.5 * far**-1.5
-    return out
+def _soften_squares(residuals: Array, count: int) -> tuple[Array, Array]:
+    """Return half the squares of residuals and how they pull: linear far out for the runs, square for the priors."""
+    cost, pull = 0.5 * residuals**2, np.ones_like(residuals)
+    root = np.sqrt(1 + residuals[:count] ** 2)
+    cost[:count], pull[:count] = root - 1, 1 / root
+    return cost, pull
 
 
 def _fit_noise(design: _Design, mean: Array) -> dict[str, float]:
     """Return the noise's parameters that the runs and their priors make likeliest."""
-    from scipy.optimize import minimize
     from scipy.special import ndtr
 
     kind, priors = NOISES[design.problem.card.noise.family], design.problem.card.noise.priors
@@ -258,13 +259,15 @@ def _fit_noise(design: _Design, mean: Array) -> dict[str, float]:
 
     def noise(at: Array) -> dict[str, float]:
         places = ndtr(np.clip(at, -FAR, FAR))
-        return {name: float(prior.scipy.ppf(p)) for p, (name, prior) in zip(places, priors.items(), strict=True)}
+        return {name: float(prior.quantile(p)) for p, (name, prior) in zip(places, priors.items(), strict=True)}
 
     def cost(at: Array) -> float:
         here = _scatter_at(noise(at), design.at_hand)
         return float(0.5 * at @ at - kind.logpdf(observed, mean, here, design.at_hand.known).sum())
 
-    return noise(minimize(cost, np.zeros(len(priors)), options={"gtol": 0.01}).x) if priors else {}
+    if not priors:
+        return {}
+    return noise(descend(cost, lambda at: differentiate_twice(cost, at), np.zeros(len(priors)), STEPS))
 
 
 def _scatter_at(noise: dict[str, float], where: _Runs) -> dict[str, Any]:

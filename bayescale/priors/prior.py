@@ -4,6 +4,7 @@ import math
 from functools import cached_property
 from typing import Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from bayescale.errors import did_you_mean
@@ -63,7 +64,13 @@ class Prior(BaseModel):
     @property
     def median(self) -> float:
         """The median of the distribution."""
-        return float(self.scipy.ppf(0.5))
+        return float(self.quantile(0.5))
+
+    def quantile(self, probability: Any) -> Any:
+        """Return the quantile at each probability, before it is a multiple of anything."""
+        from scipy import special
+
+        return DISTRIBUTIONS[self.dist].quantile(special, np.asarray(probability, dtype=float), **self.arguments)
 
     def in_pymc(self, name: str, dims: str | None = None) -> Any:
         """Create the random variable of that name in the PyMC model at hand; a held parameter is its value."""
