@@ -128,10 +128,7 @@ def _check_mean(card: Card, law: Law, runs: xr.Dataset, where: str) -> None:
     """Try the law at the priors' medians: one finite number for each run, or a message that says where not."""
     inputs = {name: runs[name].values.astype(float) for name in law.inputs}
     scale = float(np.median(runs["loss"])) if "loss" in runs else 1.0
-    theta = {
-        name: card.priors[name].median * (scale if card.priors[name].of else 1.0)
-        for name in law.parameter_names
-    }
+    theta = {name: card.priors[name].median * (scale if card.priors[name].of else 1.0) for name in law.parameter_names}
     at = "at the medians of the card's priors, " + ", ".join(f"{name} = {value:.4g}" for name, value in theta.items())
     try:
         with np.errstate(all="ignore"):

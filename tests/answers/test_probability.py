@@ -1,8 +1,9 @@
+import arviz_stats
 import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale.answers.summary import probability
+from bayescale.answers.summary import _count_effective, probability
 
 
 def draws(values):
@@ -33,3 +34,14 @@ def test_other_dims_are_kept_and_a_few_draws_are_enough():
     found = probability(event)
     np.testing.assert_allclose(found["probability"], [1.0, 0.5])
     assert (found["mc_error"] > 0).all()
+
+
+@pytest.mark.parametrize("count", [4, 7, 60, 301, 1000])
+@pytest.mark.parametrize("follows", [-0.7, 0.0, 0.9, 0.99])
+def test_the_effective_draws_are_those_of_arviz(count, follows):
+    rng, x = np.random.default_rng(1), np.zeros((4, count))
+    for t in range(1, count):
+        x[:, t] = follows * x[:, t - 1] + rng.standard_normal(4)
+    event = (x > np.quantile(x, 0.9)).astype(float)
+    wanted = arviz_stats.base.array_stats.ess(event, chain_axis=0, draw_axis=1, method="mean")
+    np.testing.assert_allclose(_count_effective(event), wanted, rtol=1e-9)
