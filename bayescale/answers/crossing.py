@@ -63,7 +63,7 @@ def crossing(
     ----------
     of_compute : xarray.DataTree or PowerOf
         L(C): a posterior of a law in compute alone (``"power:compute"``, ``"power-floor:compute"``), fitted to runs on
-        the frontier; or a published power law.
+        the frontier; or a published power law, with its standard errors where `power_with_errors` made it.
     of_tokens : xarray.DataTree or PowerOf
         L(D): likewise in tokens alone, fitted to runs that are limited by their data.
     tokens_of_compute : xarray.DataTree, xarray.Dataset or PowerOf
@@ -370,7 +370,7 @@ def pair_draws(posteriors: Sequence[Draws], rng: np.random.Generator) -> list[di
         xr.align(*(value for each in plain for value in each.values()), join="exact")
     except ValueError:
         raise QuestionError(
-            "the posteriors differ in their families; pass family=, one that all of them have."
+            "the posteriors differ in their families; say which family, one that all of them have."
         ) from None
     return plain
 

@@ -106,7 +106,7 @@ def _simulate_losses(view: Posterior, runs: xr.Dataset, replicates: int, seed: i
         for name, value in view.theta.items()
     }
     if any("family" in value.dims for value in theta.values()):
-        raise QuestionError("this posterior has several families, and a profile is of one; pass family=.")
+        raise QuestionError("this posterior has several families, and a profile is of one; say which family.")
     given = {name: runs[name].reset_coords(drop=True) for name in law.inputs if name in runs}
     inputs = complete_inputs(law, given, view.cost)
     mean = law.at(np, inputs, {name: theta[name] for name in law.parameter_names}, view.reference)

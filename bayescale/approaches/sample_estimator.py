@@ -127,7 +127,7 @@ def one_family(runs: xr.Dataset, family: str | None) -> xr.Dataset:
     if family is None and len(known) == 1:
         return runs
     if family not in known:
-        ask = f"there is no family {family!r}.{did_you_mean(str(family), known)}" if family else "pass family=."
+        ask = f"there is no family {family!r}.{did_you_mean(str(family), known)}" if family else "say which family."
         raise QuestionError(f"these runs have families, and a profile is of one; {ask} Families: {', '.join(known)}.")
     picked = runs.isel(run=runs["family"].values == family)
     return picked.drop_vars("family")

@@ -82,7 +82,7 @@ def ask(
     check_picture_file(picture)
     name = ""
     if asked.of_papers:
-        answer = asked.function()
+        answer = asked.function(**options)
     elif fit is None:
         raise QuestionError(f"{question} is asked of a posterior: bayescale ask {question} FIT.nc.")
     else:

@@ -5,7 +5,6 @@ from the start.
 """
 
 import sys
-from collections import namedtuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +19,12 @@ INTERRUPTED, REFUSED = 130, 2
 ABOUT = "From the logs of training runs to decisions with honest uncertainty."
 
 
-# A command: where its function is, what it does, and which files or words it is given first.
-Command = namedtuple("Command", "path summary takes", defaults=((),))  # typing takes time to import
+class Command:
+    """A command: where its function is, what it does, and which files or words it is given first."""
+
+    def __init__(self, path: str, summary: str, takes: tuple[str, ...] = ()) -> None:
+        self.path, self.summary, self.takes = path, summary, takes
+
 
 COMMANDS = {
     "report": Command("report:report", "the main job: three answers, a page with figures, the posteriors", ("runs",)),
@@ -220,6 +223,8 @@ def _refusal_text(error: "CycloptsError", command: str) -> str:
     if isinstance(error, UnusedCliTokensError):
         return f"{command} does not take {', '.join(map(repr, error.unused_tokens or ()))}. {help_text}"
     if isinstance(error, CoercionError):
+        if error.target_type is float and error.token and error.msg is None:
+            error.msg = f"accepted is a number; got {error.token.value!r}"
         return " ".join(str(error).split())
     return " ".join(str(error).replace("Unknown option: ", f"{command} has no option ").split())
 

@@ -109,4 +109,8 @@ QUESTIONS = {
         "the published irreducible loss of other domains",
         "papers:irreducible_by_domain", plot="plot_domains", of_papers=True,
         across={"irreducible_loss": "irreducible loss"}, beside={"exponent": "exponent"}),
+    "loss-by-domain": Question(
+        "the published loss of other domains at a size or a compute",
+        "cli.questions:ask_loss_by_domain", (), ("params", "compute"), "", ("params", "compute"), of_papers=True,
+        across={"loss": "loss"}, beside={"reducible_loss": "above its floor", "optimal_params": "best N"}),
 }  # fmt: skip

@@ -25,6 +25,18 @@ def price_deadline(fit: xr.DataTree, loss: float, params: Any, deadline: Any, **
     return cost_of_deadline(time_and_compute(fit, loss, params, **options), deadline)
 
 
+def ask_loss_by_domain(params: str | None = None, compute: str | None = None) -> xr.Dataset:
+    """Return the published loss of every domain at a size or at a compute."""
+    from bayescale.numbers import parse_number
+    from bayescale.papers import loss_by_domain
+
+    given = {"params": params, "compute": compute}
+    try:
+        return loss_by_domain(**{name: parse_number(text) for name, text in given.items() if text is not None})
+    except ValueError as error:
+        raise QuestionError(str(error)) from None
+
+
 def load_forms(fit: xr.DataTree, beside: Sequence[str] | None) -> dict[str, xr.DataTree]:
     """Return a posterior and further ones from files, by the names of their models."""
     fits = {str(fit.attrs["model"]): fit}
@@ -71,12 +83,15 @@ def read_profiles(fit: xr.DataTree, family: str | None) -> tuple[xr.Dataset, xr.
     from bayescale.runs.curves.envelope import curves_of_runs
     from bayescale.runs.curves.profiles import profiles_of_curves
 
-    runs = one_family(runs_of(fit), family)
+    runs = one_family(runs_of(fit), family).assign_attrs(source="the runs of this posterior")
     try:
         return isoflop_profiles(runs), None
-    except DesignError:
-        curves = curves_of_runs(runs)
-        return profiles_of_curves(curves), curves
+    except DesignError as error:
+        try:
+            curves = curves_of_runs(runs)
+            return profiles_of_curves(curves), curves
+        except DesignError:
+            raise error from None
 
 
 def ask_profiles(fit: xr.DataTree, family: str | None = None, **options: Any) -> xr.Dataset:

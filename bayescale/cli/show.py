@@ -22,7 +22,7 @@ DRAW_DIMS = {"chain", "draw"}
 # Simulations to be drawn in a picture, not numbers to be read.
 DRAWN_ONLY = {"sample", "replicate", "at_compute", "prior_draw", "step"}
 TITLES = {"compute": "C (FLOP)", "params": "N", "tokens": "D"}
-COUNTED = {"params", "tokens", "tokens_per_param", "unique_tokens", "step", "examples", "batch", "width", "depth"}
+COUNTED = set("params optimal_params tokens tokens_per_param unique_tokens step examples batch width depth".split())
 Line = tuple[str, ...]
 
 

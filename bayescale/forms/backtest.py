@@ -15,6 +15,7 @@ from bayescale.forms.rehearse import Say, not_rehearsed, rehearse, rungs
 from bayescale.forms.skipped import pack_skipped
 from bayescale.forms.weights import drawn_together, form_weights, mixed
 from bayescale.inference.sampling import SEED
+from bayescale.runs.read import as_runs
 
 FACTORS = (3.0, 10.0, 30.0, 100.0)
 PROBS = (0.5, 0.8, 0.9, 0.95)
@@ -76,6 +77,7 @@ def backtest(
     >>> held.sizes["prob"]
     4
     """
+    runs = as_runs(runs)
     factors = [float(f) for f in np.unique(np.asarray(factor, dtype=float))]
     if any(not f > 1 for f in factors):
         raise QuestionError(f"factor: a cut-off lies below the largest run, so a factor is above 1; got {factors}.")

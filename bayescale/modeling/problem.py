@@ -17,6 +17,7 @@ from bayescale.layers.layer import Context, Known
 from bayescale.layers.noise import observed_name
 from bayescale.layers.spans import Spans
 from bayescale.modeling.design import check_rows
+from bayescale.runs.read import as_runs
 
 # Prefix of what the law reads, so that no symbol can be taken for a parameter.
 INPUT = "input_"
@@ -110,6 +111,7 @@ def prepare(card: Card, runs: xr.Dataset) -> Problem:
     >>> problem.families, problem.response
     (('english', 'source'), 'log_loss')
     """
+    runs = as_runs(runs)
     for layer in LAYERS:
         card, runs = layer.prepare_rows(card, runs)
     check_rows(card, runs)

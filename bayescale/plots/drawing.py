@@ -63,7 +63,7 @@ def choose_family(known: Sequence[str], family: str | None) -> str:
         If there are several families and none is named, or there is no family of that name.
     """
     if family is None and len(known) > 1:
-        raise QuestionError(f"a figure is of one family; pass family=, one of: {', '.join(known)}.")
+        raise QuestionError(f"a figure is of one family; say which family, one of: {', '.join(known)}.")
     if family is not None and family not in known:
         raise QuestionError(
             f"there is no family {family!r}.{did_you_mean(family, known)} Families: {', '.join(known)}."

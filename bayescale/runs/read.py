@@ -103,6 +103,8 @@ def read_runs(
         raise RunsError(f"suspicious: got {suspicious!r}; accepted: 'error', 'keep'")
     if isinstance(source, xr.Dataset):
         return _accept_dataset(source)
+    if not isinstance(source, str | Path | pd.DataFrame):
+        raise RunsError(f"runs: got {source!r}; accepted: a path, a DataFrame, or what read_runs or read_curves gave.")
     table = load_table(source)
     card = LogCard() if isinstance(source, pd.DataFrame) else read_card(Path(source))
     table, asked, groups = with_groups(table, dict(columns or {}), family)
@@ -163,6 +165,19 @@ def content_hash(runs: xr.Dataset) -> str:
     parts = [[value if name == "family" else repr(float(value)) for value in runs[name].to_numpy()] for name in names]
     lines = sorted("\t".join(map(str, line)) for line in zip(*parts, strict=True))
     return hashlib.sha256("\n".join(["\t".join(names), *lines]).encode()).hexdigest()
+
+
+def as_runs(runs: Any) -> xr.Dataset:
+    """Return runs as they are; a path or a DataFrame is read by `read_runs` with its defaults.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.runs.read import as_runs
+    >>> as_runs(bs.load_shipped("tinylm")).sizes["run"]
+    92
+    """
+    return runs if isinstance(runs, xr.Dataset) else read_runs(runs)
 
 
 def _accept_dataset(runs: xr.Dataset) -> xr.Dataset:

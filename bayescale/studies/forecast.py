@@ -11,6 +11,7 @@ from bayescale.cards import Card
 from bayescale.forms import mix_forms
 from bayescale.forms.forms_for import Forms
 from bayescale.inference.sampling import SEED
+from bayescale.runs.read import as_runs
 from bayescale.studies.stack import Say, Stack, stack_forms
 from bayescale.trust import grade
 
@@ -90,6 +91,7 @@ def forecast(
     >>> far["loss"].dims, far["grade"].dims                                  # doctest: +SKIP
     (('chain', 'draw', 'point', 'family'), ('point', 'family'))
     """
+    runs = as_runs(runs)
     asked = {"compute": compute, "params": params, "tokens": tokens, "at": at, "family": family}
     if not tested:
         return mix_forms(runs, **asked, models=models, seed=seed, fits=fits, rehearsed=rehearsed, progress=progress)

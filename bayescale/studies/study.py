@@ -18,6 +18,7 @@ from bayescale.inference import fit, verdict
 from bayescale.inference.sampling import SEED
 from bayescale.numbers import parse_compute
 from bayescale.posterior import Posterior
+from bayescale.runs.read import as_runs
 from bayescale.studies.stack import Stack, stack_forms
 from bayescale.trust import prior_sensitivity
 
@@ -181,7 +182,7 @@ def study(
     >>> study = bs.study(bs.load_shipped("tinylm"), at="100x")               # doctest: +SKIP
     >>> page = study.save("report")                                          # doctest: +SKIP
     """
-    say = progress or (lambda line: None)
+    say, runs = progress or (lambda line: None), as_runs(runs)
     target = parse_compute(at, float(runs["compute"].max()))
     cards = {card.name: card for card in (load_card(model), load_card(against))}
     if len(cards) < 2:

@@ -46,7 +46,7 @@ def test_constants_stay_and_do_not_count_as_first():
 
 def test_families_must_be_the_same():
     one, two = (draws(np.zeros((1, 2, 2)), families) for families in (("a", "b"), ("a", "c")))
-    with pytest.raises(QuestionError, match="differ in their families; pass family="):
+    with pytest.raises(QuestionError, match="differ in their families; say which family"):
         pair_draws([{"x": one}, {"x": two}], np.random.default_rng(1))
     pooled = {"x": one, "y": draws(np.zeros((1, 2)))}
     assert pair_draws([pooled, {"z": one}], np.random.default_rng(1))[1]["z"].dims == ("chain", "draw", "family")

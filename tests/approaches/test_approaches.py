@@ -258,7 +258,7 @@ def test_approaches_that_the_runs_do_not_support_are_named_with_the_reason():
 def test_one_family_is_asked_for_by_name():
     runs = bs.load_shipped("tinylm")
     assert one_family(runs, "english").sizes["run"] == 46
-    with pytest.raises(QuestionError, match=r"pass family=\. Families: english, source"):
+    with pytest.raises(QuestionError, match=r"say which family\. Families: english, source"):
         one_family(runs, None)
     with pytest.raises(QuestionError, match="Did you mean 'english'"):
         one_family(runs, "englsh")

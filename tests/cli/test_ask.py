@@ -29,6 +29,7 @@ ASKED = {
     "influence": ("one", "", "No single run carries the loss at 100x"),
     "prior-sensitivity": ("one", "", "leans on the prior of"),
     "domains": (None, "", "Image 8x8"),
+    "loss-by-domain": (None, "--params 1B", "2.316"),
 }
 SAMPLED = {"approaches": "exponent a of N_opt", "profiles": "best N"}
 LONG = {"domains"}
@@ -97,6 +98,8 @@ def test_two_posteriors_are_asked_about_known_models_side_by_side(saved, capsys)
         ("one", "within --eps 0.1 --picture a.png", "within has no picture"),
         ("one", "off-optimal --compute 10x --picture a.jpg", "accepted are files that end in .png"),
         ("one", "domains", "domains asks published constants alone"),
+        (None, "loss-by-domain", "give params or compute, one of the two; got neither"),
+        (None, "loss-by-domain --params big", "'big' is not a number"),
         (None, "off-optimal --compute 10x", "off-optimal is asked of a posterior: bayescale ask off-optimal FIT.nc"),
         ("steps", "time-and-compute --loss 2 3 --params 2B", "takes one value of --loss; got 2"),
         ("two", "prior-sensitivity --family wsd", "prior-sensitivity does not take --family"),

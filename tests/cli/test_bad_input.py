@@ -34,7 +34,7 @@ def run(*words, **options):
         ("extrapolate fit.nc --seed one", "Invalid value for --seed: accepted is a whole number; got 'one'"),
         ("extrapolate fit.nc --seed 1.5", "Invalid value for --seed: accepted is a whole number; got '1.5'"),
         ("fit runs.csv -o fit.nc --draws 0", "accepted is a whole number, 1 or more; got '0'"),
-        ("prior fit.nc -o card.toml --widen much", '--widen: unable to convert "much" into float'),
+        ("prior fit.nc -o card.toml --widen much", "Invalid value for --widen: accepted is a number; got 'much'"),
         ("models shw chinchilla", 'Did you mean "show"?'),
         ("check missing.csv --json", "missing.csv"),
     ],

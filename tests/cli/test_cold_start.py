@@ -155,3 +155,10 @@ def test_defaults_that_the_options_repeat_are_those_of_the_rooms():
         getattr(sampling, name) for name in ("SEED", "DRAWS", "TUNE", "CHAINS")
     ]
     assert (options.FACTORS, options.FORECAST) == (FACTORS, FORECAST)
+
+
+def test_nothing_is_imported_before_ctrl_c_is_answered():
+    code = "import sys; before = {*sys.modules}; import bayescale.cli.main; print(*({*sys.modules} - before))"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert set(done.stdout.split()) == {"bayescale", "bayescale.cli", "bayescale.cli.main"}

@@ -85,7 +85,7 @@ def test_any_two_parameters_and_no_prior(ridge, ax):
 def test_families_are_drawn_one_at_a_time(ax):
     other = BESIROGLU | {"E": 1.2}
     fit = pinned_fit(families={"code": other, "web": BESIROGLU}, spread=0.02)
-    with pytest.raises(QuestionError, match="pass family=, one of: code, web"):
+    with pytest.raises(QuestionError, match="say which family, one of: code, web"):
         plot_ridge(fit, ax=ax)
     plot_ridge(fit, family="code", ax=ax)
     low, high = ax.get_xlim()

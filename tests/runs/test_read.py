@@ -8,9 +8,11 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import bayescale as bs
 from bayescale.costs import PowerCost
 from bayescale.errors import RunsError
 from bayescale.runs import content_hash, describe_runs, findings, load_shipped, read_runs, shipped_logs
+from bayescale.runs.read import as_runs
 
 GOOD = """run,family,params,tokens,loss,seed
 a,web,70M,1.4B,3.61,1
@@ -398,3 +400,18 @@ def test_shipped_logs_are_listed_and_read():
     assert not [found for found in findings(runs) if found.level == "error"]
     with pytest.raises(RunsError, match=r"'publisht' is shipped; accepted: .*Did you mean 'published'"):
         load_shipped("publisht")
+
+
+@pytest.mark.parametrize("wrong", [3, None, ["runs.csv"]])
+def test_what_is_no_log_at_all_is_refused_with_what_is_accepted(wrong):
+    for ask in (read_runs, bs.fit, bs.study, bs.forecast, bs.backtest):
+        with pytest.raises(RunsError, match=r"runs: got .*; accepted: a path, a DataFrame, or what read_runs"):
+            ask(wrong)
+
+
+def test_a_path_is_read_wherever_runs_are_asked_for():
+    log = shipped_logs()[0].path
+    xr.testing.assert_identical(as_runs(log), read_runs(log))
+    for ask in (bs.fit, bs.study, bs.forecast, bs.backtest):
+        with pytest.raises(RunsError, match=r"there is no file missing\.csv"):
+            ask("missing.csv")
