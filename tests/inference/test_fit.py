@@ -67,7 +67,7 @@ def test_the_stored_log_likelihood_is_scipys(hoffmann_fit, hoffmann_runs):
 
 def test_a_posterior_carries_all_that_later_questions_need(hoffmann_fit, hoffmann_runs):
     assert set(hoffmann_fit.children) == {
-        "posterior", "sample_stats", "prior", "log_likelihood", "observed_data", "constant_data",
+        "posterior", "sample_stats", "prior", "log_likelihood", "power_scaling", "observed_data", "constant_data",
     }  # fmt: skip
     assert dict(hoffmann_fit["posterior"].sizes) == {"chain": 4, "draw": 1000}
     names = set(hoffmann_fit["posterior"].data_vars)
