@@ -11,13 +11,13 @@ import numpy as np
 import xarray as xr
 
 from bayescale.cards import Card, load_card
-from bayescale.inference.compiled import Compiled, compile_once, label_dims, sample, sample_prior
+from bayescale.inference.compiled import Compiled, compile_problem, label_dims, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
 from bayescale.layers import CURVE, layers_of, read_inputs, respond, sampled_names
 from bayescale.layers.course import log_density_along
 from bayescale.layers.noise import known_of, log_density
 from bayescale.layers.pooling import CHOLESKY
-from bayescale.modeling import Problem, build, prepare
+from bayescale.modeling import Problem, prepare
 from bayescale.runs import content_hash
 from bayescale.runs.checks.rounding import LOSS_STEP
 from bayescale.runs.curves.bins import is_binned, last_rows
@@ -55,13 +55,12 @@ def fit(
     model : str, path or Card
         A shipped card's name, the path of a card of your own, or a card.
     seed : int
-        The same seed, versions and data give the same posterior, but for rounding: Numba compiles a model slightly
-        differently the first time on a machine and from its cache later, so the first run's chains differ from later
-        ones within Monte Carlo error. ``PYTENSOR_FLAGS=numba__cache=False`` makes all equal, at more time to compile.
+        The same seed, versions, processor and data give the same posterior, whether or not the compiled model was kept
+        on disk.
     draws, tune, chains : int
         Draws kept and warm-up steps a chain, and chains.
     prior_draws : int
-        Draws from the prior kept for comparison; 0 for none.
+        Draws from the prior kept for comparison; 0 for none. More than 2,000 need PyMC.
     tries : int
         How often to sample at most, each time more carefully, until the verdict passes.
     first_try : int
@@ -93,7 +92,7 @@ def fit(
     """
     problem = prepare(load_card(model), runs)
     card, runs = problem.card, problem.runs
-    compiled = compile_once(problem.key, lambda: build(problem))
+    compiled = compile_problem(problem)
     options: dict[str, Any] = {"tries": tries, "first_try": first_try, "limits": limits, "progress": progress}
     posterior, stats, verdict, settings = sample_until_sound(
         compiled, problem.arrays, seed=seed, draws=draws, tune=tune, chains=chains, **options

@@ -14,13 +14,13 @@ import xarray as xr
 from bayescale.cards import Card, load_card
 from bayescale.design.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
 from bayescale.errors import BayescaleError, DesignError, SamplingError
-from bayescale.inference.compiled import Compiled, compile_once, label_dims, quick_mode, sample
+from bayescale.inference.compiled import Compiled, compile_problem, label_dims, quick_mode, sample
 from bayescale.inference.sampling import log_likelihood
 from bayescale.laws import scale_of
 from bayescale.layers import layers_of
 from bayescale.layers.noise import NOISES
 from bayescale.layers.pooling import CHOLESKY
-from bayescale.modeling import Problem, build, prepare
+from bayescale.modeling import Problem, prepare
 from bayescale.runs import read_runs
 from bayescale.runs.checks.sharing import BUDGET, DESIGN
 
@@ -174,7 +174,7 @@ def calibrate(
         )
     runs = designed_runs(card) if runs is None else runs
     problem = prepare(card, runs)
-    compiled = compile_once(problem.key, lambda: build(problem))
+    compiled = compile_problem(problem)
     draw = _joint(compiled, problem)
     # Each card has its own random numbers. With the same ones, chance would put all cards outside the band together.
     key = [seed, zlib.crc32(card.name.encode())]

@@ -103,7 +103,7 @@ def test_every_card_has_a_design_that_identifies_it(name):
 
 def joint_of(card, runs):
     """How to draw from a card's model, which is built but not compiled for sampling."""
-    return sbc._joint(Compiled(bs.modeling.build_model(card, runs), None), prepare(card, runs))
+    return sbc._joint(Compiled(lambda: bs.modeling.build_model(card, runs), None), prepare(card, runs))
 
 
 def test_parameters_are_drawn_from_the_priors_and_data_from_the_law():
