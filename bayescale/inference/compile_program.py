@@ -19,6 +19,8 @@ KEPT_DRAWS = 2000
 """Draws from the prior that are kept with a program: chains start at them, and a fit shows them as its prior."""
 PRIOR_SEED = 1
 POINTER = "_ptr_cache_"  # begins the name of a variable in which PyTensor keeps the address of a SciPy function
+# Modules of SciPy that PyTensor calls otherwise in such names.
+_SCIPY = {f"scipy.{name}": f"scipy.linalg.cython_{name}" for name in ("blas", "lapack")}
 
 
 class NotKeepableError(Exception):
@@ -122,7 +124,7 @@ def _isolate(library: Any, wrapper: str, pointers: list[tuple[str, str, str]]) -
                 parts = variable.name.removeprefix(POINTER).split(".")
                 *module, function = parts[:-1] if parts[-1].isdigit() else parts
                 variable.linkage, variable.name = "external", f"bayescale.{unique}.pointer.{k}"
-                pointers.append((variable.name, ".".join(module), function))
+                pointers.append((variable.name, _SCIPY.get(name := ".".join(module), name), function))
         for k, function in enumerate(library._final_module.functions):
             # LLVM's optimiser knows numba's counters of references by their names.
             if not function.is_declaration and function.name != wrapper and not function.name.startswith("NRT_"):
