@@ -18,7 +18,7 @@ def pytest_configure(config):
     if cache is None:
         folder = tempfile.TemporaryDirectory(prefix="bayescale-tests-")
         config.add_cleanup(folder.cleanup)
-    os.environ["BAYESCALE_CACHE"] = folder.name if cache is None else str(cache.mkdir("bayescale"))
+    os.environ["BAYESCALE_CACHE"] = folder.name if cache is None else str(cache.mkdir("bayescale") / "programs")
 
 
 def pytest_collection_modifyitems(items):

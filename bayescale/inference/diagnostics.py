@@ -120,7 +120,7 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset, limits: Limits = Q
     Verdict
         Each check with its value, its threshold and a plain sentence.
     """
-    import arviz as az
+    import arviz_stats as az
 
     posterior = posterior.drop_vars([name for name in posterior if str(name).endswith(CHOLESKY)])
     # A parameter that never moved has no within-chain variance; the nan that comes of it fails the check.
