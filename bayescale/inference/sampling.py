@@ -5,12 +5,14 @@ import json
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 from bayescale.cards import Card, load_card
+from bayescale.errors import QuestionError, SamplingError
+from bayescale.inference.approximate import approximate
 from bayescale.inference.compiled import Compiled, compile_problem, label_dims, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
 from bayescale.layers import CURVE, layers_of, read_inputs, respond, sampled_names
@@ -30,6 +32,7 @@ _FROM_RUNS = (*"title source sha256 loss_unit params_convention cost licence tru
 _VERSIONS = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 Progress = Callable[[int, int], None]
+Method = Literal["nuts", "laplace", "auto"]
 
 
 def fit(
@@ -45,6 +48,7 @@ def fit(
     first_try: int = 1,
     limits: Limits = QUOTED,
     progress: Progress | None = None,
+    method: Method = "nuts",
 ) -> xr.DataTree:
     """Sample the posterior of a model card given runs.
 
@@ -69,6 +73,10 @@ def fit(
         What the verdict asks for; ``COUNTED`` where bands are counted and nothing is quoted.
     progress : callable, optional
         Called with (draws done, draws in all) while sampling.
+    method : {"nuts", "laplace", "auto"}
+        ``"laplace"`` draws about the mode and weighs the draws by importance, which takes hundredths of a second and
+        has a verdict of its own: Pareto k and the effective draws. ``"auto"`` takes that where it passes, and NUTS
+        otherwise. ``settings`` in ``attrs`` say which was used.
 
     Returns
     -------
@@ -80,8 +88,8 @@ def fit(
 
     Raises
     ------
-    CardError, DesignError, SamplingError
-        If the card is wrong, the runs cannot identify the law, or the sampler cannot start.
+    CardError, DesignError, SamplingError, QuestionError
+        If the card is wrong, the runs cannot identify the law, the sampler cannot start, or there is no such method.
 
     Examples
     --------
@@ -90,13 +98,14 @@ def fit(
     >>> sorted(posterior["posterior"].sizes)
     ['chain', 'draw', 'family']
     """
+    if method not in get_args(Method):
+        raise QuestionError(f"method: accepted are {', '.join(get_args(Method))}; got {method!r}.")
     problem = prepare(load_card(model), runs)
     card, runs = problem.card, problem.runs
     compiled = compile_problem(problem)
     options: dict[str, Any] = {"tries": tries, "first_try": first_try, "limits": limits, "progress": progress}
-    posterior, stats, verdict, settings = sample_until_sound(
-        compiled, problem.arrays, seed=seed, draws=draws, tune=tune, chains=chains, **options
-    )
+    about: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains}
+    posterior, stats, verdict, settings = _draw_posterior(compiled, problem.arrays, method, about, tune, options)
     posterior = label_dims(posterior, problem)
     names = [name for name in posterior.data_vars if not str(name).endswith(("_offset", CHOLESKY))]
     posterior = _with_fixed_and_paper_parameters(problem, posterior[names])
@@ -118,6 +127,30 @@ def fit(
     tree = xr.DataTree.from_dict({name: _drop_library_attrs(ds) for name, ds in groups.items()})
     tree.attrs.update(provenance(problem, verdict, settings))
     return tree
+
+
+def _draw_posterior(
+    compiled: Compiled,
+    arrays: Mapping[str, np.ndarray],
+    method: Method,
+    about: dict[str, Any],
+    tune: int,
+    options: dict[str, Any],
+) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
+    """Return what `sample_until_sound` does, by the method that is named; settings say which one was used."""
+    tried: dict[str, Any] = {}
+    if method != "nuts":
+        try:
+            drawn = approximate(compiled.with_data(arrays), **about, limits=options["limits"])
+        except SamplingError:
+            if method == "laplace":
+                raise
+        else:
+            if method == "laplace" or drawn[2].passed:
+                return drawn
+            tried = {"laplace": {name: drawn[3][name] for name in ("pareto_k", "ess", "modes")}}
+    posterior, stats, verdict, settings = sample_until_sound(compiled, arrays, **about, tune=tune, **options)
+    return posterior, stats, verdict, settings | tried
 
 
 def sample_until_sound(
@@ -147,7 +180,14 @@ def sample_until_sound(
         verdict = diagnose(posterior, stats, limits)
         if verdict.passed:
             break
-    settings = {"draws": draws, "thin": thin, "tune": tune * longer, "chains": chains, "target_accept": target_accept}
+    settings = {
+        "method": "nuts",
+        "draws": draws,
+        "thin": thin,
+        "tune": tune * longer,
+        "chains": chains,
+        "target_accept": target_accept,
+    }
     posterior, stats = (
         ds.isel(draw=slice(None, None, thin)).assign_coords(draw=np.arange(draws)) for ds in (posterior, stats)
     )

@@ -156,7 +156,7 @@ def _make_transform() -> Any:
 
         def _apply(self, value: Any, precision: Any, score: Any) -> tuple[Any, Any]:
             if value.ndim == 2:
-                return tuple(unwhitened(precision, score, value))  # type: ignore[return-value]
+                return tuple(unwhitened(precision, score, value))
             latents, volume = unwhitened(precision[None], score[None], value[None])
             return latents[0], volume[0]
 
