@@ -49,6 +49,7 @@ def fit(
     limits: Limits = QUOTED,
     progress: Progress | None = None,
     method: Method = "nuts",
+    pointwise: bool = True,
 ) -> xr.DataTree:
     """Sample the posterior of a model card given runs.
 
@@ -77,6 +78,8 @@ def fit(
         ``"laplace"`` draws about the mode and weighs the draws by importance, which takes hundredths of a second and
         has a verdict of its own: Pareto k and the effective draws. ``"auto"`` takes that where it passes, and NUTS
         otherwise. ``settings`` in ``attrs`` say which was used.
+    pointwise : bool
+        Keep the density of each run under each draw, which comparisons and checks take; refits do without.
 
     Returns
     -------
@@ -116,10 +119,11 @@ def fit(
     groups = {
         "posterior": posterior,
         "sample_stats": stats,
-        "log_likelihood": log_likelihood(problem, posterior),
         "observed_data": runs[[response]].drop_vars("family", errors="ignore"),
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
+    if pointwise:
+        groups["log_likelihood"] = log_likelihood(problem, posterior)
     if prior_draws:
         latents = {name for layer in layers_of(card) for name in layer.latents(card)}
         shown = [str(name) for name in names if name not in latents]
