@@ -1,13 +1,13 @@
 """A compiled model as a value that can be kept on disk: machine code, names, and draws from its prior.
 
-Names that numba and nutpie keep private are used in this module and in `compile_program`, nowhere else. Reading
-a program back imports neither PyMC nor PyTensor nor ArviZ.
+Reading a program back and sampling it imports neither PyMC nor PyTensor nor ArviZ. Names that nutpie keeps private are
+used in this module alone.
 """
 
 import ctypes
 import importlib.util
 import io
-import pickle
+import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+
+from bayescale.inference.native.machine import has_symbol, load_code
 
 PROGRESS_MILLISECONDS = 100
 SAMPLE_STATS = {
@@ -30,9 +32,13 @@ SAMPLE_STATS = {
     "mean_tree_accept": "acceptance_rate",
     "logp": "lp",
 }
+DENSITY, VARIABLES = "log_density", "variables"
+"""The names of the two functions of a program."""
+PADDING = 8
+"""Machine code may read so many elements after the end of an array."""
 # The C functions that nutpie calls: size, point, gradient, value, data; and size, length, point, values, data.
 _DENSITY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
-_EXPAND = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 2, *[ctypes.c_void_p] * 3)
+_VARIABLES = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 2, *[ctypes.c_void_p] * 3)
 _loading = threading.Lock()
 
 
@@ -43,13 +49,13 @@ class Program:
     Attributes
     ----------
     addresses : tuple of int
-        Addresses of the two C functions that nutpie calls: log density with gradient, and parameters.
+        Addresses of the two C functions that nutpie calls: log density with gradient, and variables.
     code : object
         What holds the machine code in memory.
     size : int
         Unconstrained parameters.
     names, shapes : tuple
-        Variables that the parameters' function returns, in order: the unconstrained ones come first.
+        The variables that the second function returns, in order: the unconstrained ones come first.
     unconstrained : frozenset of str
         Variables that a posterior does not show, as it shows them on their own scale.
     dims, coords : mapping
@@ -126,19 +132,22 @@ class Density:
 
     def __init__(self, program: Program, arrays: Mapping[str, np.ndarray]) -> None:
         self.program, self.size = program, program.size
-        self._arrays = []
+        self._arrays: list[np.ndarray] = []
+        sizes: list[int] = []
+        shapes: list[int] = []
         for name, dtype, ndim in program.inputs:
-            array = np.array(arrays[name], dtype=dtype, order="C", copy=True)
+            array = np.asarray(arrays[name], dtype=dtype)
             if array.ndim != ndim:
                 raise ValueError(f"data {name}: {array.ndim} dimensions, expected {ndim}")
-            self._arrays.append(array)
+            end = array.ravel()[-1:] if array.size else np.zeros(1, dtype)
+            self._arrays.append(np.concatenate([array.ravel(), np.repeat(end, PADDING)]))
+            sizes.append(array.size)
+            shapes.extend(array.shape)
         # The record that nutpie's C functions read: all addresses, then all sizes, then all shapes.
         addresses = [array.ctypes.data for array in self._arrays]
-        lengths = [length for array in self._arrays for length in array.shape]
-        record = [*addresses, *(array.size for array in self._arrays), *lengths]
-        self._record = np.array(record, dtype=np.uintp)
+        self._record = np.array([*addresses, *sizes, *shapes], dtype=np.uintp)
         self._data = self._record.ctypes.data
-        self._density, self._expand = _DENSITY(program.addresses[0]), _EXPAND(program.addresses[1])
+        self._density, self._variables = _DENSITY(program.addresses[0]), _VARIABLES(program.addresses[1])
 
     def log_density(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the log density at an unconstrained point and its gradient; minus infinity and 0 where there is none.
@@ -187,10 +196,10 @@ class Density:
         points, program = self._check_points(points), self.program
         sizes = [prod(shape) for shape in program.shapes]
         out = np.empty((len(points), sum(sizes)))
-        expand, size, data, width, length = self._expand, self.size, self._data, 8 * self.size, out.shape[1]
+        compute, size, data, width, length = self._variables, self.size, self._data, 8 * self.size, out.shape[1]
         point, row = points.ctypes.data, out.ctypes.data
         for k in range(len(points)):
-            if expand(size, length, point + k * width, row + k * 8 * length, data):
+            if compute(size, length, point + k * width, row + k * 8 * length, data):
                 out[k] = np.nan
         parts = np.split(out[None], np.cumsum(sizes)[:-1], axis=-1)
         return program.label(
@@ -310,59 +319,56 @@ def load_nutpie() -> Any:
         return sys.modules["nutpie._lib"]
 
 
+def dump_program(code: bytes, calls: tuple[str, ...], prior: np.ndarray, about: Mapping[str, Any]) -> bytes:
+    """Return a program as bytes, which `load_program` reads.
+
+    Parameters
+    ----------
+    code : bytes
+        Machine code of the functions ``DENSITY`` and ``VARIABLES``.
+    calls : tuple of str
+        The functions of this machine that it calls.
+    prior : array
+        Unconstrained draws from the prior.
+    about : mapping
+        The other attributes of the `Program`.
+    """
+    file = io.BytesIO()
+    written = json.dumps({**about, "calls": calls}, default=_as_plain)
+    np.savez(file, allow_pickle=False, code=np.frombuffer(code, dtype=np.uint8), prior=prior, about=np.array(written))
+    return file.getvalue()
+
+
+def _as_plain(value: Any) -> Any:
+    """Return a label of a dimension as JSON has it."""
+    return value.item() if isinstance(value, np.generic) else sorted(value)
+
+
 def load_program(content: bytes) -> Program:
-    """Return the program that `compile_model` wrote.
+    """Return the program that `dump_program` wrote.
 
-    The bytes hold machine code: only what this user wrote may be read.
+    The bytes hold machine code: only what this user wrote on this machine may be read.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are not a program, or this machine lacks a function that it calls.
     """
-    return load_content(pickle.loads(content))
-
-
-def load_content(content: Mapping[str, Any]) -> Program:
-    """Return the program of a written record."""
-    from numba.core.registry import cpu_target
-    from numba.core.runtime import rtsys
-    from numba.extending import get_cython_function_address
-
-    context = cpu_target.target_context
-    rtsys.initialize(context)
-    codegen, libraries, addresses = context.codegen(), [], []
-    for wrapper, code in content["code"]:
-        binary, environments = _Unpickler(io.BytesIO(code)).load()
-        library = codegen.unserialize_library(binary)
-        for environment in environments:
-            codegen.set_env(environment.env_name, environment)
-        libraries.append((library, environments))
-        addresses.append(library.get_pointer_to_function(wrapper))
-    for place, module, function in content["pointers"]:
-        address = get_cython_function_address(module, function)
-        ctypes.c_void_p.from_address(codegen._engine.get_global_value_address(place)).value = address
-    fields = {name: value for name, value in content.items() if name not in ("code", "pointers")}
-    return Program(addresses=tuple(addresses), code=libraries, **fields)
-
-
-class _Unpickler(pickle.Unpickler):
-    """Reads what numba pickled, and imports numba and NumPy alone."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("numba.core.environment", "_rebuild_env"):
-            return _rebuild_environment
-        if module.partition(".")[0] not in ("numba", "numpy", "copyreg") and (module, name) != ("builtins", "object"):
-            raise pickle.UnpicklingError(f"{module}.{name} is not a part of a compiled model")
-        return super().find_class(module, name)
-
-
-def _rebuild_environment(module: str, constants: list[Any], name: str) -> Any:
-    """Return the constants of a function, as numba does, without importing the module that the function was made in.
-
-    Compiled code reads the constants and never the module, which may be one of PyTensor.
-    """
-    from numba.core.environment import Environment, lookup_environment
-
-    environment = lookup_environment(name)
-    if environment is None:
-        environment = Environment({"__name__": module})
-        environment.consts[:] = constants
-        environment.env_name = name
-        Environment._memo[name] = environment
-    return environment
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        code, prior, about = file["code"].tobytes(), file["prior"], json.loads(str(file["about"]))
+    missing = [name for name in about.pop("calls") if not has_symbol(name)]
+    if missing:
+        raise ValueError(f"this machine has no {', '.join(missing)}")
+    engine, (density, variables) = load_code(code, DENSITY, VARIABLES)
+    return Program(
+        addresses=(density, variables),
+        code=engine,
+        size=about["size"],
+        names=tuple(about["names"]),
+        shapes=tuple(map(tuple, about["shapes"])),
+        unconstrained=frozenset(about["unconstrained"]),
+        dims={name: tuple(dims) for name, dims in about["dims"].items()},
+        coords=about["coords"],
+        inputs=tuple((name, dtype, ndim) for name, dtype, ndim in about["inputs"]),
+        prior=prior,
+    )

@@ -21,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bayescale.inference.native.machine import describe_machine
 from bayescale.inference.program import Program, load_program
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ MAGIC = b"bayescale compiled model 1\n"
 SUFFIX, LOCK, PROBLEM = ".program", ".lock", "problem.txt"
 MAX_FILES, MAX_BYTES = 200, 200_000_000
 LOCK_SECONDS, POLL_SECONDS, STALE_SECONDS = 180.0, 0.1, 3600.0
-_PACKAGES = ("pymc", "pytensor", "numba", "llvmlite", "nutpie", "numpy", "scipy")
+_PACKAGES = ("pymc", "pytensor", "llvmlite", "numpy", "scipy")
 # Rooms whose source decides what a model computes.
 _ROOMS = ("costs", "laws", "runs", "priors", "layers", "cards", "modeling", "approaches")
-_FLAGS = ("PYTENSOR_FLAGS", "NUMBA_OPT", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_DISABLE_JIT")
+_FLAGS = ("PYTENSOR_FLAGS",)
 _last_problem = ""
 
 
@@ -195,15 +196,15 @@ def kept_program(key: Hashable, name: str, build: "Callable[[], pm.Model]") -> P
 
 def _compile(name: str, build: "Callable[[], pm.Model]") -> tuple[Program, bytes]:
     """Compile a model and return the program as it is read back, with the bytes; none where it cannot be kept."""
-    from bayescale.inference.compile_program import NotKeepableError, compile_model, freeze
+    from bayescale.inference.compile_program import compile_model, compile_with_nutpie
+    from bayescale.inference.native.unsupported import UnsupportedError
 
-    compilation = compile_model(build())
+    model = build()
     try:
-        content = freeze(compilation)
-    except NotKeepableError as error:
-        _note(f"{name}: {error}")
-        return compilation.program, b""
-    return load_program(content), content
+        return compile_model(model)
+    except UnsupportedError as error:
+        _note(f"{name}: {error}; nutpie compiled the model, which cannot be kept")
+        return compile_with_nutpie(model), b""
 
 
 def _read(path: Path) -> Program | None:
@@ -348,12 +349,9 @@ def _digest(content: bytes) -> str:
 @cache
 def _installation() -> str:
     """Return a digest of all that machine code depends on besides the model: versions, own source, processor, flags."""
-    from numba.core import config
-    from numba.core.registry import cpu_target
-
     room = Path(__file__).parent
     sources = sorted(path for name in _ROOMS for path in (room.parent / name).rglob("*.py"))
-    sources += [room / "program.py", room / "compile_program.py"]
+    sources += [room / "program.py", room / "compile_program.py", *sorted((room / "native").glob("*.py"))]
     source = hashlib.sha256()
     for path in sources:
         source.update(path.read_bytes())
@@ -361,8 +359,7 @@ def _installation() -> str:
         [version(name) for name in ("bayescale", *_PACKAGES)],
         platform.python_implementation(),
         sys.version,
-        cpu_target.target_context.codegen().magic_tuple(),
-        bool(getattr(config, "USING_SVML", False)),
+        describe_machine(),
         [os.environ.get(name, "") for name in _FLAGS],
         source.hexdigest(),
     ]

@@ -1,5 +1,6 @@
 """A compiled model: PyMC's density, the sampler's draws, and the same of both after it was read in another process."""
 
+import os
 import subprocess
 import sys
 
@@ -11,12 +12,13 @@ from simulated import families_from
 
 import bayescale as bs
 from bayescale.inference import compile_program, program
+from bayescale.inference.native.graphs import draw_prior_points
 from bayescale.modeling import build, build_model, prepare
 
 
 def kept(model):
     """The program of a model as another process reads it."""
-    return program.load_program(compile_program.freeze(compile_program.compile_model(model)))
+    return program.load_program(compile_program.compile_model(model)[1])
 
 
 def problems_of(card, counts=(13, 14)):
@@ -94,14 +96,11 @@ def finish(sampling):
             pass
 
 
-# The module alone, whatever the package imports.
 READ = """
-import importlib.util, sys
+import sys
 import numpy as np
-spec = importlib.util.spec_from_file_location("program", sys.argv[4])
-module = sys.modules["program"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-loaded = module.load_program(open(sys.argv[1], "rb").read()).with_data(dict(np.load(sys.argv[2])))
+from bayescale.inference.program import load_program
+loaded = load_program(open(sys.argv[1], "rb").read()).with_data(dict(np.load(sys.argv[2])))
 sampler = loaded.sample(draws=50, tune=100, chains=2, cores=2, seed=3, target_accept=0.9)
 while True:
     try:
@@ -109,7 +108,7 @@ while True:
         break
     except TimeoutError:
         pass
-assert not {"pymc", "pytensor", "arviz", "matplotlib", "nutpie"} & set(sys.modules)
+assert not {"pymc", "pytensor", "numba", "arviz", "arviz_stats", "matplotlib", "nutpie"} & set(sys.modules)
 np.savez(sys.argv[3], **{name: posterior[name].values for name in posterior})
 """
 
@@ -118,14 +117,15 @@ np.savez(sys.argv[3], **{name: posterior[name].values for name in posterior})
 def test_another_process_draws_the_same(tmp_path, known_runs):
     card = bs.load_card("chinchilla")
     arrays = prepare(card, known_runs).arrays
-    content = compile_program.freeze(compile_program.compile_model(build_model(card, known_runs)))
+    content = compile_program.compile_model(build_model(card, known_runs))[1]
     loaded = program.load_program(content).with_data(arrays)
     settings = {"draws": 50, "tune": 100, "chains": 2, "cores": 2, "seed": 3, "target_accept": 0.9}
     here, _ = finish(loaded.sample(**settings))
     (tmp_path / "program").write_bytes(content)
     np.savez(tmp_path / "data.npz", **arrays)
     files = [str(tmp_path / name) for name in ("program", "data.npz", "there.npz")]
-    subprocess.run([sys.executable, "-c", READ, *files, program.__file__], check=True, timeout=300)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", READ, *files], check=True, timeout=300, env=environment)
     with np.load(tmp_path / "there.npz") as there:
         for name in here:
             np.testing.assert_array_equal(here[name].values, there[name])
@@ -135,8 +135,8 @@ def test_another_process_draws_the_same(tmp_path, known_runs):
 def test_chains_start_at_draws_from_the_prior(known_runs):
     card = bs.load_card("chinchilla")
     model = build_model(card, known_runs)
-    starts = compile_program.draw_prior_points(model, 500)
-    np.testing.assert_array_equal(starts, compile_program.draw_prior_points(model, 500))
+    starts, _ = draw_prior_points(model, 500)
+    np.testing.assert_array_equal(starts, draw_prior_points(model, 500)[0])
     names = [value.name for value in model.value_vars]
     prior = card.priors["alpha"].scipy
     column = starts[:, names.index("alpha_log__")]
@@ -149,6 +149,6 @@ def test_starts_do_not_depend_on_the_runs_that_were_compiled_for():
         with pm.Model() as model:
             used = pm.Data("real", np.array(real))
             pm.Normal("x", 0.0, pm.math.switch(used, 1.0, 50.0))
-        return compile_program.draw_prior_points(model, 20)
+        return draw_prior_points(model, 20)[0]
 
     np.testing.assert_array_equal(draws([True, False]), draws([True, True]))

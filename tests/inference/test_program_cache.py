@@ -9,6 +9,7 @@ import pytest
 
 from bayescale.errors import DesignError
 from bayescale.inference import compile_program, program_cache
+from bayescale.inference.native.unsupported import UnsupportedError
 from bayescale.inference.program_cache import cache_entries, cache_folder, cache_problem, clear_cache, kept_program
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="ownership and modes of POSIX")
@@ -231,12 +232,12 @@ def test_nobody_waits_for_ever(compilations, folder, monkeypatch):
     assert len(compilations) == 2
 
 
-def test_a_model_that_cannot_be_kept_is_used_as_it_was_compiled(folder, monkeypatch):
-    def refuse(compilation):
-        raise compile_program.NotKeepableError("the machine code refers to addresses of this process")
+def test_a_model_that_cannot_be_kept_is_used_as_nutpie_compiles_it(folder, monkeypatch):
+    def refuse(model):
+        raise UnsupportedError("the operation cumsum")
 
-    monkeypatch.setattr(compile_program, "compile_model", lambda model: compile_program.Compilation(model, [], [], {}))
-    monkeypatch.setattr(compile_program, "freeze", refuse)
-    assert kept_program("key", "card", lambda: "one") == "one"
-    assert "card: the machine code refers to addresses of this process" in cache_problem()
+    monkeypatch.setattr(compile_program, "compile_model", refuse)
+    monkeypatch.setattr(compile_program, "compile_with_nutpie", lambda model: f"nutpie's {model}")
+    assert kept_program("key", "card", lambda: "one") == "nutpie's one"
+    assert "card: the operation cumsum" in cache_problem()
     assert cache_entries() == []
