@@ -294,7 +294,7 @@ class Emitter:
         else:
             emit_array(self, node)
             for variable in node.outputs:
-                self._fill_room(variable)
+                self.fill_room(variable)
 
     def check_index(self, index: Any, length: Any) -> Any:
         """Return an index counted from the start; one that is out of bounds lets the function fail, and is then 0."""
@@ -304,7 +304,7 @@ class Emitter:
         self.fail_if(wrong)
         return self.code.select(wrong, zero, index)
 
-    def _fill_room(self, variable: Any) -> None:
+    def fill_room(self, variable: Any) -> None:
         """Repeat the last element of an array in the room after its end: any other may be slow to compute with."""
         if not self.lengths.is_single(variable):
             count = self.count(self.lengths[variable])

@@ -53,11 +53,21 @@ class Plan:
         """Return the variable in which a loop looks up elements, in any order; none for other operations."""
         return self.resolve(node.inputs[0]) if type(node.op).__name__ == "AdvancedSubtensor" else None
 
+    def fold_of(self, node: Any) -> str:
+        """Return how a loop over all elements can take a sum: of all, of each row, of each column, or not at all."""
+        if type(node.op).__name__ not in FOLDS or self._lengths.is_single(node.inputs[0]):
+            return ""
+        if self._lengths.is_single(node.outputs[0]):
+            return "all"
+        if len(dims := self._lengths[node.inputs[0]]) != 2 or 1 in dims:
+            return ""
+        return "row" if tuple(node.op.axis) == (1,) else "column"
+
     def _role(self, node: Any) -> str:
         name, single = type(node.op).__name__, self._lengths.is_single
         if name in ALIASES:
             return "alias"
-        if name in FOLDS and single(node.outputs[0]) and not single(node.inputs[0]):
+        if self.fold_of(node):
             return "fold"
         if single(node.outputs[0]):
             return "straight"
