@@ -34,7 +34,7 @@ def compile_model(model: "pm.Model") -> tuple[Program, bytes]:
     with config.change_flags(traceback__limit=0):  # where each node was made is not asked for
         prior, shapes = draw_prior_points(model)
         graphs = make_graphs(model, shapes)
-    code, calls = compile_graphs(graphs)
+    made = compile_graphs(graphs)
     transformed = {rv.name for rv in model.free_RVs if model.rvs_to_transforms.get(rv) is not None}
     about = {
         "size": prior.shape[1],
@@ -43,9 +43,10 @@ def compile_model(model: "pm.Model") -> tuple[Program, bytes]:
         "unconstrained": [v.name for rv, v in model.rvs_to_values.items() if rv.name in transformed],
         "dims": model.named_vars_to_dims,
         "coords": {dim: list(labels) for dim, labels in model.coords.items() if labels is not None},
+        "derived": made.derived,
         "inputs": [(name, TYPES[array.dtype.kind], array.ndim) for name, array in graphs.data.items()],
     }
-    content = dump_program(code, calls, prior, about)
+    content = dump_program(made.code, made.calls, prior, about)
     program = load_program(content)
     _check_program(program, graphs)
     return program, content
@@ -53,12 +54,12 @@ def compile_model(model: "pm.Model") -> tuple[Program, bytes]:
 
 def _check_program(program: Program, graphs: Any) -> None:
     """Refuse a program that computes something else than PyTensor's own functions at draws from the prior."""
-    density = program.with_data(graphs.data)
+    density, derived = program.with_data(graphs.data), interpret(graphs.derived, list(graphs.data.values()))
     for point in program.prior[:CHECKED]:
         parts = np.split(point, np.cumsum([int(np.prod(shape)) for shape in graphs.shapes])[:-1])
         given = [part.reshape(shape) for part, shape in zip(parts, graphs.shapes, strict=True)]
         try:
-            value, *slopes = interpret(graphs.density, [*given, *graphs.data.values()])
+            value, *slopes = interpret(graphs.density, [*given, *graphs.data.values(), *derived])
         except ValueError:  # no density here
             continue
         wanted, found = np.hstack([value, *map(np.ravel, slopes)]), np.hstack(density.log_density(point))

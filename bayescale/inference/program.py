@@ -32,12 +32,14 @@ SAMPLE_STATS = {
     "mean_tree_accept": "acceptance_rate",
     "logp": "lp",
 }
-DENSITY, VARIABLES = "log_density", "variables"
-"""The names of the two functions of a program."""
+DENSITY, VARIABLES, DERIVED = "log_density", "variables", "derived"
+"""The names of the functions of a program."""
 PADDING = 8
 """Machine code may read so many elements after the end of an array."""
 # The C functions that nutpie calls: size, point, gradient, value, data; and size, length, point, values, data.
 _DENSITY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
+# What follows from the data alone: addresses of arrays to fill, data.
+_DERIVED = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 2)
 _VARIABLES = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 2, *[ctypes.c_void_p] * 3)
 _loading = threading.Lock()
 
@@ -49,7 +51,8 @@ class Program:
     Attributes
     ----------
     addresses : tuple of int
-        Addresses of the two C functions that nutpie calls: log density with gradient, and variables.
+        Addresses of the two C functions that nutpie calls: log density with gradient, and variables; and of the one
+        for what follows from the data alone, where there is any.
     code : object
         What holds the machine code in memory.
     size : int
@@ -62,11 +65,14 @@ class Program:
         Dimensions by variable, and labels by dimension.
     inputs : tuple of (str, str, int)
         Name, type and number of dimensions of each array of data, in the order that the C functions expect.
+    derived : tuple of tuple
+        The dimensions of arrays that follow from the data alone and are computed once: each is a number, or the number
+        of an array of data and the axis along which that is as long.
     prior : array
         Unconstrained draws from the prior, dims (draw, parameter).
     """
 
-    addresses: tuple[int, int]
+    addresses: tuple[int, ...]
     code: Any
     size: int
     names: tuple[str, ...]
@@ -76,6 +82,7 @@ class Program:
     coords: Mapping[str, list[Any]]
     inputs: tuple[tuple[str, str, int], ...]
     prior: np.ndarray
+    derived: tuple[tuple[Any, ...], ...] = ()
 
     def with_data(self, arrays: Mapping[str, np.ndarray]) -> "Density":
         """Return the density over these data, of any length, without compiling.
@@ -132,22 +139,38 @@ class Density:
 
     def __init__(self, program: Program, arrays: Mapping[str, np.ndarray]) -> None:
         self.program, self.size = program, program.size
-        self._arrays: list[np.ndarray] = []
-        sizes: list[int] = []
-        shapes: list[int] = []
+        shapes, self._arrays = [], list[np.ndarray]()
         for name, dtype, ndim in program.inputs:
             array = np.asarray(arrays[name], dtype=dtype)
             if array.ndim != ndim:
                 raise ValueError(f"data {name}: {array.ndim} dimensions, expected {ndim}")
             end = array.ravel()[-1:] if array.size else np.zeros(1, dtype)
             self._arrays.append(np.concatenate([array.ravel(), np.repeat(end, PADDING)]))
-            sizes.append(array.size)
-            shapes.extend(array.shape)
-        # The record that nutpie's C functions read: all addresses, then all sizes, then all shapes.
-        addresses = [array.ctypes.data for array in self._arrays]
-        self._record = np.array([*addresses, *sizes, *shapes], dtype=np.uintp)
+            shapes.append(array.shape)
+        self._record = self._make_record(shapes)
+        if program.derived:
+            self._derive(shapes)
         self._data = self._record.ctypes.data
         self._density, self._variables = _DENSITY(program.addresses[0]), _VARIABLES(program.addresses[1])
+
+    def _make_record(self, shapes: list[tuple[int, ...]]) -> np.ndarray:
+        """Return the record that nutpie's C functions read: all addresses, then all sizes, then all lengths."""
+        addresses = [array.ctypes.data for array in self._arrays]
+        return np.array([*addresses, *map(prod, shapes), *(n for shape in shapes for n in shape)], dtype=np.uintp)
+
+    def _derive(self, shapes: list[tuple[int, ...]]) -> None:
+        """Compute the arrays that follow from the data alone, and add them to the data."""
+        program = self.program
+        for dims in program.derived:
+            shapes.append(tuple(n if isinstance(n, int) else shapes[n[0]][n[1]] for n in dims))
+        made = [np.zeros(prod(shape) + PADDING) for shape in shapes[len(program.inputs) :]]
+        places = np.array([array.ctypes.data for array in made], dtype=np.uintp)
+        if _DERIVED(program.addresses[2])(places.ctypes.data, self._record.ctypes.data):
+            raise ValueError("the arrays of the data do not fit each other")
+        for array in made:
+            array[-PADDING:] = array[-PADDING - 1]
+        self._arrays += made
+        self._record = self._make_record(shapes)
 
     def log_density(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Return the log density at an unconstrained point and its gradient; minus infinity and 0 where there is none.
@@ -359,9 +382,9 @@ def load_program(content: bytes) -> Program:
     missing = [name for name in about.pop("calls") if not has_symbol(name)]
     if missing:
         raise ValueError(f"this machine has no {', '.join(missing)}")
-    engine, (density, variables) = load_code(code, DENSITY, VARIABLES)
+    engine, addresses = load_code(code, DENSITY, VARIABLES, DERIVED)
     return Program(
-        addresses=(density, variables),
+        addresses=tuple(addresses),
         code=engine,
         size=about["size"],
         names=tuple(about["names"]),
@@ -371,4 +394,5 @@ def load_program(content: bytes) -> Program:
         coords=about["coords"],
         inputs=tuple((name, dtype, ndim) for name, dtype, ndim in about["inputs"]),
         prior=prior,
+        derived=tuple(map(tuple, about["derived"])),
     )

@@ -1,20 +1,40 @@
-"""Compile a PyMC model: its log density with gradient and its parameters, as the two C functions that nutpie calls."""
+"""Compile a PyMC model: its log density with gradient and its variables, as the two C functions that nutpie calls."""
 
+from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 
 from bayescale.inference.native.emitter import Emitter
 from bayescale.inference.native.graphs import Graphs
-from bayescale.inference.native.lengths import Lengths, LengthTable
+from bayescale.inference.native.lengths import Length, Lengths, LengthTable
 from bayescale.inference.native.machine import compile_module, has_symbol, vector_forms
 from bayescale.inference.native.scalars import FLOAT, INT, POINTER, Externals
-from bayescale.inference.program import DENSITY, VARIABLES
+from bayescale.inference.program import DENSITY, DERIVED, VARIABLES
 
 
-def compile_graphs(graphs: Graphs) -> tuple[bytes, tuple[str, ...]]:
-    """Return the functions of a model as machine code, and the names of the functions that it calls.
+class MachineCode(NamedTuple):
+    """The functions of a model.
+
+    Attributes
+    ----------
+    code : bytes
+        Machine code.
+    calls : tuple of str
+        The functions of this machine that it calls.
+    derived : tuple of tuple
+        The dimensions of each array that follows from the data alone: a number, or of which array of data and along
+        which axis.
+    """
+
+    code: bytes
+    calls: tuple[str, ...]
+    derived: tuple[tuple[int | tuple[int, int], ...], ...]
+
+
+def compile_graphs(graphs: Graphs) -> MachineCode:
+    """Return the functions of a model as machine code.
 
     Raises
     ------
@@ -23,35 +43,65 @@ def compile_graphs(graphs: Graphs) -> tuple[bytes, tuple[str, ...]]:
     """
     module = ir.Module("model")
     externals = Externals(module, vector_forms(), has_symbol)
-    _emit_density(externals, graphs)
+    dims = _emit_derived(externals, graphs)
+    _emit_density(externals, graphs, dims)
     _emit_variables(externals, graphs)
     calls = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
-    return compile_module(module), tuple(calls)
+    return MachineCode(compile_module(module), tuple(calls), tuple(tuple(map(_place_of, each)) for each in dims))
 
 
-def _begin(externals: Externals, name: str, arguments: int, graphs: Graphs, graph: Any) -> tuple[Emitter, Any]:
-    """Begin a function of so many pointers after its sizes: the point comes first of them, the record of data last."""
-    count = len(graphs.shapes)
-    known: dict[Any, Lengths] = dict(zip(graph.inputs[:count], graphs.shapes, strict=True))
-    for k, variable in enumerate(graph.inputs[count:]):
-        static = variable.type.shape
-        known[variable] = tuple(f"n{k}_{axis}" if n is None else n for axis, n in enumerate(static))
-    sizes = [INT] * (1 if name == DENSITY else 2)
-    emitter = Emitter(externals, name, [*sizes, *[POINTER] * arguments], graph, LengthTable(graph, known))
-    point, record, offset = emitter.function.args[len(sizes)], emitter.function.args[-1], 0
-    first_length = 2 * len(graphs.data)  # the record of nutpie: all addresses, all sizes, all lengths
-    for k, variable in enumerate(graph.inputs[count:]):
-        emitter.take_data(variable, record, k, first_length)
-        first_length += variable.type.ndim
-    for variable, shape in zip(graph.inputs[:count], graphs.shapes, strict=True):
-        emitter.take_parameter(variable, point, offset)
+def _name_lengths(k: int, variable: Any) -> Lengths:
+    """Return the dimensions of the k-th array of data, with symbols for what is not known."""
+    return tuple(f"n{k}_{axis}" if n is None else n for axis, n in enumerate(variable.type.shape))
+
+
+def _place_of(length: Length) -> int | tuple[int, int]:
+    """Return of which array and along which axis a length is."""
+    if isinstance(length, int):
+        return length
+    k, axis = length.removeprefix("n").split("_")
+    return int(k), int(axis)
+
+
+def _begin(
+    externals: Externals,
+    name: str,
+    sizes: int,
+    pointers: int,
+    graphs: Graphs,
+    graph: Any,
+    derived: Sequence[Lengths] = (),
+) -> Emitter:
+    """Begin a function of numbers and pointers: the point comes first of the pointers, the record of arrays last."""
+    shapes = () if name == DERIVED else graphs.shapes
+    points, arrays = graph.inputs[: len(shapes)], graph.inputs[len(shapes) :]
+    dims = [_name_lengths(k, variable) for k, variable in enumerate(arrays[: len(graphs.data)])] + list(derived)
+    known: dict[Any, Lengths] = dict(zip([*points, *arrays], [*shapes, *dims], strict=True))
+    emitter = Emitter(externals, name, [INT] * sizes + [POINTER] * pointers, graph, LengthTable(graph, known))
+    record, lengths = emitter.function.args[-1], 2 * len(arrays)  # all addresses, all sizes, all lengths
+    for k, variable in enumerate(arrays):
+        emitter.take_data(variable, record, k, lengths)
+        lengths += variable.type.ndim
+    offset = 0
+    for variable, shape in zip(points, shapes, strict=True):
+        emitter.take_parameter(variable, emitter.function.args[sizes], offset)
         offset += prod(shape)
     emitter.evaluate()
-    return emitter, emitter.function.args[len(sizes) + 1 :]
+    return emitter
 
 
-def _emit_density(externals: Externals, graphs: Graphs) -> None:
-    emitter, (gradient, value, _) = _begin(externals, DENSITY, 4, graphs, graphs.density)
+def _emit_derived(externals: Externals, graphs: Graphs) -> list[Lengths]:
+    """Emit the function of arrays that follow from the data alone, and return their dimensions."""
+    emitter = _begin(externals, DERIVED, 0, 2, graphs, graphs.derived)
+    for k, variable in enumerate(graphs.derived.outputs):
+        emitter.copy_to(variable, emitter.take_pointer(emitter.function.args[0], k))
+    emitter.finish([])
+    return [emitter.lengths[variable] for variable in graphs.derived.outputs]
+
+
+def _emit_density(externals: Externals, graphs: Graphs, derived: Sequence[Lengths]) -> None:
+    emitter = _begin(externals, DENSITY, 1, 4, graphs, graphs.density, derived)
+    _, _, gradient, value, _ = emitter.function.args
     emitter.copy_out(graphs.density.outputs[0], value, 0)
     offset = 0
     for variable in graphs.density.outputs[1:]:
@@ -69,8 +119,8 @@ def _emit_density(externals: Externals, graphs: Graphs) -> None:
 
 
 def _emit_variables(externals: Externals, graphs: Graphs) -> None:
-    emitter, (out, _) = _begin(externals, VARIABLES, 3, graphs, graphs.variables)
+    emitter = _begin(externals, VARIABLES, 2, 3, graphs, graphs.variables)
     offset = 0
     for variable in graphs.variables.outputs:
-        offset += emitter.copy_out(variable, out, offset)
+        offset += emitter.copy_out(variable, emitter.function.args[3], offset)
     emitter.finish([])

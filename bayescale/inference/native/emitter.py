@@ -80,8 +80,7 @@ class Emitter:
 
     def take_data(self, variable: Any, record: Any, place: int, first_length: int) -> None:
         """Read an array of data, and how long it is, from the record of all data."""
-        address = self.entry.load(self._at(self.entry, record, place), typ=INT)
-        pointer = self.entry.inttoptr(address, POINTER)
+        pointer = self.take_pointer(record, place)
         for axis, length in enumerate(self.lengths.dims[variable]):
             if isinstance(length, str):
                 self._symbols[length] = self.entry.load(self._at(self.entry, record, first_length + axis), typ=INT)
@@ -90,6 +89,11 @@ class Emitter:
             self._scalars[variable] = self._from_memory(self.entry, value, kind_of(variable), 1)
         else:
             self._pointers[variable] = pointer
+
+    def take_pointer(self, record: Any, place: int) -> Any:
+        """Read an address from a record."""
+        address = self.entry.load(self._at(self.entry, record, place), typ=INT)
+        return self.entry.inttoptr(address, POINTER)
 
     # What operations work with ----------------------------------------------------------------------------------------
 
@@ -243,17 +247,21 @@ class Emitter:
 
     def copy_out(self, variable: Any, pointer: Any, offset: int) -> int:
         """Store a variable from a place on, and return how many elements that were."""
-        kind, count = kind_of(variable), self.lengths.fixed_size(self.lengths[variable])
+        count = self.lengths.fixed_size(self.lengths[variable])
         if count is None:
             raise UnsupportedError(f"{variable} is as long as the data")
-        start = self._at(self.code, pointer, offset)
+        self.copy_to(variable, self._at(self.code, pointer, offset))
+        return count
+
+    def copy_to(self, variable: Any, start: Any) -> None:
+        """Store a variable at a place."""
+        kind = kind_of(variable)
         if self.lengths.is_single(variable):
             self.code.store(self.scalar.convert(self.get_scalar(variable), kind, "f"), start)
         else:
-            with self.loop(ir.Constant(INT, count)) as k:
+            with self.loop(self.count(self.lengths[variable])) as k:
                 value = self.scalar.convert(self.read_at(self.plan.resolve(variable), k), kind, "f")
                 self.code.store(value, self._at(self.code, start, k))
-        return count
 
     def finish(self, codes: Sequence[tuple[int, Any]]) -> None:
         """End the function: it returns the code of the first condition that is met, 1 where a check failed, or 0."""

@@ -22,19 +22,23 @@ class Graphs(NamedTuple):
     Attributes
     ----------
     density : FunctionGraph
-        Log density, then its gradient by parameter.
+        Log density, then its gradient by parameter, of the parameters, the data and what is derived of the data.
     variables : FunctionGraph
-        All variables of the model: the unconstrained parameters, then those that are computed from them.
+        All variables of the model: the unconstrained parameters, then those that are computed from them. Of the
+        parameters and the data.
+    derived : FunctionGraph
+        Arrays that follow from the data alone, so that they are computed once for many points. Of the data.
     names : tuple of str
         The names of all variables.
     shapes : tuple of tuple of int
         The shape of each parameter, in the order of a point.
     data : dict of str to array
-        The data of the model. The inputs of both graphs are the parameters, then the data.
+        The data of the model.
     """
 
     density: Any
     variables: Any
+    derived: Any
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     data: dict[str, np.ndarray]
@@ -54,9 +58,11 @@ def make_graphs(model: "pm.Model", shapes: Sequence[tuple[int, ...]]) -> Graphs:
     log_density = rewrite_graph(log_density, include=["canonicalize", "stabilize"])
     gradient = pt.grad(log_density, points, disconnected_inputs="ignore")
     inputs = list(given.values())
+    density, derived = _split_off_data(_rewrite(inputs, [log_density, *gradient]), len(points))
     return Graphs(
-        _rewrite(inputs, [log_density, *gradient]),
+        density,
         _rewrite(inputs, [*points, *shown]),
+        derived,
         tuple(str(variable.name) for variable in (*model.value_vars, *computed)),
         tuple(shapes),
         {str(data.name): np.asarray(data.get_value()) for data in model.data_vars},
@@ -86,6 +92,47 @@ def _rewrite(inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
         graph = FunctionGraph(graph.inputs, made, clone=True)
         Mode(linker="py", optimizer="merge").optimizer.rewrite(graph)
     return graph
+
+
+def _split_off_data(graph: Any, parameters: int) -> tuple[Any, Any]:
+    """Return a graph of parameters, data and derived arrays, and that of the derived arrays."""
+    from pytensor.graph import FunctionGraph, clone_replace
+    from pytensor.tensor.elemwise import Elemwise
+
+    _raise_by_logarithms(graph)
+    data = graph.inputs[parameters:]
+    follows, derived = set(data), list[Any]()
+    for node in graph.toposort():
+        if node.inputs and all(variable in follows or hasattr(variable, "data") for variable in node.inputs):
+            follows |= set(node.outputs)
+    for node in graph.toposort():
+        (out, *_) = node.outputs
+        if out in follows and isinstance(node.op, Elemwise) and out.type.dtype == "float64" and None in out.type.shape:
+            users = [user for user, _ in graph.clients[out]]
+            if any(isinstance(user.op, str) or not set(getattr(user, "outputs", ())) <= follows for user in users):
+                derived.append(out)
+    if not derived:
+        return graph, FunctionGraph(data, [], clone=True)
+    once = FunctionGraph(data, derived, clone=True)
+    given = [out.type(f"derived_{k}") for k, out in enumerate(derived)]
+    outputs = clone_replace(graph.outputs, dict(zip(derived, given, strict=True)))
+    return FunctionGraph([*graph.inputs, *given], outputs, clone=True), once
+
+
+def _raise_by_logarithms(graph: Any) -> None:
+    """Raise data to a power by their logarithm where the graph has that anyway, as it is then known beforehand."""
+    from pytensor.tensor.elemwise import Elemwise
+    from pytensor.tensor.math import exp
+
+    def find(name: str) -> list[Any]:
+        nodes = graph.toposort()
+        return [n for n in nodes if isinstance(n.op, Elemwise) and type(n.op.scalar_op).__name__ == name]
+
+    logarithms = {node.inputs[0]: node.outputs[0] for node in find("Log") if node.inputs[0] in graph.inputs}
+    for node in find("Pow"):
+        base, exponent = node.inputs
+        if base in logarithms:
+            graph.replace(node.outputs[0], exp(exponent * logarithms[base]), import_missing=True)
 
 
 def interpret(graph: Any, values: Sequence[np.ndarray]) -> list[np.ndarray]:

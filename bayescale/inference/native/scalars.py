@@ -30,6 +30,7 @@ INTRINSICS = {
 }
 COMPARISONS = {"LT": "<", "LE": "<=", "GT": ">", "GE": ">=", "EQ": "==", "NEQ": "!="}
 CONTRACT = ("contract",)  # a product and a sum may be rounded once
+RECIPROCAL = ("arcp",)  # several divisions by one number may be products with its inverse
 
 
 def kind_of(variable: Any) -> str:
@@ -205,9 +206,9 @@ class Arithmetic:
             case "Sub":
                 return builder.fsub(*args, flags=CONTRACT)
             case "TrueDiv":
-                return builder.fdiv(*args)
+                return builder.fdiv(*args, flags=RECIPROCAL)
             case "Reciprocal":
-                return builder.fdiv(one, args[0])
+                return builder.fdiv(one, args[0], flags=RECIPROCAL)
             case "Neg":
                 return builder.fneg(args[0])
             case "Sqr":
