@@ -3,12 +3,13 @@
 Nothing here is imported by a fit of a known shape.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bayescale.inference.native.compile import compile_graphs
-from bayescale.inference.native.graphs import draw_prior_points, interpret, make_graphs
+from bayescale.inference.native.graphs import Graphs, draw_prior_points, interpret, make_graphs
 from bayescale.inference.native.unsupported import UnsupportedError
 from bayescale.inference.program import Program, dump_program, load_program
 
@@ -52,19 +53,28 @@ def compile_model(model: "pm.Model") -> tuple[Program, bytes]:
     return program, content
 
 
-def _check_program(program: Program, graphs: Any) -> None:
+def _check_program(program: Program, graphs: Graphs) -> None:
     """Refuse a program that computes something else than PyTensor's own functions at draws from the prior."""
-    density, derived = program.with_data(graphs.data), interpret(graphs.derived, list(graphs.data.values()))
+    density, data = program.with_data(graphs.data), list(graphs.data.values())
+    derived = interpret(graphs.derived, data)
     for point in program.prior[:CHECKED]:
         parts = np.split(point, np.cumsum([int(np.prod(shape)) for shape in graphs.shapes])[:-1])
         given = [part.reshape(shape) for part, shape in zip(parts, graphs.shapes, strict=True)]
         try:
-            value, *slopes = interpret(graphs.density, [*given, *graphs.data.values(), *derived])
+            wanted = [
+                *interpret(graphs.density, [*given, *data, *derived]),
+                *interpret(graphs.variables, [*given, *data]),
+            ]
         except ValueError:  # no density here
             continue
-        wanted, found = np.hstack([value, *map(np.ravel, slopes)]), np.hstack(density.log_density(point))
-        if np.isfinite(wanted).all() and not np.allclose(found, wanted, TOLERANCE, TOLERANCE * np.abs(wanted).max()):
-            raise UnsupportedError("the machine code computes something else than PyTensor")
+        value, slope = density.log_density(point)
+        _check_same(wanted, [np.array(value), slope, density.variables_at(point[None])])
+
+
+def _check_same(wanted: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> None:
+    one, other = (np.concatenate([np.ravel(part) for part in parts]) for parts in (wanted, found))
+    if np.isfinite(one).all() and not np.allclose(other, one, TOLERANCE, TOLERANCE * np.abs(one).max()):
+        raise UnsupportedError("the machine code computes something else than PyTensor")
 
 
 def compile_with_nutpie(model: "pm.Model") -> Program:

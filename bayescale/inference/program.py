@@ -1,18 +1,13 @@
 """A compiled model as a value that can be kept on disk: machine code, names, and draws from its prior.
 
-Reading a program back and sampling it imports neither PyMC nor PyTensor nor ArviZ. Names that nutpie keeps private are
-used in this module alone.
+Reading a program back and evaluating it imports neither PyMC nor PyTensor nor Numba.
 """
 
 import ctypes
-import importlib.util
 import io
 import json
-import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from math import prod
 from typing import Any
 
@@ -21,17 +16,6 @@ import xarray as xr
 
 from bayescale.inference.native.machine import has_symbol, load_code
 
-PROGRESS_MILLISECONDS = 100
-SAMPLE_STATS = {
-    "diverging": "diverging",
-    "energy": "energy",
-    "depth": "tree_depth",
-    "maxdepth_reached": "reached_max_treedepth",
-    "n_steps": "n_steps",
-    "step_size": "step_size",
-    "mean_tree_accept": "acceptance_rate",
-    "logp": "lp",
-}
 DENSITY, VARIABLES, DERIVED = "log_density", "variables", "derived"
 """The names of the functions of a program."""
 PADDING = 8
@@ -41,7 +25,6 @@ _DENSITY = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] 
 # What follows from the data alone: addresses of arrays to fill, data.
 _DERIVED = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_void_p] * 2)
 _VARIABLES = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_uint64] * 2, *[ctypes.c_void_p] * 3)
-_loading = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,130 +199,42 @@ class Density:
         xarray.Dataset
             Dims ``(chain, draw, ...)`` with one chain; what a posterior shows, in the same order.
         """
-        points, program = self._check_points(points), self.program
-        sizes = [prod(shape) for shape in program.shapes]
-        out = np.empty((len(points), sum(sizes)))
-        compute, size, data, width, length = self._variables, self.size, self._data, 8 * self.size, out.shape[1]
-        point, row = points.ctypes.data, out.ctypes.data
-        for k in range(len(points)):
-            if compute(size, length, point + k * width, row + k * 8 * length, data):
-                out[k] = np.nan
+        program, out = self.program, self.variables_at(points)
+        sizes = list(map(prod, program.shapes))
         parts = np.split(out[None], np.cumsum(sizes)[:-1], axis=-1)
         return program.label(
             {
-                name: part.reshape(1, len(points), *shape)
+                name: part.reshape(1, len(out), *shape)
                 for name, shape, part in zip(program.names, program.shapes, parts, strict=True)
                 if name not in program.unconstrained
             }
         )
 
+    def variables_at(self, points: np.ndarray) -> np.ndarray:
+        """Return all variables at unconstrained points, dims (draw, element); not a number where there are none."""
+        points, size, length = self._check_points(points), self.size, sum(map(prod, self.program.shapes))
+        out, compute, data = np.empty((len(points), length)), self._variables, self._data
+        point, row = points.ctypes.data, out.ctypes.data
+        for k in range(len(points)):
+            if compute(size, length, point + 8 * k * size, row + 8 * k * length, data):
+                out[k] = np.nan
+        return out
+
     def starts(self, count: int, seed: int) -> np.ndarray:
         """Return unconstrained draws from the prior, dims (draw, parameter)."""
         return self.program.starts(count, seed)
 
-    def sample(
-        self,
-        *,
-        draws: int,
-        tune: int,
-        chains: int,
-        cores: int,
-        seed: int,
-        target_accept: float,
-        callback: Callable[[list[Any]], None] | None = None,
-    ) -> "Sampling":
-        """Start NUTS with low-rank adaptation of the metric; the callback gets the state of each chain."""
-        library = load_nutpie()
-        settings = library.PyNutsSettings.LowRank(seed)
-        settings.update({"num_tune": tune, "num_draws": draws, "num_chains": chains, "target_accept": target_accept})
-        quiet, storage = library.ProgressType.none(), library.PyStorage.arrow()
-        model, rate = self.as_nutpie(library), PROGRESS_MILLISECONDS
-        sampler = library.PySampler.from_pymc(settings, cores, model, quiet, callback, rate, storage)
-        return Sampling(self.program, sampler)
-
-    def as_nutpie(self, library: Any) -> Any:
-        """Return the model as nutpie's sampler takes it; the density is handed over to be kept alive."""
-        program = self.program
-        expanded = sum(map(prod, program.shapes))
-        density = library.LogpFunc(program.addresses[0], self._data, self)
-        expand = library.ExpandFunc(self.size, expanded, program.addresses[1], self._data, self)
-        types = ["float64"] * len(program.names)
-        sizes: dict[str, int] = {}  # `new_variables` fills in the sizes of dimensions
-        variables = library.PyVariable.new_variables(list(program.names), types, list(program.shapes), sizes, {})
-        return library.PyMcModel(density, expand, variables, self.size, sizes, {}, self._start_at, None)
-
-    def _start_at(self, seed: int) -> np.ndarray:
-        """Return where a chain starts: one of the draws from the prior."""
-        return self.program.prior[seed % len(self.program.prior)].copy()
+    def nutpie_arguments(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Return what nutpie is told of the two functions; the density is handed over to be kept alive."""
+        density, variables = self.program.addresses[:2]
+        length = sum(map(prod, self.program.shapes))
+        return (density, self._data, self), (self.size, length, variables, self._data, self)
 
     def _check_points(self, points: np.ndarray) -> np.ndarray:
         points = np.ascontiguousarray(points, dtype=float)
         if points.ndim != 2 or points.shape[1] != self.size:
             raise ValueError(f"points of shape {points.shape}: expected (points, {self.size})")
         return points
-
-
-class Sampling:
-    """A sampler that runs in the background."""
-
-    def __init__(self, program: Program, sampler: Any) -> None:
-        self._program, self._sampler = program, sampler
-
-    def wait(self, timeout: float) -> tuple[xr.Dataset, xr.Dataset]:
-        """Return posterior and sample statistics, dims ``(chain, draw, ...)``, without the warm-up.
-
-        Raises
-        ------
-        TimeoutError
-            If the sampler still runs after that many seconds.
-        RuntimeError
-            If no chain could start.
-        """
-        self._sampler.wait(timeout)
-        draws, stats = self._sampler.take_results().get_arrow_trace()
-        program, kept = self._program, [~_to_numpy(table.column("tuning")).astype(bool) for table in stats]
-        values = {
-            name: _stack_chains(draws, kept, name, shape)
-            for name, shape in zip(program.names, program.shapes, strict=True)
-            if name not in program.unconstrained
-        }
-        statistics = {name: _stack_chains(stats, kept, column) for column, name in SAMPLE_STATS.items()}
-        return program.label(values), program.label(statistics)
-
-    def cancel(self) -> None:
-        """Stop the sampler and drop its draws."""
-        self._sampler.abort()
-
-
-def _stack_chains(tables: list[Any], kept: list[np.ndarray], column: str, shape: tuple[int, ...] = ()) -> np.ndarray:
-    """Return a column of the Arrow tables of the chains, dims (chain, draw, ...)."""
-    chains = [_to_numpy(table.column(column)).reshape(-1, *shape) for table in tables]
-    return np.stack([chain[keep] for chain, keep in zip(chains, kept, strict=True)])
-
-
-def _to_numpy(column: Any) -> np.ndarray:
-    """Return a column of an Arrow table as one flat array."""
-    import pyarrow  # type: ignore[import-untyped]
-
-    array = pyarrow.array(column)
-    while hasattr(array, "flatten") and pyarrow.types.is_nested(array.type):
-        array = array.flatten()
-    return array.to_numpy(zero_copy_only=False)
-
-
-def load_nutpie() -> Any:
-    """Return nutpie's sampler without its Python package, whose import takes in all of ArviZ and Matplotlib."""
-    with _loading:
-        if "nutpie._lib" not in sys.modules:
-            package = importlib.util.find_spec("nutpie")
-            assert package is not None
-            spec = PathFinder.find_spec("nutpie._lib", package.submodule_search_locations)
-            assert spec is not None
-            assert spec.loader is not None
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            sys.modules["nutpie._lib"] = module
-        return sys.modules["nutpie._lib"]
 
 
 def dump_program(code: bytes, calls: tuple[str, ...], prior: np.ndarray, about: Mapping[str, Any]) -> bytes:

@@ -136,10 +136,11 @@ def _read_entries(emitter: "Emitter", node: Any) -> list[Any]:
     whole, entries = emitter.lengths[emitter.plan.resolve(node.inputs[0])], []
     for length, entry in zip(whole, iter_index(node), strict=False):
         if not isinstance(entry, slice):
-            if entry.type.ndim > 1 or kind_of(entry) != "i":
+            if kind_of(entry) != "i":
                 raise UnsupportedError(f"the index {entry}")
-            vector = entry.type.ndim == 1
-            entries.append(entry if vector else emitter.check_index(emitter.get_scalar(entry), emitter.length(length)))
+            entries.append(
+                entry if entry.type.ndim else emitter.check_index(emitter.get_scalar(entry), emitter.length(length))
+            )
             continue
         start, step = (None if k is None else emitter.lengths.trace(k) for k in (entry.start, entry.step))
         if not (step is None or step in (1, -1)) or isinstance(start, str):
@@ -157,8 +158,9 @@ def _read_entries(emitter: "Emitter", node: Any) -> list[Any]:
 
 
 def _source_index(emitter: "Emitter", node: Any, entries: list[Any], index: list[Any]) -> list[Any]:
-    """Return where an element of a part stands in the whole; all vectors of indices move together."""
-    whole, rest, vector, source = emitter.lengths[emitter.plan.resolve(node.inputs[0])], list(index), None, []
+    """Return where an element of a part stands in the whole; all arrays of indices move together."""
+    whole, rest, source = emitter.lengths[emitter.plan.resolve(node.inputs[0])], list(index), []
+    place: list[Any] = []
     apart = [k for k, entry in enumerate(entries) if hasattr(entry, "owner")]
     if apart and apart != list(range(apart[0], apart[-1] + 1)):
         raise UnsupportedError("indices that do not stand beside each other")
@@ -167,8 +169,9 @@ def _source_index(emitter: "Emitter", node: Any, entries: list[Any], index: list
             begin, step = entry
             source.append(emitter.code.add(begin, emitter.code.mul(step, rest.pop(0))))
         elif hasattr(entry, "owner"):
-            vector = rest.pop(0) if vector is None else vector
-            source.append(emitter.check_index(emitter.read_element(entry, [vector]), emitter.length(length)))
+            if not place:
+                place, rest = rest[: entry.type.ndim], rest[entry.type.ndim :]
+            source.append(emitter.check_index(emitter.read_element(entry, place), emitter.length(length)))
         else:
             source.append(entry)
     return source + rest

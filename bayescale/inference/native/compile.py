@@ -45,7 +45,7 @@ def compile_graphs(graphs: Graphs) -> MachineCode:
     externals = Externals(module, vector_forms(), has_symbol)
     dims = _emit_derived(externals, graphs)
     _emit_density(externals, graphs, dims)
-    _emit_variables(externals, graphs)
+    _emit_variables(externals, graphs, dims)
     calls = [f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")]
     return MachineCode(compile_module(module), tuple(calls), tuple(tuple(map(_place_of, each)) for each in dims))
 
@@ -75,10 +75,11 @@ def _begin(
     """Begin a function of numbers and pointers: the point comes first of the pointers, the record of arrays last."""
     shapes = () if name == DERIVED else graphs.shapes
     points, arrays = graph.inputs[: len(shapes)], graph.inputs[len(shapes) :]
-    dims = [_name_lengths(k, variable) for k, variable in enumerate(arrays[: len(graphs.data)])] + list(derived)
-    known: dict[Any, Lengths] = dict(zip([*points, *arrays], [*shapes, *dims], strict=True))
+    dims = [_name_lengths(k, variable) for k, variable in enumerate(arrays[: len(graphs.data)])]
+    known: dict[Any, Lengths] = dict(zip([*points, *arrays], [*shapes, *dims, *derived], strict=False))
     emitter = Emitter(externals, name, [INT] * sizes + [POINTER] * pointers, graph, LengthTable(graph, known))
-    record, lengths = emitter.function.args[-1], 2 * len(arrays)  # all addresses, all sizes, all lengths
+    # All addresses, all sizes, all lengths: of the data, then of what is derived of them.
+    record, lengths = emitter.function.args[-1], 2 * (len(graphs.data) + len(derived))
     for k, variable in enumerate(arrays):
         emitter.take_data(variable, record, k, lengths)
         lengths += variable.type.ndim
@@ -118,8 +119,8 @@ def _emit_density(externals: Externals, graphs: Graphs, derived: Sequence[Length
     emitter.finish([(3, steep), (4, nowhere)])
 
 
-def _emit_variables(externals: Externals, graphs: Graphs) -> None:
-    emitter = _begin(externals, VARIABLES, 2, 3, graphs, graphs.variables)
+def _emit_variables(externals: Externals, graphs: Graphs, derived: Sequence[Lengths]) -> None:
+    emitter = _begin(externals, VARIABLES, 2, 3, graphs, graphs.variables, derived)
     offset = 0
     for variable in graphs.variables.outputs:
         offset += emitter.copy_out(variable, emitter.function.args[3], offset)

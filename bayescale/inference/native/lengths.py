@@ -94,6 +94,10 @@ class LengthTable:
                 return self.trace(node.inputs[0])
             case "Elemwise" if type(node.op.scalar_op).__name__ == "Add":
                 return self.add([self.trace(part) for part in node.inputs])
+            case "Elemwise" if type(node.op.scalar_op).__name__ == "Sub":
+                whole, less = (self.trace(part) for part in node.inputs)
+                if isinstance(less, int):
+                    return self.add([whole, -less])
         raise UnsupportedError(f"a length that {node.op} computes")
 
     def trace_many(self, variable: Any) -> list[Length]:
@@ -168,11 +172,11 @@ class LengthTable:
         for axis, entry in enumerate(entries):
             if isinstance(entry, slice):
                 out.append(self.slice_length(entry, whole[axis]))
+            elif entry.type.ndim and vectors:
+                if self[entry] != self[vectors[0]]:
+                    raise UnsupportedError(f"indices of lengths {self[entry]} and {self[vectors[0]]}")
             elif entry.type.ndim:
-                if not vectors:
-                    out.append(self[entry][0])
-                elif self[entry] != self[vectors[0]]:
-                    out[-1] = self.unify(self[vectors[0]][0], self[entry][0])
+                out.extend(self[entry])
                 vectors.append(entry)
         return (*out, *whole[len(entries) :])
 

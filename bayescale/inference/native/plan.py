@@ -51,7 +51,8 @@ class Plan:
 
     def looked_up(self, node: Any) -> Any:
         """Return the variable in which a loop looks up elements, in any order; none for other operations."""
-        return self.resolve(node.inputs[0]) if type(node.op).__name__ == "AdvancedSubtensor" else None
+        vector = type(node.op).__name__ == "AdvancedSubtensor" and node.inputs[0].type.ndim == 1
+        return self.resolve(node.inputs[0]) if vector else None
 
     def fold_of(self, node: Any) -> str:
         """Return how a loop over all elements can take a sum: of all, of each row, of each column, or not at all."""
@@ -73,7 +74,7 @@ class Plan:
             return "straight"
         if name == "Elemwise" or (name == "Alloc" and single(node.inputs[0])):
             return "loop"
-        if name == "AdvancedSubtensor" and [variable.type.ndim for variable in node.inputs] == [1, 1]:
+        if self.looked_up(node) is not None:
             return "loop"
         return "straight"
 
