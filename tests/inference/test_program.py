@@ -24,11 +24,13 @@ def test_the_density_is_pymcs(name):
 
 
 def list_variants():
-    """Every card that is shipped, plain and with what can be added to it."""
+    """Every card that is shipped, and what can be added to it."""
     for name in bs.list_cards():
         yield name
-        if bs.load_card(name).get_law().response == "loss" and name != "zhang":
-            yield from (name + added for added in ("+drift", "+curve", "+design+budget"))
+        law = bs.load_card(name).get_law()
+        if law.response == "loss" and name != "zhang":
+            shared = "+design+budget" if {"params", "tokens"} <= set(law.inputs) else "+design"
+            yield from (name + added for added in ("+drift", "+curve", shared))
 
 
 @pytest.mark.slow
