@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import SamplingError
+from bayescale.inference.nuts import start_nuts
 from bayescale.inference.program import Density, Program
 from bayescale.inference.program_cache import kept_program
 from bayescale.modeling import Problem, build
@@ -112,7 +113,8 @@ def sample(
         done = sum(chain.finished_draws for chain in chain_states)
 
     try:
-        sampler = compiled.with_data(arrays).sample(
+        sampler = start_nuts(
+            compiled.with_data(arrays),
             draws=draws,
             tune=tune,
             chains=chains,

@@ -1,41 +1,42 @@
 """Compiled models on disk, so that a model of a known shape is not compiled again in another process.
 
 A file of the cache holds machine code, so only files that belong to this user and that nobody else can write are read.
-Whatever goes wrong with the cache, the model is compiled and the fit goes on; `cache_problem` says what went wrong.
+Whatever goes wrong with the cache, the model is compiled and the fit goes on; the log ``bayescale`` says what it was.
 """
 
 import hashlib
 import json
+import logging
 import os
 import platform
 import stat
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from bayescale.inference.native.machine import describe_machine
 from bayescale.inference.program import Program, load_program
 
 if TYPE_CHECKING:
     import pymc as pm
 
 VARIABLE = "BAYESCALE_CACHE"
-MAGIC = b"bayescale compiled model 1\n"
-SUFFIX, LOCK, PROBLEM = ".program", ".lock", "problem.txt"
-MAX_FILES, MAX_BYTES = 200, 200_000_000
-LOCK_SECONDS, POLL_SECONDS, STALE_SECONDS = 180.0, 0.1, 3600.0
-_PACKAGES = ("pymc", "pytensor", "numba", "llvmlite", "nutpie", "numpy", "scipy")
+MAGIC = b"bayescale compiled model\n"
+SUFFIX, LOCK = ".program", ".lock"
+MAX_FILES, MAX_BYTES = 300, 300_000_000
+LOCK_SECONDS, POLL_SECONDS, STALE_SECONDS = 120.0, 0.05, 3600.0
+_PACKAGES = ("pymc", "pytensor", "llvmlite", "numpy", "scipy")
 # Rooms whose source decides what a model computes.
 _ROOMS = ("costs", "laws", "runs", "priors", "layers", "cards", "modeling", "approaches")
-_FLAGS = ("PYTENSOR_FLAGS", "NUMBA_OPT", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_DISABLE_JIT")
-_last_problem = ""
+_FLAGS = ("PYTENSOR_FLAGS",)
+_log = logging.getLogger("bayescale")
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,16 @@ class CacheEntry:
     Attributes
     ----------
     name : str
-        The model card, or the estimator.
+        The model card, or the estimator; empty where the file does not say.
     path : Path
         The file.
     size : int
         Bytes.
     created, used : float
         Seconds since 1970: when the file was written, and when it was last read.
-    current : bool
-        Whether this installation can use the file; False after an upgrade or on another processor.
+    state : {"usable", "outdated", "damaged"}
+        Whether this installation can use the file. One that was written by another version or for another processor
+        is outdated.
     """
 
     name: str
@@ -61,7 +63,7 @@ class CacheEntry:
     size: int
     created: float
     used: float
-    current: bool
+    state: Literal["usable", "outdated", "damaged"]
 
 
 def cache_folder() -> Path | None:
@@ -98,17 +100,9 @@ def cache_entries() -> list[CacheEntry]:
     >>> [entry.name for entry in cache_entries() if entry.size == 0]
     []
     """
-    folder, entries = cache_folder(), []
-    for path in sorted(folder.glob("*" + SUFFIX)) if folder else ():
-        with suppress(OSError, ValueError):
-            with path.open("rb") as file:
-                head = _read_head(file)
-            about = path.stat()
-            current = head["made_by"] == _installation()
-            entries.append(
-                CacheEntry(head["name"], path, about.st_size, head["created"], about.st_mtime, bool(current))
-            )
-    return sorted(entries, key=lambda entry: -entry.used)
+    folder = cache_folder()
+    entries = [_describe(path) for path in folder.glob("*" + SUFFIX)] if folder else []
+    return sorted((entry for entry in entries if entry), key=lambda entry: -entry.used)
 
 
 def clear_cache() -> int:
@@ -131,26 +125,10 @@ def clear_cache() -> int:
     return count
 
 
-def cache_problem() -> str:
-    """Return why a model was last compiled without being kept, with the date; empty where nothing went wrong.
-
-    Examples
-    --------
-    >>> from bayescale.inference.program_cache import cache_problem
-    >>> isinstance(cache_problem(), str)
-    True
-    """
-    folder = cache_folder()
-    with suppress(OSError, UnicodeDecodeError):
-        if folder and not _last_problem:
-            return (folder / PROBLEM).read_text(encoding="utf-8")
-    return _last_problem
-
-
 def kept_program(key: Hashable, name: str, build: "Callable[[], pm.Model]") -> Program:
     """Return the compiled model of a key: from disk, or compiled and written there.
 
-    What goes wrong with the cache does not stop a fit; `cache_problem` says what it was.
+    What goes wrong with the cache does not stop a fit.
 
     Parameters
     ----------
@@ -172,10 +150,12 @@ def kept_program(key: Hashable, name: str, build: "Callable[[], pm.Model]") -> P
         return _compile(name, build)[0]
     try:
         _make_private(folder)
-        path = folder / (_digest(repr((_installation(), key)).encode()) + SUFFIX)
     except OSError as error:
-        _note(f"{name}: the cache folder {folder} cannot be used: {error}")
+        _log.warning(
+            "compiled models cannot be kept in %s: %s. %s names another folder, or is `off`.", folder, error, VARIABLE
+        )
         return _compile(name, build)[0]
+    path = folder / (_digest(repr((_installation(), key)).encode()) + SUFFIX)
     program = _read(path)
     if program is not None:
         return program
@@ -185,25 +165,22 @@ def kept_program(key: Hashable, name: str, build: "Callable[[], pm.Model]") -> P
         if program is not None:
             return program
         program, content = _compile(name, build)
-        try:
-            if content:
-                _write(path, name, content)
-        except OSError as error:
-            _note(f"{name}: the compiled model cannot be written to {folder}: {error}")
+        if content:
+            _write(path, name, content)
     return program
 
 
 def _compile(name: str, build: "Callable[[], pm.Model]") -> tuple[Program, bytes]:
     """Compile a model and return the program as it is read back, with the bytes; none where it cannot be kept."""
-    from bayescale.inference.compile_program import NotKeepableError, compile_model, freeze
+    from bayescale.inference.compile_program import compile_model, compile_with_nutpie
+    from bayescale.inference.native.unsupported import UnsupportedError
 
-    compilation = compile_model(build())
+    model = build()
     try:
-        content = freeze(compilation)
-    except NotKeepableError as error:
-        _note(f"{name}: {error}")
-        return compilation.program, b""
-    return load_program(content), content
+        return compile_model(model)
+    except UnsupportedError as error:
+        _log.warning("%s: %s. nutpie compiles it, which takes longer and is not kept.", name, error)
+        return compile_with_nutpie(model), b""
 
 
 def _read(path: Path) -> Program | None:
@@ -212,14 +189,13 @@ def _read(path: Path) -> Program | None:
         with path.open("rb") as file:
             _check_private(os.fstat(file.fileno()), path)
             head, body = _read_head(file), file.read()
-        if head["made_by"] != _installation() or _digest(body) != head["digest"]:
-            raise ValueError("the file is damaged or was written by another installation")
-        program = load_program(zlib.decompress(body))
+        _check_head(head, body)
+        program = load_program(body)
     except FileNotFoundError:
         return None
     except Exception as error:
         # Whatever is wrong with a file, compiling anew puts it right.
-        _note(f"{path.name}: {type(error).__name__}: {error}; the model was compiled anew")
+        _log.warning("%s cannot be used: %s. The model is compiled anew.", path, error)
         with suppress(OSError):
             path.unlink()
         return None
@@ -230,27 +206,56 @@ def _read(path: Path) -> Program | None:
 
 def _write(path: Path, name: str, content: bytes) -> None:
     """Write a file so that another process sees all of it or nothing, and delete the oldest ones."""
-    body = zlib.compress(content, 3)
-    head = {"name": name, "created": time.time(), "made_by": _installation(), "digest": _digest(body)}
-    handle, temporary = tempfile.mkstemp(prefix="new-", suffix=".tmp", dir=path.parent)
+    head = {"name": name, "created": time.time(), "made_by": _installation(), "digest": _digest(content)}
+    temporary = None
     try:
+        handle, temporary = tempfile.mkstemp(prefix="new-", suffix=".tmp", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + json.dumps(head).encode() + b"\n" + body)
+            file.write(MAGIC + json.dumps(head).encode() + b"\n" + content)
         Path(temporary).replace(path)
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
+        temporary = None
+    except OSError as error:
+        _log.warning("the compiled model %s cannot be written to %s: %s.", name, path.parent, error)
+    finally:
+        if temporary:
+            with suppress(OSError):
+                Path(temporary).unlink()
     _delete_oldest(path.parent)
+
+
+def _describe(path: Path) -> CacheEntry | None:
+    """Return what `cache_entries` says of a file; None where it has just gone."""
+    name, created, state = "", 0.0, "damaged"
+    try:
+        about = path.stat()
+        with path.open("rb") as file:
+            head, body = _read_head(file), file.read()
+        name, created = str(head["name"]), float(head["created"])
+        state = "outdated" if head["made_by"] != _installation() else state
+        _check_head(head, body)
+        state = "usable"
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        pass
+    return CacheEntry(name, path, about.st_size, created, about.st_mtime, state)  # type: ignore[arg-type]
+
+
+def _check_head(head: dict[str, Any], body: bytes) -> None:
+    if head["made_by"] != _installation():
+        raise ValueError("another version wrote it, or it is for another processor")
+    if _digest(body) != head["digest"]:
+        raise ValueError("the file is damaged")
 
 
 def _read_head(file: Any) -> dict[str, Any]:
     if file.readline(len(MAGIC)) != MAGIC:
-        raise ValueError("not a compiled model")
-    head = json.loads(file.readline(10_000))
-    if not isinstance(head, dict) or {"name", "created", "made_by", "digest"} - set(head):
-        raise ValueError("not a compiled model")
-    return head
+        raise ValueError("it is not a compiled model")
+    with suppress(ValueError):
+        head = json.loads(file.readline(10_000))
+        if isinstance(head, dict) and {"name", "created", "made_by", "digest"} <= set(head):
+            return head
+    raise ValueError("the file is damaged")
 
 
 def _delete_oldest(folder: Path) -> None:
@@ -261,7 +266,7 @@ def _delete_oldest(folder: Path) -> None:
             about = path.stat()
             if path.suffix == SUFFIX:
                 used.append((about.st_mtime, about.st_size, path))
-            elif now - about.st_mtime > STALE_SECONDS and path.name != PROBLEM:
+            elif now - about.st_mtime > STALE_SECONDS:
                 path.unlink()
     total = 0
     for count, (_, size, path) in enumerate(sorted(used, reverse=True), start=1):
@@ -273,7 +278,7 @@ def _delete_oldest(folder: Path) -> None:
 
 def _files(folder: Path) -> list[Path]:
     """Return the files that this module has written to a folder, which may hold others."""
-    ours = ("*" + SUFFIX, "*" + LOCK, "new-*.tmp", PROBLEM)
+    ours = ("*" + SUFFIX, "*" + LOCK, "new-*.tmp")
     return [path for pattern in ours for path in folder.glob(pattern)]
 
 
@@ -348,12 +353,9 @@ def _digest(content: bytes) -> str:
 @cache
 def _installation() -> str:
     """Return a digest of all that machine code depends on besides the model: versions, own source, processor, flags."""
-    from numba.core import config
-    from numba.core.registry import cpu_target
-
     room = Path(__file__).parent
     sources = sorted(path for name in _ROOMS for path in (room.parent / name).rglob("*.py"))
-    sources += [room / "program.py", room / "compile_program.py"]
+    sources += [room / "program.py", room / "compile_program.py", *sorted((room / "native").glob("*.py"))]
     source = hashlib.sha256()
     for path in sources:
         source.update(path.read_bytes())
@@ -361,19 +363,8 @@ def _installation() -> str:
         [version(name) for name in ("bayescale", *_PACKAGES)],
         platform.python_implementation(),
         sys.version,
-        cpu_target.target_context.codegen().magic_tuple(),
-        bool(getattr(config, "USING_SVML", False)),
+        describe_machine(),
         [os.environ.get(name, "") for name in _FLAGS],
         source.hexdigest(),
     ]
     return _digest(repr(parts).encode())
-
-
-def _note(problem: str) -> None:
-    """Keep what went wrong for `cache_problem`, in this process and, where it can be written, on disk."""
-    global _last_problem
-    _last_problem = f"{time.strftime('%Y-%m-%d %H:%M:%S')} {problem}"
-    folder = cache_folder()
-    with suppress(OSError):
-        if folder and folder.is_dir():
-            (folder / PROBLEM).write_text(_last_problem, encoding="utf-8")

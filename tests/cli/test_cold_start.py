@@ -29,6 +29,7 @@ QUESTIONS = {
     "check": ["{log}"],
     "models": [],
     "data": [],
+    "cache": [],
 }
 
 

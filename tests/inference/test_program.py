@@ -1,5 +1,6 @@
 """A compiled model: PyMC's density, the sampler's draws, and the same of both after it was read in another process."""
 
+import os
 import subprocess
 import sys
 
@@ -7,63 +8,34 @@ import numpy as np
 import nutpie
 import pymc as pm
 import pytest
-from simulated import families_from
+from inference.density import check_density, kept
 
 import bayescale as bs
-from bayescale.inference import compile_program, program
+from bayescale.inference import compile_program, nuts, program
+from bayescale.inference.native.graphs import draw_prior_points
+from bayescale.inference.nuts import start_nuts
 from bayescale.modeling import build, build_model, prepare
 
 
-def kept(model):
-    """The program of a model as another process reads it."""
-    return program.load_program(compile_program.freeze(compile_program.compile_model(model)))
-
-
-def problems_of(card, counts=(13, 14)):
-    """Two problems of one key that differ in the number of runs."""
-    first, other = (prepare(card, families_from(card, count=count)) for count in counts)
-    assert first.key == other.key
-    return first, other
-
-
-def check_density(card):
-    """A program that was compiled for some runs has the density of the model that PyMC builds for other ones."""
-    first, other = problems_of(card)
-    density, model = kept(build(first)).with_data(other.arrays), build(other)
-    value_and_slope = model.compile_fn([model.logp(), model.dlogp()], inputs=model.value_vars)
-    shown = model.compile_fn(
-        model.unobserved_value_vars, inputs=model.value_vars, on_unused_input="ignore", mode="FAST_COMPILE"
-    )
-    points = density.starts(12, seed=1)
-    points += 0.1 * np.random.default_rng(1).standard_normal(points.shape)
-    values, slopes = density.log_densities(points)
-    everything, shapes = density.constrain(points), {k: v.shape for k, v in model.initial_point().items()}
-    checked = 0
-    for k, point in enumerate(points):
-        at = split_point(point, model.value_vars, shapes)
-        wanted, slope = value_and_slope(at)
-        if not (np.isfinite(wanted) and np.isfinite(slope).all()):
-            assert values[k] == -np.inf
-            continue
-        checked += 1
-        np.testing.assert_allclose(values[k], wanted, rtol=1e-10)
-        np.testing.assert_allclose(slopes[k], slope, rtol=1e-10, atol=1e-10 * np.abs(slope).max())
-        for variable, value in zip(model.unobserved_value_vars, shown(at), strict=True):
-            if variable.name in everything:
-                found = everything[variable.name].values[0, k]
-                np.testing.assert_allclose(found, value, rtol=1e-10, atol=1e-12, err_msg=variable.name)
-    assert checked >= 3
-    assert {rv.name for rv in model.unobserved_RVs} == set(everything)
-
-
-def split_point(point, variables, shapes):
-    parts = np.split(point, np.cumsum([int(np.prod(shapes[v.name])) for v in variables])[:-1])
-    return {v.name: part.reshape(shapes[v.name]) for v, part in zip(variables, parts, strict=True)}
-
-
 @pytest.mark.sampling
-@pytest.mark.parametrize("name", ["chinchilla+drift", "loss-to-error", "farseer"])
+@pytest.mark.parametrize("name", ["chinchilla+drift", "loss-to-error", "kaplan+curve"])
 def test_the_density_is_pymcs(name):
+    check_density(bs.load_card(name))
+
+
+def list_variants():
+    """Every card that is shipped, and what can be added to it."""
+    for name in bs.list_cards():
+        yield name
+        law = bs.load_card(name).get_law()
+        if law.response == "loss" and name != "zhang":
+            shared = "+design+budget" if {"params", "tokens"} <= set(law.inputs) else "+design"
+            yield from (name + added for added in ("+drift", "+curve", shared))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(list_variants()))
+def test_the_density_of_every_card_is_pymcs(name):
     check_density(bs.load_card(name))
 
 
@@ -72,12 +44,12 @@ def test_draws_are_nutpies(hoffmann_runs):
     problem = prepare(bs.load_card("chinchilla"), hoffmann_runs)
     settings = {"draws": 1000, "tune": 500, "chains": 2, "cores": 2, "seed": 5}
     density = kept(build(problem)).with_data(problem.arrays)
-    posterior, stats = finish(density.sample(**settings, target_accept=0.9))
+    posterior, stats = finish(start_nuts(density, **settings, target_accept=0.9))
     settings |= {"target_accept": 0.9, "adaptation": "low_rank", "progress_bar": False}
     plain = nutpie.sample(nutpie.compile_pymc_model(build(problem)), **settings)
     assert list(posterior.data_vars) == list(plain["posterior"].data_vars)
     assert posterior.sizes == plain["posterior"].sizes
-    names = program.SAMPLE_STATS
+    names = nuts.SAMPLE_STATS
     theirs = plain["sample_stats"].to_dataset()[list(names)].rename(names)
     assert {name: stats[name].dtype for name in stats} == {name: theirs[name].dtype for name in theirs}
     for name in ("E", "alpha", "sigma"):
@@ -94,22 +66,20 @@ def finish(sampling):
             pass
 
 
-# The module alone, whatever the package imports.
 READ = """
-import importlib.util, sys
+import sys
 import numpy as np
-spec = importlib.util.spec_from_file_location("program", sys.argv[4])
-module = sys.modules["program"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-loaded = module.load_program(open(sys.argv[1], "rb").read()).with_data(dict(np.load(sys.argv[2])))
-sampler = loaded.sample(draws=50, tune=100, chains=2, cores=2, seed=3, target_accept=0.9)
+from bayescale.inference.nuts import start_nuts
+from bayescale.inference.program import load_program
+loaded = load_program(open(sys.argv[1], "rb").read()).with_data(dict(np.load(sys.argv[2])))
+sampler = start_nuts(loaded, draws=50, tune=100, chains=2, cores=2, seed=3, target_accept=0.9)
 while True:
     try:
         posterior, _ = sampler.wait(1.0)
         break
     except TimeoutError:
         pass
-assert not {"pymc", "pytensor", "arviz", "matplotlib", "nutpie"} & set(sys.modules)
+assert not {"pymc", "pytensor", "numba", "arviz", "arviz_stats", "matplotlib", "nutpie"} & set(sys.modules)
 np.savez(sys.argv[3], **{name: posterior[name].values for name in posterior})
 """
 
@@ -118,14 +88,15 @@ np.savez(sys.argv[3], **{name: posterior[name].values for name in posterior})
 def test_another_process_draws_the_same(tmp_path, known_runs):
     card = bs.load_card("chinchilla")
     arrays = prepare(card, known_runs).arrays
-    content = compile_program.freeze(compile_program.compile_model(build_model(card, known_runs)))
+    content = compile_program.compile_model(build_model(card, known_runs))[1]
     loaded = program.load_program(content).with_data(arrays)
     settings = {"draws": 50, "tune": 100, "chains": 2, "cores": 2, "seed": 3, "target_accept": 0.9}
-    here, _ = finish(loaded.sample(**settings))
+    here, _ = finish(start_nuts(loaded, **settings))
     (tmp_path / "program").write_bytes(content)
     np.savez(tmp_path / "data.npz", **arrays)
     files = [str(tmp_path / name) for name in ("program", "data.npz", "there.npz")]
-    subprocess.run([sys.executable, "-c", READ, *files, program.__file__], check=True, timeout=300)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", READ, *files], check=True, timeout=300, env=environment)
     with np.load(tmp_path / "there.npz") as there:
         for name in here:
             np.testing.assert_array_equal(here[name].values, there[name])
@@ -135,8 +106,8 @@ def test_another_process_draws_the_same(tmp_path, known_runs):
 def test_chains_start_at_draws_from_the_prior(known_runs):
     card = bs.load_card("chinchilla")
     model = build_model(card, known_runs)
-    starts = compile_program.draw_prior_points(model, 500)
-    np.testing.assert_array_equal(starts, compile_program.draw_prior_points(model, 500))
+    starts, _ = draw_prior_points(model, 500)
+    np.testing.assert_array_equal(starts, draw_prior_points(model, 500)[0])
     names = [value.name for value in model.value_vars]
     prior = card.priors["alpha"].scipy
     column = starts[:, names.index("alpha_log__")]
@@ -149,6 +120,6 @@ def test_starts_do_not_depend_on_the_runs_that_were_compiled_for():
         with pm.Model() as model:
             used = pm.Data("real", np.array(real))
             pm.Normal("x", 0.0, pm.math.switch(used, 1.0, 50.0))
-        return compile_program.draw_prior_points(model, 20)
+        return draw_prior_points(model, 20)[0]
 
     np.testing.assert_array_equal(draws([True, False]), draws([True, True]))
