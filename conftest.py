@@ -1,13 +1,24 @@
 """The examples in the docstrings are tests too; they share one posterior for each model."""
 
 import functools
+import os
+import tempfile
 
 import matplotlib
 import pytest
 from _pytest.doctest import DoctestItem
 
 matplotlib.use("agg")
-SAMPLES = ("bs.fit(", "bs.backtest(", "isoflop_fit(", "envelope_fit(", "ladder(", "approaches(")
+SAMPLES = ("bs.fit(", "bs.backtest(", "isoflop_fit(", "envelope_fit(", "ladder(", "approaches(", "compile_problem(")
+
+
+def pytest_configure(config):
+    # Tests keep compiled models beside pytest's own notes, from one run to the next, and never in the user's folder.
+    cache = getattr(config, "cache", None)
+    if cache is None:
+        folder = tempfile.TemporaryDirectory(prefix="bayescale-tests-")
+        config.add_cleanup(folder.cleanup)
+    os.environ["BAYESCALE_CACHE"] = folder.name if cache is None else str(cache.mkdir("bayescale") / "programs")
 
 
 def pytest_collection_modifyitems(items):

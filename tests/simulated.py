@@ -27,6 +27,7 @@ RANGES = {
 LOSS = 2.5  # what a prior `of` the runs' loss is a multiple of
 QUESTIONS = 2000
 WORST = 12.0
+GROWS = ("tokens", "step", "compute", "lr_area")  # in the course of a run
 
 
 def inputs_for(card: Card, count: int, seed: int) -> dict[str, np.ndarray]:
@@ -80,3 +81,15 @@ def families_from(card: Card, names=("a", "b", "c"), count: int = 12) -> xr.Data
     wanted += [name for name in ("questions",) if name in frames[0]]
     parts = [frame[wanted].assign(family=name) for frame, name in zip(frames, names, strict=True)]
     return bs.read_runs(pd.concat(parts, ignore_index=True), suspicious="keep")
+
+
+def curves_from(card: Card, count: int = 20, seed: int = 1) -> xr.Dataset:
+    """Learning curves of the card's law, six checkpoints a run, with half a percent of scatter."""
+    law, inputs, rng = card.get_law(), inputs_for(card, count, seed), np.random.default_rng([seed, 14])
+    truth, reference, parts = truth_for(card, seed), law.reference(inputs), []
+    for share in np.linspace(1 / 6, 1, 6):
+        at = {name: values * (share if name in GROWS else 1) for name, values in inputs.items()}
+        loss = law.at(np, at, truth, reference) * np.exp(0.005 * rng.standard_normal(count))
+        at.setdefault("tokens", at["step"] * at["batch"] if "step" in at else np.full(count, 1e10 * share))
+        parts.append(pd.DataFrame(at | {"loss": loss, "run": [f"r{k:02d}" for k in range(count)]}))
+    return bs.read_curves(pd.concat(parts), suspicious="keep", filters=None)

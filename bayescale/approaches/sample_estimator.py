@@ -53,7 +53,7 @@ def sample_estimator(
 ) -> xr.DataTree:
     """Sample an estimator's model and return its posterior as a plain DataTree with what it rests on."""
     written = json.dumps({p: str(prior.model_dump()) for p, prior in priors.items()}, sort_keys=True)
-    compiled = compile_once((key, written), lambda: build(arrays, priors))
+    compiled = compile_once((key, written), lambda: build(arrays, priors), name)
     posterior, stats, verdict, settings = sample_until_sound(compiled, arrays, **options)
     kept = [variable for variable in posterior.data_vars if not str(variable).endswith("_offset")]
     tree = xr.DataTree.from_dict(

@@ -1,7 +1,9 @@
 """The two screens of a command: what it answers goes to one, progress and warnings go to the other."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from rich.console import Console
 from rich.markup import escape
@@ -25,6 +27,20 @@ err = Screen(stderr=True, highlight=False, soft_wrap=True)
 def warn(sentence: str) -> None:
     """Print a warning on the error screen."""
     err.print(f"{WARNING}{sentence}", markup=False)
+
+
+class _Warnings(logging.Handler):
+    """Prints what the package logs as warnings."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one."""
+        warn(record.getMessage())
+
+
+@cache
+def show_log() -> None:
+    """Print what the package logs, such as a cache that cannot be used, on the error screen."""
+    logging.getLogger("bayescale").addHandler(_Warnings())
 
 
 @contextmanager

@@ -70,6 +70,7 @@ COMMANDS = {
     ),
     "models": Command("models:models", "list the models by family; `models show NAME` prints and pictures one"),
     "data": Command("check:data", "list the run logs that come with the package"),
+    "cache": Command("cache:cache", "list the compiled models that are kept on disk; --clear deletes them"),
 }
 
 
@@ -160,8 +161,9 @@ def _call_command(words: list[str]) -> int:
         words = [words[0], *give_back(words[1:], app[words[0]].assemble_argument_collection(), command.takes)]
     function, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
     as_json = any(getattr(value, "json", False) is True for value in bound.arguments.values())
-    from bayescale.cli.console import out
+    from bayescale.cli.console import out, show_log
 
+    show_log()
     out.quiet = as_json
     try:
         document: Document | None = function(*bound.args, **bound.kwargs)

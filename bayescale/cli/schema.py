@@ -141,6 +141,21 @@ class SkippedRow(Record):
     reason: str
 
 
+class CacheRow(Record):
+    """A compiled model on disk."""
+
+    name: str
+    """The model card, or the estimator; empty where the file does not say."""
+    state: str
+    """``usable``; ``outdated``, of another version or processor; or ``damaged``."""
+    bytes: int
+    created: float
+    """Seconds since 1970."""
+    used: float
+    """Seconds since 1970."""
+    file: str
+
+
 class Document(Record):
     """What one command found. A section that does not belong to the command is absent."""
 
@@ -157,6 +172,8 @@ class Document(Record):
     parameters: list[ParameterRow] = []
     models: list[ModelRow] = []
     logs: list[LogRow] = []
+    cache: list[CacheRow] = []
+    """Compiled models on disk, the last used first."""
     runs: dict[str, Label] | None = None
     """The run log that was read: its source, title and number of runs or checkpoints."""
     findings: list[FindingRow] = []

@@ -164,8 +164,9 @@ def _make_refitter(fit: xr.DataTree, seed: int) -> Any:
             return self.runs.isel(run=~out), self.runs.isel(run=out)
 
         def sample(self, modified_observed_data: xr.Dataset) -> xr.DataTree:
-            """Fit the kept runs; the density of one run needs no more than the first try gives."""
-            return sample_fit(modified_observed_data, self.model, seed=seed, prior_draws=0, tries=1)
+            """Fit the kept runs; the density of one run needs no more than the fast path, or the first try, gives."""
+            lightly: dict[str, Any] = {"prior_draws": 0, "tries": 1, "method": "auto", "pointwise": False}
+            return sample_fit(modified_observed_data, self.model, seed=seed, **lightly)
 
         def get_inference_data(self, fitted_model: xr.DataTree) -> xr.DataTree:
             """Return the fit as it is."""

@@ -169,7 +169,8 @@ def _predict_runs(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) ->
     """Return the draws of the response of each test run and its log density, from a posterior that may be quoted."""
     from scipy.special import logsumexp
 
-    posterior = fit(train, card, seed=seed, prior_draws=0, draws=DRAWS, tune=TUNE, tries=TRIES, limits=COUNTED)
+    lightly: dict[str, Any] = {"draws": DRAWS, "tune": TUNE, "tries": TRIES, "limits": COUNTED, "method": "auto"}
+    posterior = fit(train, card, seed=seed, prior_draws=0, pointwise=False, **lightly)
     if not (judged := verdict(posterior)).passed:
         raise BayescaleError(judged.sentence)
     # Held-out runs are measured from the reference run of the runs that were fitted.

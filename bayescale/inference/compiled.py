@@ -2,72 +2,78 @@
 
 import logging
 import os
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from bayescale.errors import SamplingError
-from bayescale.modeling import Problem
+from bayescale.inference.nuts import start_nuts
+from bayescale.inference.program import Density, Program
+from bayescale.inference.program_cache import kept_program
+from bayescale.modeling import Problem, build
 
 if TYPE_CHECKING:
     import pymc as pm
 
 MAX_COMPILED = 16
 POLL_SECONDS = 0.1
-SAMPLE_STATS = {
-    "diverging": "diverging",
-    "energy": "energy",
-    "depth": "tree_depth",
-    "maxdepth_reached": "reached_max_treedepth",
-    "n_steps": "n_steps",
-    "step_size": "step_size",
-    "mean_tree_accept": "acceptance_rate",
-    "logp": "lp",
-}
 _compiled: "OrderedDict[Hashable, Compiled]" = OrderedDict()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Compiled:
-    """A compiled model of one shape."""
+    """A compiled model of one shape.
 
-    model: "pm.Model"
-    program: Any
+    Attributes
+    ----------
+    build : callable
+        Builds the PyMC model, which is done only where the model itself is asked for.
+    program : Program
+        Its log density, gradient and parameters: compiled, or read from disk.
+    """
 
-    def with_data(self, arrays: Mapping[str, np.ndarray]) -> Any:
-        """Return the program over other data, without compiling."""
-        # PyTensor drops data that the graph does not use: the family of a run where there is one family.
-        used = {variable.name for variable in self.program.shared_var_keys}
-        return self.program.with_data(**{name: arrays[name] for name in used})
+    build: "Callable[[], pm.Model]"
+    program: Program
+
+    @cached_property
+    def model(self) -> "pm.Model":
+        """The model in PyMC."""
+        return self.build()
+
+    def with_data(self, arrays: Mapping[str, np.ndarray]) -> Density:
+        """Return the log density over these data, with its gradient, parameters and starts, without compiling."""
+        return self.program.with_data(arrays)
 
 
-def compile_once(key: Hashable, build: "Callable[[], pm.Model]") -> Compiled:
-    """Return the compiled model of that key, from this process's store where it was compiled before."""
+def compile_once(key: Hashable, build: "Callable[[], pm.Model]", name: str) -> Compiled:
+    """Return the compiled model of that key: from this process's store, from disk, or compiled now.
+
+    Parameters
+    ----------
+    key : hashable
+        Names the shape of the model: models of one key differ in their data alone.
+    build : callable
+        Builds the model.
+    name : str
+        What the cache on disk calls the model: the card, or the estimator.
+    """
     if key not in _compiled:
-        model = build()
-        _compiled[key] = Compiled(model, _compile_program(model))
+        build = cache(build)
+        _compiled[key] = Compiled(build, kept_program(key, name, build))
         while len(_compiled) > MAX_COMPILED:
             _compiled.popitem(last=False)
     _compiled.move_to_end(key)
     return _compiled[key]
 
 
-def _compile_program(model: "pm.Model") -> Any:
-    """Return the compiled model, whose chains start at draws from the prior.
-
-    Chains that all start in the middle of the prior find the same far mode and agree on it, or stay there alone.
-    """
-    import nutpie
-
-    with warnings.catch_warnings():
-        # Only the chains' starts could use that BLAS, and they are small.
-        warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS")
-        return nutpie.compile_pymc_model(model, default_initialization_strategy="prior", jitter_rvs=set())
+def compile_problem(problem: Problem) -> Compiled:
+    """Return the compiled model of a card and runs."""
+    return compile_once(problem.key, lambda: build(problem), problem.card.name)
 
 
 def quick_mode() -> Any:
@@ -100,8 +106,6 @@ def sample(
     SamplingError
         If no chain could start.
     """
-    import nutpie
-
     done, total = 0, chains * (draws + tune)
 
     def count_done(chain_states: list[Any]) -> None:
@@ -109,25 +113,21 @@ def sample(
         done = sum(chain.finished_draws for chain in chain_states)
 
     try:
-        sampler = nutpie.sample(
+        sampler = start_nuts(
             compiled.with_data(arrays),
             draws=draws,
             tune=tune,
             chains=chains,
             cores=min(chains, os.cpu_count() or 1),
             seed=seed,
-            adaptation="low_rank",
             target_accept=target_accept,
-            progress_bar=False,
-            progress_callback=count_done if progress else None,
-            save_warmup=False,
-            blocking=False,
+            callback=count_done if progress else None,
         )
         try:
-            trace = None
-            while trace is None:
+            drawn = None
+            while drawn is None:
                 try:
-                    trace = sampler.wait(timeout=POLL_SECONDS)
+                    drawn = sampler.wait(POLL_SECONDS)
                 except TimeoutError:
                     if progress:
                         progress(done, total)
@@ -141,15 +141,17 @@ def sample(
         ) from error
     if progress:
         progress(total, total)
-    posterior = trace["posterior"].to_dataset()
-    stats = trace["sample_stats"].to_dataset()[list(SAMPLE_STATS)].rename(SAMPLE_STATS)
+    posterior, stats = drawn
     if posterior.sizes["draw"] != draws or posterior.sizes["chain"] != chains:
         raise SamplingError(f"sampling stopped after {posterior.sizes['draw']} of {draws} draws; nothing was kept.")
     return posterior, stats
 
 
 def sample_prior(compiled: Compiled, problem: Problem, names: list[str], draws: int, seed: int) -> xr.Dataset:
-    """Draw parameters from the prior of these runs."""
+    """Draw parameters from the prior of these runs: from the draws that are kept with a program, as far as they go."""
+    if draws <= len(compiled.program.prior):
+        density = compiled.with_data(problem.arrays)
+        return label_dims(density.constrain(density.starts(draws, seed))[names], problem)
     import pymc as pm
 
     logger = logging.getLogger("pymc")

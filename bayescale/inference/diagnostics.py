@@ -34,7 +34,8 @@ class Verdict:
     ----------
     checks : tuple of Check
         R-hat, bulk and tail ESS, divergences, E-BFMI and tree depth, each with the worst value found, its limit,
-        whether it passed, and a sentence for where it did not.
+        whether it passed, and a sentence for where it did not. Of a posterior by importance sampling, Pareto k and the
+        effective draws.
 
     Examples
     --------
@@ -56,6 +57,11 @@ class Verdict:
         """The verdict in one sentence."""
         if self.passed:
             value = {check.name: check.value for check in self.checks}
+            if PARETO_K in value:
+                return (
+                    f"Checked: {value[WEIGHED_ESS]:.0f} effective draws by importance sampling about the mode, "
+                    f"Pareto k {value[PARETO_K]:.2f}."
+                )
             divergences = f"{value['divergences']:.0f} divergences" if value["divergences"] else "no divergences"
             return (
                 f"Converged: R-hat {value['R-hat']:.3f} at worst, {value['bulk ESS']:.0f} effective draws or more, "
@@ -87,6 +93,9 @@ class Limits(NamedTuple):
 QUOTED = Limits(rhat=1.01, ess=400, divergences=0.0, bfmi=0.3, saturated=0.01)
 # Of a posterior whose bands are counted, not quoted: whether a run lies within one does not hang on a second digit.
 COUNTED = Limits(rhat=1.05, ess=100, divergences=0.005, bfmi=0.2, saturated=0.05)
+
+# The checks of a posterior by importance sampling.
+PARETO_K, WEIGHED_ESS = "Pareto k", "importance ESS"
 
 
 def _find_worst(ds: xr.Dataset, largest: bool) -> tuple[float, str]:
@@ -120,7 +129,7 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset, limits: Limits = Q
     Verdict
         Each check with its value, its threshold and a plain sentence.
     """
-    import arviz as az
+    import arviz_stats as az
 
     posterior = posterior.drop_vars([name for name in posterior if str(name).endswith(CHOLESKY)])
     # A parameter that never moved has no within-chain variance; the nan that comes of it fails the check.
@@ -161,6 +170,33 @@ def diagnose(posterior: xr.Dataset, sample_stats: xr.Dataset, limits: Limits = Q
             Check(
                 "tree depth", saturated, limits.saturated, saturated <= limits.saturated, "all chains",
                 f"{saturated:.1%} of the draws hit the depth limit ({most}): the sampler is slow.",
+            ),
+        )
+    )  # fmt: skip
+
+
+def diagnose_weights(pareto_k: float, largest: float, ess: float, limits: Limits = QUOTED) -> Verdict:
+    """Check draws that were weighed by importance: is the tail of the weights light, and what are the draws worth?
+
+    Parameters
+    ----------
+    pareto_k, largest : float
+        The shape of the weights' tail, and the most that it may be (Vehtari et al. 2024, arXiv 1507.02646).
+    ess : float
+        How many independent draws the weighted ones are worth.
+    limits : Limits
+        How many are wanted.
+    """
+    of = "the weights"
+    return Verdict(
+        (
+            Check(
+                PARETO_K, pareto_k, largest, bool(pareto_k <= largest), of,
+                f"Pareto k is {pareto_k:.2f} (at most {largest:.2f}): a few draws have most of the weight.",
+            ),
+            Check(
+                WEIGHED_ESS, ess, limits.ess, bool(ess >= limits.ess), of,
+                f"the weighted draws are worth {ess:.0f} (at least {limits.ess:.0f}).",
             ),
         )
     )  # fmt: skip

@@ -5,20 +5,22 @@ import json
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
 from bayescale.cards import Card, load_card
-from bayescale.inference.compiled import Compiled, compile_once, label_dims, sample, sample_prior
+from bayescale.errors import QuestionError, SamplingError
+from bayescale.inference.approximate import approximate
+from bayescale.inference.compiled import Compiled, compile_problem, label_dims, sample, sample_prior
 from bayescale.inference.diagnostics import QUOTED, Limits, Verdict, diagnose
 from bayescale.inference.power_scaling import POWER_SCALING, power_scaling
 from bayescale.layers import CURVE, layers_of, read_inputs, respond, sampled_names
 from bayescale.layers.course import log_density_along
 from bayescale.layers.noise import known_of, log_density
 from bayescale.layers.pooling import CHOLESKY
-from bayescale.modeling import Problem, build, prepare
+from bayescale.modeling import Problem, prepare
 from bayescale.runs import content_hash
 from bayescale.runs.checks.rounding import LOSS_STEP
 from bayescale.runs.curves.bins import is_binned, last_rows
@@ -31,6 +33,7 @@ _FROM_RUNS = (*"title source sha256 loss_unit params_convention cost licence tru
 _VERSIONS = ("bayescale", "pymc", "pytensor", "nutpie", "arviz", "numpy", "xarray")
 
 Progress = Callable[[int, int], None]
+Method = Literal["nuts", "laplace", "auto"]
 
 
 def fit(
@@ -46,6 +49,8 @@ def fit(
     first_try: int = 1,
     limits: Limits = QUOTED,
     progress: Progress | None = None,
+    method: Method = "nuts",
+    pointwise: bool = True,
 ) -> xr.DataTree:
     """Sample the posterior of a model card given runs.
 
@@ -56,13 +61,12 @@ def fit(
     model : str, path or Card
         A shipped card's name, the path of a card of your own, or a card.
     seed : int
-        The same seed, versions and data give the same posterior, but for rounding: Numba compiles a model slightly
-        differently the first time on a machine and from its cache later, so the first run's chains differ from later
-        ones within Monte Carlo error. ``PYTENSOR_FLAGS=numba__cache=False`` makes all equal, at more time to compile.
+        The same seed, versions, processor and data give the same posterior, whether or not the compiled model was kept
+        on disk.
     draws, tune, chains : int
         Draws kept and warm-up steps a chain, and chains.
     prior_draws : int
-        Draws from the prior kept for comparison; 0 for none.
+        Draws from the prior kept for comparison; 0 for none. More than 2,000 need PyMC.
     tries : int
         How often to sample at most, each time more carefully, until the verdict passes.
     first_try : int
@@ -71,6 +75,12 @@ def fit(
         What the verdict asks for; ``COUNTED`` where bands are counted and nothing is quoted.
     progress : callable, optional
         Called with (draws done, draws in all) while sampling.
+    method : {"nuts", "laplace", "auto"}
+        ``"laplace"`` draws about the mode and weighs the draws by importance, which takes hundredths of a second and
+        has a verdict of its own: Pareto k and the effective draws. ``"auto"`` takes that where it passes, and NUTS
+        otherwise. ``settings`` in ``attrs`` say which was used.
+    pointwise : bool
+        Keep the density of each run under each draw, which comparisons and checks take; refits do without.
 
     Returns
     -------
@@ -83,8 +93,8 @@ def fit(
 
     Raises
     ------
-    CardError, DesignError, SamplingError
-        If the card is wrong, the runs cannot identify the law, or the sampler cannot start.
+    CardError, DesignError, SamplingError, QuestionError
+        If the card is wrong, the runs cannot identify the law, the sampler cannot start, or there is no such method.
 
     Examples
     --------
@@ -93,13 +103,14 @@ def fit(
     >>> sorted(posterior["posterior"].sizes)
     ['chain', 'draw', 'family']
     """
+    if method not in get_args(Method):
+        raise QuestionError(f"method: accepted are {', '.join(get_args(Method))}; got {method!r}.")
     problem = prepare(load_card(model), runs)
     card, runs = problem.card, problem.runs
-    compiled = compile_once(problem.key, lambda: build(problem))
+    compiled = compile_problem(problem)
     options: dict[str, Any] = {"tries": tries, "first_try": first_try, "limits": limits, "progress": progress}
-    posterior, stats, verdict, settings = sample_until_sound(
-        compiled, problem.arrays, seed=seed, draws=draws, tune=tune, chains=chains, **options
-    )
+    about: dict[str, Any] = {"seed": seed, "draws": draws, "chains": chains}
+    posterior, stats, verdict, settings = _draw_posterior(compiled, problem.arrays, method, about, tune, options)
     posterior = label_dims(posterior, problem)
     names = [name for name in posterior.data_vars if not str(name).endswith(("_offset", CHOLESKY))]
     posterior = _with_fixed_and_paper_parameters(problem, posterior[names])
@@ -110,12 +121,13 @@ def fit(
     groups = {
         "posterior": posterior,
         "sample_stats": stats,
-        "log_likelihood": log_likelihood(problem, posterior),
         "observed_data": runs[[response]].drop_vars("family", errors="ignore"),
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
-    if verdict.passed and limits == QUOTED:  # what may not be quoted is not graded
-        groups[POWER_SCALING] = power_scaling(problem, posterior, groups["log_likelihood"])
+    if pointwise:
+        groups["log_likelihood"] = log_likelihood(problem, posterior)
+        if verdict.passed and limits == QUOTED:  # what may not be quoted is not graded
+            groups[POWER_SCALING] = power_scaling(problem, posterior, groups["log_likelihood"])
     if prior_draws:
         latents = {name for layer in layers_of(card) for name in layer.latents(card)}
         shown = [str(name) for name in names if name not in latents]
@@ -123,6 +135,30 @@ def fit(
     tree = xr.DataTree.from_dict({name: _drop_library_attrs(ds) for name, ds in groups.items()})
     tree.attrs.update(provenance(problem, verdict, settings))
     return tree
+
+
+def _draw_posterior(
+    compiled: Compiled,
+    arrays: Mapping[str, np.ndarray],
+    method: Method,
+    about: dict[str, Any],
+    tune: int,
+    options: dict[str, Any],
+) -> tuple[xr.Dataset, xr.Dataset, Verdict, dict[str, Any]]:
+    """Return what `sample_until_sound` does, by the method that is named; settings say which one was used."""
+    tried: dict[str, Any] = {}
+    if method != "nuts":
+        try:
+            drawn = approximate(compiled.with_data(arrays), **about, limits=options["limits"])
+        except SamplingError:
+            if method == "laplace":
+                raise
+        else:
+            if method == "laplace" or drawn[2].passed:
+                return drawn
+            tried = {"laplace": {name: drawn[3][name] for name in ("pareto_k", "ess", "modes")}}
+    posterior, stats, verdict, settings = sample_until_sound(compiled, arrays, **about, tune=tune, **options)
+    return posterior, stats, verdict, settings | tried
 
 
 def sample_until_sound(
@@ -152,7 +188,14 @@ def sample_until_sound(
         verdict = diagnose(posterior, stats, limits)
         if verdict.passed:
             break
-    settings = {"draws": draws, "thin": thin, "tune": tune * longer, "chains": chains, "target_accept": target_accept}
+    settings = {
+        "method": "nuts",
+        "draws": draws,
+        "thin": thin,
+        "tune": tune * longer,
+        "chains": chains,
+        "target_accept": target_accept,
+    }
     posterior, stats = (
         ds.isel(draw=slice(None, None, thin)).assign_coords(draw=np.arange(draws)) for ds in (posterior, stats)
     )

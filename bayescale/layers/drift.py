@@ -23,7 +23,8 @@ from bayescale.laws import SCALES, Law
 from bayescale.layers.groups import FAMILY
 from bayescale.layers.layer import Context, Inputs, Known, Layer, Linear, ModelCard, Theta, Where
 from bayescale.layers.noises import NOISES
-from bayescale.layers.spans import Span, Spans, measure
+from bayescale.layers.spans import Span, Spans, decades_below, measure
+from bayescale.layers.whitened import create_whitened
 from bayescale.priors import Prior
 
 STEP, CELL = "drift_step", "drift_cell"
@@ -90,10 +91,14 @@ class DriftLayer(Layer):
         spans = {name: context.spans[name] for name in self.scales(card)}
         values = {name: runs[name].values.astype(float) for name in spans}
         within = slice(2 * SIDE)
+        effect = np.concatenate([basis(values[k], span)[..., within] for k, span in spans.items()], axis=-1)
         arrays = {
-            "drift_basis": np.concatenate([basis(values[k], span)[..., within] for k, span in spans.items()], axis=-1),
+            "drift_basis": effect,
             "drift_below": np.concatenate([below_top(span)[within] for span in spans.values()]),
         }
+        if not card.curve:
+            first = next(iter(spans))
+            arrays |= _known_precision(card, effect, decades_below(values[first], spans[first]), runs, context.families)
         return Known(arrays, {CELL: list(range(2 * SIDE * len(spans)))})
 
     @override
@@ -102,11 +107,13 @@ class DriftLayer(Layer):
 
         # Each family drifts on its own.
         many = FAMILY in pm.modelcontext(None).coords
-        steps = pm.Normal(STEP, 0.0, 1.0, dims=(FAMILY, CELL) if many else (CELL,))
-        steps = (steps[data["family_index"]] if many else steps) * pm.math.exp(
-            theta["tau_growth"] * data["drift_below"]
-        )
-        delta = theta["tau"] * pm.math.sum(data["drift_basis"] * steps, axis=-1)
+        dims = (FAMILY, CELL) if many else (CELL,)
+        rate = theta["tau"] * pm.math.exp(theta["tau_growth"] * data["drift_below"])
+        if card.curve:  # the scatter of checkpoints is not that of runs
+            steps = pm.Normal(STEP, 0.0, 1.0, dims=dims)
+        else:
+            steps = create_whitened(STEP, *_expect_steps(mean, theta, data, rate, many), dims)
+        delta = pm.math.sum(data["drift_basis"] * (steps[data["family_index"]] if many else steps) * rate, axis=-1)
         return mean * pm.math.exp(delta), theta
 
     @override
@@ -138,6 +145,34 @@ class DriftLayer(Layer):
 
 
 DRIFT = DriftLayer()
+
+
+def _known_precision(
+    card: ModelCard, effect: np.ndarray, below: np.ndarray, runs: xr.Dataset, families: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """Return what the runs know of steps: the weight of each run, and the precision of unit steps, for each family.
+
+    Both are for a scatter of 1 at the largest run. How it grows for smaller runs is in the middle of its prior: these
+    arrays say in which coordinates steps are sampled, and need not be exact.
+    """
+    labels = runs[FAMILY].values if FAMILY in runs.coords else np.full(runs.sizes["run"], families[0])
+    weight = np.exp(-2 * card.discrepancy.sigma_growth.median * below)
+    each = [effect[labels == name].T @ (effect * weight[:, None])[labels == name] for name in families]
+    return {"drift_weight": weight, "drift_precision": np.array(each) if len(each) > 1 else each[0]}
+
+
+def _expect_steps(mean: Any, theta: Theta, data: Mapping[str, Any], rate: Any, many: bool) -> tuple[Any, Any]:
+    """Return the precision of the steps given all else, and precision times mean, about; see `whitened`."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    weight, effect, unit = data["drift_weight"], data["drift_basis"], data["drift_precision"]
+    inverse = pt.mean(1 / ((theta["sigma"] ** 2 + data["relative_se"] ** 2) * weight))
+    if "nu" in theta:  # what a run says of its mean, on average, where scatter has heavy tails
+        inverse = inverse * pt.mean((theta["nu"] + 1) / (theta["nu"] + 3))
+    pulled = effect * (weight * (data["observed"] - pm.math.log(mean)))[:, None]
+    score = pt.zeros(unit.shape[:-1])[data["family_index"]].inc(pulled) if many else pm.math.sum(pulled, axis=0)
+    return pt.eye(effect.shape[1]) + inverse * rate[:, None] * rate * unit, inverse * rate * score
 
 
 def _cell_limits(span: Span) -> tuple[np.ndarray, np.ndarray]:

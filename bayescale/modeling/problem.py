@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.cards.card import Card
-from bayescale.laws import Law, symbols
+from bayescale.laws import LAWS, Law, law_by_name, symbols
 from bayescale.layers import LAYERS, layers_of, spans_of
 from bayescale.layers.groups import FAMILY
 from bayescale.layers.layer import Context, Known
@@ -70,8 +70,11 @@ class Problem:
     @property
     def key(self) -> Hashable:
         """What distinguishes compiled models: problems of equal keys differ in their arrays alone."""
+        law = self.card.law
+        # What a function of the user's own computes cannot be told from its name.
+        own = law_by_name(law).mean if isinstance(law, str) and law not in LAWS else None
         card = json.dumps(self.card.model_dump(mode="json"), sort_keys=True)
-        return card, *(known.key for known in self.known.values())
+        return card, own, *(known.key for known in self.known.values())
 
     @property
     def response(self) -> str:

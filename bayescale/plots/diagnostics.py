@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from bayescale.inference import Check, verdict
-from bayescale.inference.diagnostics import parameter_of
+from bayescale.inference.diagnostics import PARETO_K, parameter_of
 from bayescale.plots.drawing import AT_HEIGHT, NEW, name_rows, on_axes, write_text
 from bayescale.plots.style import FIRST, FORM_COLOURS, INK, MISSED, MUTED
 from bayescale.posterior import Posterior
@@ -48,7 +48,7 @@ def plot_diagnostics(fit: xr.DataTree, *, ax: Axes = NEW) -> None:
 def _share_of_limit(check: Check) -> float:
     if check.name == "R-hat":
         return max(check.value - 1, 0) / (check.limit - 1)
-    if check.name in ("bulk ESS", "tail ESS", "E-BFMI"):
+    if check.name == "E-BFMI" or check.name.endswith("ESS"):
         return check.limit / max(check.value, 1e-9)
     return check.value / check.limit if check.limit else (0.0 if check.value <= 0 else _WORST_SHOWN)
 
@@ -58,6 +58,8 @@ def _describe_check(check: Check) -> str:
         return f"{check.value:.3f}, at most {check.limit:g}\n{check.worst}"
     if check.name.endswith("ESS"):
         return f"{check.value:.0f}, at least {check.limit:g}\n{check.worst}"
+    if check.name == PARETO_K:
+        return f"{check.value:.2f}, at most {check.limit:.2f}"
     if check.name == "E-BFMI":
         return f"{check.value:.2f}, at least {check.limit:g}"
     if check.name == "tree depth":
@@ -92,11 +94,12 @@ def plot_ranks(fit: xr.DataTree, parameter: str | None = None, *, bins: int = 20
     >>> plot_ranks(xr.DataTree.from_dict({"posterior": draws}), "alpha").get_xlabel()
     'rank of the draws of alpha, from lowest to highest'
     """
-    label = parameter or next(check.worst for check in verdict(fit).checks if check.name == "R-hat")
+    first = next(iter(Posterior(fit).card.all_priors)) if parameter is None else parameter
+    label = parameter or next((check.worst for check in verdict(fit).checks if check.name == "R-hat"), first)
     posterior = fit["posterior"].to_dataset()
     if parameter is None and parameter_of(label)[0] not in posterior:
         # Auxiliary variables are checked, but not kept.
-        label = next(iter(Posterior(fit).card.all_priors))
+        label = first
     name, family = parameter_of(label)
     draws = posterior[name]
     if family and family in draws["family"].values:

@@ -3,6 +3,7 @@
 from textwrap import fill
 
 from bayescale.forms import FORECAST
+from bayescale.inference.diagnostics import PARETO_K
 from bayescale.numbers import human_number
 from bayescale.report.numbers import Numbers, collect_numbers
 from bayescale.report.words.extrapolation import alone_text, grade_text, left_out, record_text
@@ -159,5 +160,11 @@ def _converged_lines(n: Numbers) -> list[str]:
 
 
 def _rhat_text(n: Numbers, names: list[str]) -> str:
-    checks = [c for name in names for c in n["convergence"][name]["checks"] if c["check"] == "R-hat"]
-    return f"R-hat {max(c['value'] for c in checks):.3f}, limit {max(c['limit'] for c in checks)}"
+    checks = [c for name in names for c in n["convergence"][name]["checks"]]
+    found = []
+    for check, digits in (("R-hat", 3), (PARETO_K, 2)):
+        values = [(c["value"], c["limit"]) for c in checks if c["check"] == check]
+        if values:
+            value, limit = map(max, zip(*values, strict=True))
+            found.append(f"{check} {value:.{digits}f}, limit {limit:.3g}")
+    return "; ".join(found)

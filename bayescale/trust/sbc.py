@@ -4,6 +4,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,15 @@ import xarray as xr
 from bayescale.cards import Card, load_card
 from bayescale.design.prior_predictive import TYPICAL_LOSS, TYPICAL_RUN
 from bayescale.errors import BayescaleError, DesignError, SamplingError
-from bayescale.inference.compiled import Compiled, compile_once, label_dims, quick_mode, sample
+from bayescale.inference.approximate import approximate
+from bayescale.inference.compiled import Compiled, compile_problem, label_dims, quick_mode, sample
+from bayescale.inference.diagnostics import QUOTED
 from bayescale.inference.sampling import log_likelihood
 from bayescale.laws import scale_of
 from bayescale.layers import layers_of
 from bayescale.layers.noise import NOISES
 from bayescale.layers.pooling import CHOLESKY
-from bayescale.modeling import Problem, build, prepare
+from bayescale.modeling import Problem, prepare
 from bayescale.runs import read_runs
 from bayescale.runs.checks.sharing import BUDGET, DESIGN
 
@@ -33,6 +36,8 @@ CHAINS, TUNE, KEPT = 2, 400, 100
 # that is kept).
 CARE = ((0.95, 1, 10), (0.99, 2, 30), (0.998, 4, 60))
 MAX_RHAT = 1.05
+# Of importance sampling: worth so many draws that those which are kept are as good as independent.
+WEIGHED = QUOTED._replace(ess=4.0 * KEPT)
 # How far the simulated runs lie from the typical one, in decades either way.
 DECADES = dict.fromkeys(TYPICAL_RUN, 1.5) | {"width": 0.6, "depth": 0.6}
 QUESTIONS = 2000
@@ -139,8 +144,8 @@ def calibrate(
         ``rank``, from 0 to ``attrs["kept"]``, and ``truth``, dims ``(simulation, parameter)``; of every parameter that
         is sampled, and of ``log_likelihood``, how well the truth fits the data, which tells a posterior from its prior
         (Modrák et al. 2023, arXiv 2211.02383). Of each fit the ``divergences``, the worst ``rhat`` and ``ess``,
-        the ``tries`` and the ``seconds``. The ranks of a fit that could not start are nan. ``attrs["rejected"]`` counts
-        the draws that gave no data set.
+        the ``tries`` (0 where importance sampling sufficed, which has no chains and no R-hat) and the ``seconds``. The
+        ranks of a fit that could not start are nan. ``attrs["rejected"]`` counts the draws that gave no data set.
 
     Raises
     ------
@@ -156,8 +161,9 @@ def calibrate(
     A draw is rejected where the response is not one that runs can have: a loss that is not finite and above 0, a share
     of just 0 or 1; or where the law expects the impossible and the model gives no density. The first depends on the
     data alone, and the posterior given the data is the same with it; the second has no density in the posterior
-    either. No simulation is left out for its fit: one whose chains disagree, diverge or move slowly is done again with
-    more care up to twice, and the last try counts.
+    either. A fit is by importance sampling where its verdict passes, by NUTS otherwise. No simulation is left out for
+    its fit: one whose chains disagree, diverge or move slowly is done again with more care up to twice, and the last
+    try counts.
 
     Examples
     --------
@@ -174,7 +180,7 @@ def calibrate(
         )
     runs = designed_runs(card) if runs is None else runs
     problem = prepare(card, runs)
-    compiled = compile_once(problem.key, lambda: build(problem))
+    compiled = compile_problem(problem)
     draw = _joint(compiled, problem)
     # Each card has its own random numbers. With the same ones, chance would put all cards outside the band together.
     key = [seed, zlib.crc32(card.name.encode())]
@@ -280,8 +286,13 @@ def _ranked_names(model: "pm.Model") -> list[str]:
 def _fit_lightly(
     compiled: Compiled, arrays: Mapping[str, np.ndarray], names: list[str], key: list[int]
 ) -> tuple[xr.Dataset | None, dict[str, float]]:
-    """Sample until chains agree, move and do not diverge, or the care is at an end; thin what came of it."""
+    """Draw by importance, or sample until chains agree, move and do not diverge, or the care is at an end; thin it."""
     posterior, diagnostics = None, {"divergences": np.nan, "rhat": np.nan, "ess": np.nan}
+    with suppress(SamplingError):
+        seed, density = int(np.random.default_rng([*key, 0]).integers(2**31)), compiled.with_data(arrays)
+        drawn, _, judged, about = approximate(density, seed=seed, draws=KEPT // CHAINS, chains=CHAINS, limits=WEIGHED)
+        if judged.passed:
+            return drawn, diagnostics | {"tries": 0, "divergences": 0.0, "ess": about["ess"]}
     for tries, (target_accept, longer, thin) in enumerate(CARE, start=1):
         diagnostics["tries"] = tries
         try:

@@ -42,6 +42,7 @@ QUESTIONS = {
     "check": ["{log}"],
     "models": [],
     "data": [],
+    "cache": [],
 }
 
 

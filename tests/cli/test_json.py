@@ -96,6 +96,10 @@ def test_lists_of_models_and_data(tmp_path, capsys):
     assert "published" in {row["name"] for row in document_of(capsys, "data")["logs"]}
 
 
+def test_a_list_of_compiled_models(capsys):
+    assert all(row["state"] in {"usable", "outdated", "damaged"} for row in document_of(capsys, "cache")["cache"])
+
+
 def test_a_prior_names_its_file(saved, tmp_path, capsys):
     document = document_of(capsys, "prior", saved["one"], "-o", tmp_path / "next.toml")
     assert document["files"] == [str(tmp_path / "next.toml")]

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from pinned import BESIROGLU, simulated_frame, simulated_runs
 from pytensor.compile.mode import Mode
-from scipy import integrate
+from scipy import integrate, stats
 from scipy.special import expit
 from simulated import simulated_from
 
@@ -190,6 +190,12 @@ def constrained(point):
     return {name.removesuffix(end): undo.get(end, np.asarray)(point[name]) for name, end in ends.items()}
 
 
+def steps_at(model, point):
+    """The steps at a point of the model, which samples them in other coordinates."""
+    (steps,) = model.replace_rvs_by_values([model[STEP]])
+    return model.compile_fn(steps, inputs=model.value_vars, mode=PY, on_unused_input="ignore")(point)
+
+
 def as_posterior(card, data, values):
     """One draw of a posterior, as `fit` keeps it."""
     found = {}
@@ -233,12 +239,66 @@ def test_the_graph_and_the_numpy_response_agree(table, families):
     point = {name: np.asarray(v + rng.standard_normal(np.shape(v))) for name, v in model.initial_point().items()}
     logp = model.logp(vars=[model["log_loss"]], jacobian=False, sum=False)
     (graph,) = model.compile_fn(logp, point_fn=True, mode=PY, on_unused_input="ignore")(point)
-    posterior = with_steps_beyond(as_posterior(card, data, constrained(point)), data.spans, 1)
+    values = constrained(point) | {STEP: steps_at(model, point)}
+    posterior = with_steps_beyond(as_posterior(card, data, values), data.spans, 1)
     numpy = log_likelihood(data, posterior)["log_loss"].isel(chain=0, draw=0)
     np.testing.assert_allclose(numpy, graph, rtol=1e-8)
     # And the drift is part of it.
     still = posterior.assign({STEP: 0.0 * posterior[STEP]})
     assert np.abs(log_likelihood(data, still)["log_loss"].isel(chain=0, draw=0) - graph).max() > 0.01
+
+
+# In which coordinates steps are sampled
+
+
+@pytest.mark.parametrize("families", [False, True], ids=["one family", "families"])
+def test_whitened_steps_are_the_same_model_in_other_coordinates(families):
+    card = drifting()
+    model = build_model(card, two_families() if families else simulated_runs(sizes=3, ratios=3, noise=0.01))
+    rng = np.random.default_rng(4)
+    point = {name: np.asarray(v + rng.standard_normal(np.shape(v))) for name, v in model.initial_point().items()}
+    steps, name = steps_at(model, point), f"{STEP}_whitened__"
+
+    def density(**options):
+        terms = model.compile_logp(vars=[model[STEP]], sum=False, mode=PY, **options)(point)
+        return float(np.sum(terms))
+
+    # Without the Jacobian the density is that of the prior; with it, by how much the map stretches as well.
+    np.testing.assert_allclose(density(jacobian=False), stats.norm.logpdf(steps).sum(), rtol=1e-10)
+
+    def map_at(u):
+        return steps_at(model, point | {name: u.reshape(point[name].shape)}).ravel()
+
+    u, width = point[name].ravel(), 1e-4
+    columns = [(map_at(u + width * e) - map_at(u - width * e)) / (2 * width) for e in np.eye(u.size)]
+    volume = np.linalg.slogdet(np.array(columns))[1]
+    np.testing.assert_allclose(density() - density(jacobian=False), volume, rtol=1e-6)
+
+
+def test_with_normal_noise_the_steps_are_integrated_out_exactly():
+    normal = {"family": "Normal", "sigma": {"dist": "LogNormal", "median": 0.01, "sigma": 0.8}}
+    growth = {"dist": "Fixed", "value": 0.15}
+    card = make_card({"extends": "chinchilla", "noise": normal, "discrepancy": {"sigma_growth": growth}}, "drifting")
+    runs = simulated_runs(sizes=4, ratios=4, noise=0.01)
+    model, data, name = build_model(card, runs), prepare(card, runs), f"{STEP}_whitened__"
+    rng = np.random.default_rng(5)
+    point = {k: np.asarray(v + 0.3 * rng.standard_normal(np.shape(v))) for k, v in model.initial_point().items()}
+    logp = model.compile_logp(vars=[model[STEP], model["log_loss"]], mode=PY)
+    collapsed = logp(point) - stats.norm.logpdf(point[name]).sum()
+    # Whatever the steps are, what is left is the density of the runs without them.
+    other = point | {name: rng.standard_normal(point[name].shape)}
+    np.testing.assert_allclose(logp(other) - stats.norm.logpdf(other[name]).sum(), collapsed, rtol=1e-9)
+    values = constrained(point) | {STEP: np.zeros(INSIDE)}
+    posterior = as_posterior(card, data, values).squeeze()
+    law = bs.laws.get_law("chinchilla").at(np, data.runs, posterior, data.reference)
+    (span,) = data.spans.values()
+    compute = data.runs["compute"].values
+    rate = float(posterior["tau"]) * np.exp(float(posterior["tau_growth"]) * below_top(span)[:INSIDE])
+    effect = basis(compute, span)[:, :INSIDE] * rate
+    scatter = float(posterior["sigma"]) * np.exp(0.15 * decades_below(compute, span))
+    covariance = effect @ effect.T + np.diag(scatter**2)
+    exact = stats.multivariate_normal.logpdf(data.arrays["observed"], np.log(law.values), covariance)
+    np.testing.assert_allclose(collapsed, exact, rtol=1e-9)
 
 
 def test_families_drift_each_on_its_own():

@@ -103,7 +103,7 @@ def test_every_card_has_a_design_that_identifies_it(name):
 
 def joint_of(card, runs):
     """How to draw from a card's model, which is built but not compiled for sampling."""
-    return sbc._joint(Compiled(bs.modeling.build_model(card, runs), None), prepare(card, runs))
+    return sbc._joint(Compiled(lambda: bs.modeling.build_model(card, runs), None), prepare(card, runs))
 
 
 def test_parameters_are_drawn_from_the_priors_and_data_from_the_law():
@@ -200,7 +200,11 @@ def test_a_few_simulations_are_ranked_and_can_be_gone_on_with():
     # Each truth lies inside the range of most of its posteriors: 18 or fewer of 20 would be one in 60.
     inside = ((ranks["rank"] > 0) & (ranks["rank"] < KEPT)).mean("simulation")
     assert float(inside.min()) > 0.85
-    assert float(ranks["rhat"].max()) < sbc.MAX_RHAT
+    # Importance sampling has no chains; where it does not suffice, chains are sampled until they agree.
+    chained = ranks["tries"] > 0
+    assert float(ranks["rhat"].where(chained, 1.0).max(skipna=False)) < sbc.MAX_RHAT
+    assert float(ranks["ess"].min()) >= KEPT
+    assert chained.mean() < 0.5
     rest = calibrate("power", 2, seed=3, start=18)
     xr.testing.assert_equal(rest["rank"], ranks["rank"].isel(simulation=slice(18, None)))
 
@@ -208,13 +212,16 @@ def test_a_few_simulations_are_ranked_and_can_be_gone_on_with():
 @pytest.mark.slow
 def test_a_sound_card_stays_in_the_band_and_half_its_width_does_not(monkeypatch):
     assert not rank_ecdf(calibrate("kaplan", SIMULATIONS))["outside"].any()
-    honest = sbc.sample
 
-    def halved(*args, **options):
-        posterior, found = honest(*args, **options)
-        return posterior.mean(("chain", "draw")) + (posterior - posterior.mean(("chain", "draw"))) / 2, found
+    def halve(honest):
+        def halved(*args, **options):
+            posterior, *found = honest(*args, **options)
+            return posterior.mean(("chain", "draw")) + (posterior - posterior.mean(("chain", "draw"))) / 2, *found
 
-    monkeypatch.setattr(sbc, "sample", halved)
+        return halved
+
+    for name in ("sample", "approximate"):
+        monkeypatch.setattr(sbc, name, halve(getattr(sbc, name)))
     narrow = rank_ecdf(calibrate("kaplan", SIMULATIONS)).sel(parameter=["alpha_N", "alpha_D", "loss_params"])
     assert narrow["outside"].all()
     # Half a normal posterior's width holds the truth in its 90% band 59% of the time: 2 Phi(1.645 / 2) - 1.
