@@ -66,13 +66,15 @@ def usable_cores() -> int:
 def _find_free_memory() -> int | None:
     """Return the bytes that may still be taken, of the machine and of the container; None where neither says."""
     free = [1024 * int(words[1]) for words in map(str.split, _read_lines(MEMINFO)) if words[:1] == ["MemAvailable:"]]
-    for most, now in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    for folder, most, now in (
+        (CGROUP, "memory.max", "memory.current"),
+        (CGROUP / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
     ):
-        limit, used = (_read_words(CGROUP / name) for name in (most, now))
+        limit, used = _read_words(folder / most), _read_words(folder / now)
         if limit and used and limit[0].isdecimal():
-            free.append(max(0, int(limit[0]) - int(used[0])))
+            # Files that were read count as used, and are given up where memory is wanted.
+            kept = dict(map(str.split, _read_lines(folder / "memory.stat"))).get("inactive_file", "0")
+            free.append(max(0, int(limit[0]) - int(used[0]) + int(kept)))
     return min(free, default=None)
 
 
