@@ -23,6 +23,8 @@ from bayescale.runs.checks.rounding import LOSS_STEP
 from bayescale.runs.curves.bins import is_binned, last_rows
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
+# About how long a fit takes, for a decision whether other processes are worth their start.
+FIT_SECONDS = 3.0
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
 ATTEMPTS = ((0.9, 1, 1), (0.95, 2, 3), (0.99, 3, 8))
 # What a posterior keeps of its runs' attrs.

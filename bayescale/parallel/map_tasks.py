@@ -35,7 +35,7 @@ def map_tasks[Task, Result](
     tasks : sequence
         What can be pickled.
     seconds : float, optional
-        About how long one task takes; without it, that is measured on the first ones.
+        About how long one task takes, for the first of them; then that is measured.
     starting, finished : callable, optional
         Called with the number of a task when it is begun, and with how many are done after each.
 
@@ -74,7 +74,7 @@ def map_tasks[Task, Result](
     limit = setting.limit
     for number, task in enumerate(tasks):
         left = len(tasks) - number
-        each = seconds if seconds is not None else spent / number if number else 0.0
+        each = spent / number if number else seconds or 0.0
         count = _count_workers(each, left, limit, setting.kept.started if setting.kept else 0)
         if count > 1:
             with nullcontext(setting.kept) if setting.kept else Workers(count) as workers:
