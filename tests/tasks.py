@@ -38,3 +38,8 @@ def environment(task):
     from bayescale.parallel import usable_cores, worker_limit
 
     return worker_limit(), usable_cores(), os.environ.get("OMP_NUM_THREADS")
+
+
+def rest(task):
+    time.sleep(3)
+    return task

@@ -11,7 +11,7 @@ from bayescale.parallel.limits import worker_limit
 from bayescale.parallel.processes import Workers
 
 if TYPE_CHECKING:
-    from dask.distributed import Client
+    from distributed import Client
 
 
 @dataclass(frozen=True)
