@@ -123,7 +123,8 @@ def run_on_cluster(
                 if isinstance(error, KilledWorker):
                     error = LostError(
                         "the Dask workers that worked on it ended, again and again (killed, most likely for want of "
-                        "memory). Give workers more memory (dask worker --memory-limit), or one thread each (--nthreads 1)."
+                        "memory). Give workers more memory (dask worker --memory-limit) and one thread each "
+                        "(--nthreads 1)."
                     )
                 packed = [] if error else future.result()
                 for k, number in enumerate(parcel):
@@ -159,6 +160,6 @@ def _check_versions(client: "Client") -> None:
     if wrong := {address: found for address, found in there.items() if found != here}:
         address, found = next(iter(wrong.items()))
         raise QuestionError(
-            f"{len(wrong)} of {len(there)} Dask workers lack bayescale {here}, which is used here; {address} has {found}. "
-            "Install the same version there: pip install 'bayescale[dask]'."
+            f"{len(wrong)} of {len(there)} Dask workers lack bayescale {here}, which is used here; {address} has "
+            f"{found}. Install the same version there: pip install 'bayescale[dask]'."
         )
