@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from bayescale.runs.checks.rounding import LOSS_STEP
 from bayescale.runs.curves.bins import is_binned, last_rows
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
+# What the densities of single runs may take, kept and while they are worked out, and how many draws are kept anyway.
+KEPT_BYTES, CHUNK_BYTES, FEWEST_KEPT = 4e8, 3e7, 100
 # About how long a fit takes, for a decision whether other processes are worth their start.
 FIT_SECONDS = 3.0
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
@@ -109,7 +112,7 @@ def fit(
     groups = {
         "posterior": posterior,
         "sample_stats": stats,
-        "log_likelihood": log_likelihood(problem, posterior),
+        "log_likelihood": log_likelihood(problem, keep_for_runs(posterior, runs)),
         "observed_data": runs[[response]].drop_vars("family", errors="ignore"),
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
@@ -171,24 +174,58 @@ def by_run(theta: Mapping[str, xr.DataArray], labels: xr.DataArray | None) -> di
     }
 
 
+def keep_for_runs(posterior: xr.Dataset, runs: xr.Dataset) -> xr.Dataset:
+    """Return the draws under which each run's density is kept: all of them, or every so many of long logs.
+
+    4,000 draws of 100,000 runs would be 3.2 GB. At most 0.4 GB are kept, but 100 draws in any case.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.inference.sampling import keep_for_runs
+    >>> posterior = xr.Dataset({"E": (("chain", "draw"), np.ones((4, 1000)))}, {"draw": np.arange(1000)})
+    >>> runs = {count: xr.Dataset(coords={"run": np.arange(count)}) for count in (240, 100_000)}
+    >>> [dict(keep_for_runs(posterior, each).sizes) for each in runs.values()]
+    [{'chain': 4, 'draw': 1000}, {'chain': 4, 'draw': 125}]
+    """
+    every = math.ceil(8 * posterior["chain"].size * posterior["draw"].size * runs.sizes["run"] / KEPT_BYTES)
+    most = max(1, posterior["chain"].size * posterior["draw"].size // FEWEST_KEPT)
+    return posterior.isel(draw=slice(None, None, min(every, most)))
+
+
 def log_likelihood(problem: Problem, posterior: xr.Dataset, runs: xr.Dataset | None = None) -> xr.Dataset:
     """Return the log density of each run's response under each draw; by default of the runs that were fitted.
+
+    The draws are taken a few at a time where the runs are many, so that what is worked out on the way stays small.
 
     Other runs are measured from the reference run of those that were fitted. Of learning curves each run has one
     density, that of all its checkpoints together; of one checkpoint, its own.
     """
-    card, law, family = problem.card, problem.law, problem.card.noise.family
     runs = problem.runs if runs is None else runs
+    size = max(1, int(CHUNK_BYTES / (8 * posterior.sizes["chain"] * runs.sizes["run"])))
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    first = _density_of_runs(problem, posterior.isel(draw=slice(size)), runs)
+    values = np.empty((chains, draws, first.sizes["run"]))
+    values[:, :size] = first.values
+    for start in range(size, draws, size):
+        part = slice(start, start + size)
+        values[:, part] = _density_of_runs(problem, posterior.isel(draw=part), runs).values
+    coords = {name: labels for name, labels in first.coords.items() if "draw" not in labels.dims}
+    density = xr.DataArray(values, coords | {"draw": posterior["draw"]}, ("chain", "draw", "run"))
+    return density.to_dataset(name=problem.response)
+
+
+def _density_of_runs(problem: Problem, posterior: xr.Dataset, runs: xr.Dataset) -> xr.DataArray:
+    """Return what `log_likelihood` does, of all draws at once."""
+    card, law, family = problem.card, problem.law, problem.card.noise.family
     theta = by_run({name: posterior[name] for name in sampled_names(card)}, runs.coords.get("family"))
     together = card.curve is not None and is_binned(runs)
     inputs = read_inputs(card, runs, but=CURVE if together else None)
     mean, theta = respond(card, theta, inputs, problem.reference, problem.spans)
     if together:
-        density = log_density_along(posterior, mean, runs, problem.reference, card.curve.length)
-    else:
-        density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
-        density = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
-    return density.to_dataset(name=problem.response)
+        return log_density_along(posterior, mean, runs, problem.reference, card.curve.length)
+    density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
+    return density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
 
 
 def _drop_library_attrs(ds: xr.Dataset) -> xr.Dataset:
