@@ -1,5 +1,6 @@
 """From a posterior to answers: each an xarray.Dataset with its draws."""
 
+from bayescale.answers.bands_on_grid import bands_on_grid
 from bayescale.answers.best_epochs import best_epochs, value_of_epochs
 from bayescale.answers.bigger_or_longer import bigger_or_longer
 from bayescale.answers.compute_to_within import compute_to_within
@@ -23,6 +24,7 @@ __all__ = [
     "KNOWS_OUTLIERS",
     "annealed",
     "bands",
+    "bands_on_grid",
     "best_epochs",
     "better",
     "bigger_or_longer",

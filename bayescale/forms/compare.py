@@ -10,7 +10,7 @@ import xarray as xr
 
 from bayescale.cards import Card
 from bayescale.errors import QuestionError
-from bayescale.inference import ends_of, log_likelihood, require_quotable, runs_of
+from bayescale.inference import ends_of, log_likelihood, require_quotable, runs_of, with_densities
 from bayescale.inference import fit as sample_fit
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import prepare
@@ -79,7 +79,7 @@ def compare(
             # The table shows Pareto k, and runs with a high one are refitted, so the warning says nothing new.
             warnings.filterwarnings("ignore", message="Estimated shape parameter")
             scored[name], bad[name], exact[name] = _leave_one_out(
-                name, _in_order(fit, order), refit, seed, progress or (lambda line: None)
+                name, _in_order(with_densities(fit), order), refit, seed, progress or (lambda line: None)
             )
     # ArviZ refuses to compare estimators of different kinds. It needs only their pointwise values, which are alike.
     table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")

@@ -5,6 +5,7 @@ import json
 import math
 import platform
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from bayescale.layers.pooling import CHOLESKY
 from bayescale.modeling import Problem, prepare
 from bayescale.runs import content_hash
 from bayescale.runs.checks.rounding import LOSS_STEP
-from bayescale.runs.curves.bins import is_binned, last_rows
+from bayescale.runs.curves.bins import OF_RUN, is_binned, last_rows, named_runs
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
 # What the densities of single runs may take, kept and while they are worked out, and how many draws are kept anyway.
-KEPT_BYTES, CHUNK_BYTES, FEWEST_KEPT = 4e8, 3e7, 100
+KEPT_BYTES, CHUNK_BYTES, FEWEST_KEPT = 4e8, 1e7, 100
 # About how long a fit takes, for a decision whether other processes are worth their start.
 FIT_SECONDS = 3.0
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
@@ -81,7 +82,8 @@ def fit(
         Groups ``posterior``, ``sample_stats``, ``prior``, ``log_likelihood`` (of log loss), ``observed_data`` and
         ``constant_data``. The posterior holds the law's parameters at the reference run, the paper's coefficients,
         and, under partial pooling, ``*_population`` and ``*_spread``. ``attrs`` carry the card, the reference run,
-        units, seed, versions, a hash of the runs and the verdict.
+        units, seed, versions, a hash of the runs and the verdict; of long logs also ``densities``, of how many draws
+        ``log_likelihood`` is, which is bounded at 0.4 GB.
 
     Raises
     ------
@@ -122,6 +124,8 @@ def fit(
         groups["prior"] = sample_prior(compiled, problem, shown, prior_draws, seed)
     tree = xr.DataTree.from_dict({name: _drop_library_attrs(ds) for name, ds in groups.items()})
     tree.attrs.update(provenance(problem, verdict, settings))
+    if (densities := tree["log_likelihood"].sizes["draw"]) < posterior.sizes["draw"]:
+        tree.attrs["densities"] = f"of {densities} of {posterior.sizes['draw']} draws a chain"
     return tree
 
 
@@ -193,33 +197,66 @@ def keep_for_runs(posterior: xr.Dataset, runs: xr.Dataset) -> xr.Dataset:
     return posterior.isel(draw=slice(None, None, min(every, most)))
 
 
+def with_densities(fit: xr.DataTree) -> xr.DataTree:
+    """Return the posterior with those of its draws under which the densities of its runs were kept.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.inference import with_densities
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> with_densities(fit)["posterior"].sizes["draw"]
+    1000
+    """
+    if fit["log_likelihood"].sizes["draw"] == fit["posterior"].sizes["draw"]:
+        return fit
+    kept = fit["log_likelihood"].to_dataset()["draw"].values
+    thinned = {name: fit[name].to_dataset().sel(draw=kept) for name in ("posterior", "sample_stats") if name in fit}
+    return fit.assign({name: xr.DataTree(group) for name, group in thinned.items()})
+
+
 def log_likelihood(problem: Problem, posterior: xr.Dataset, runs: xr.Dataset | None = None) -> xr.Dataset:
     """Return the log density of each run's response under each draw; by default of the runs that were fitted.
 
-    The draws are taken a few at a time where the runs are many, so that what is worked out on the way stays small.
+    The runs are taken a few at a time, so that what is worked out on the way stays small.
 
     Other runs are measured from the reference run of those that were fitted. Of learning curves each run has one
     density, that of all its checkpoints together; of one checkpoint, its own.
     """
     runs = problem.runs if runs is None else runs
-    size = max(1, int(CHUNK_BYTES / (8 * posterior.sizes["chain"] * runs.sizes["run"])))
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
-    first = _density_of_runs(problem, posterior.isel(draw=slice(size)), runs)
-    values = np.empty((chains, draws, first.sizes["run"]))
-    values[:, :size] = first.values
-    for start in range(size, draws, size):
-        part = slice(start, start + size)
-        values[:, part] = _density_of_runs(problem, posterior.isel(draw=part), runs).values
-    coords = {name: labels for name, labels in first.coords.items() if "draw" not in labels.dims}
-    density = xr.DataArray(values, coords | {"draw": posterior["draw"]}, ("chain", "draw", "run"))
-    return density.to_dataset(name=problem.response)
+    values = np.empty((chains, draws, len(named_runs(runs)) if _is_whole(problem, runs) else runs.sizes["run"]))
+    labels, done = [], 0
+    for rows in _cut_rows(problem, runs, max(1, int(CHUNK_BYTES / (8 * chains * draws)))):
+        density = _density_of_runs(problem, posterior, runs.isel(run=rows))
+        values[..., done : done + density.sizes["run"]] = density.values
+        labels.append(density.isel(chain=0, draw=0, drop=True).copy())
+        done += density.sizes["run"]
+    coords = xr.concat(labels, "run").coords if len(labels) > 1 else labels[0].coords
+    own = {dim: posterior[dim] for dim in ("chain", "draw") if dim in posterior.coords}
+    return xr.DataArray(values, dict(coords) | own, ("chain", "draw", "run")).to_dataset(name=problem.response)
+
+
+def _is_whole(problem: Problem, runs: xr.Dataset) -> bool:
+    """Return whether each run is several rows, whose density is one."""
+    return problem.card.curve is not None and is_binned(runs)
+
+
+def _cut_rows(problem: Problem, runs: xr.Dataset, size: int) -> list[slice]:
+    """Return the rows in pieces of about that size; of learning curves, no run is cut."""
+    count = runs.sizes["run"]
+    ends = np.arange(1, count + 1)
+    if _is_whole(problem, runs):
+        ends = np.append(np.flatnonzero(runs[OF_RUN].values[1:] != runs[OF_RUN].values[:-1]) + 1, count)
+    cuts = [0, *ends[np.unique(np.searchsorted(ends, np.arange(size, count, size)))], count]
+    return [slice(first, last) for first, last in pairwise(dict.fromkeys(map(int, cuts)))]
 
 
 def _density_of_runs(problem: Problem, posterior: xr.Dataset, runs: xr.Dataset) -> xr.DataArray:
-    """Return what `log_likelihood` does, of all draws at once."""
+    """Return what `log_likelihood` does, of all rows at once."""
     card, law, family = problem.card, problem.law, problem.card.noise.family
     theta = by_run({name: posterior[name] for name in sampled_names(card)}, runs.coords.get("family"))
-    together = card.curve is not None and is_binned(runs)
+    together = _is_whole(problem, runs)
     inputs = read_inputs(card, runs, but=CURVE if together else None)
     mean, theta = respond(card, theta, inputs, problem.reference, problem.spans)
     if together:

@@ -173,11 +173,14 @@ def _split_answers(answers: "Mapping[str, xr.DataArray] | xr.Dataset", fit: xr.D
 def _scale_priors(fit: xr.DataTree, draws: xr.DataArray, log_prior: xr.Dataset) -> xr.Dataset:
     import arviz_stats as az
 
+    density = fit["log_likelihood"].to_dataset()
+    if density.sizes["draw"] < draws.sizes["draw"]:
+        draws, log_prior = draws.sel(draw=density["draw"]), log_prior.sel(draw=density["draw"])
     tree = xr.DataTree.from_dict(
         {
             "posterior": _put_on_scale(draws).to_dataset(name="drawn"),
             "log_prior": log_prior,
-            "log_likelihood": fit["log_likelihood"].to_dataset(),
+            "log_likelihood": density,
         }
     )
     each_prior = [az.psense(tree, group="prior", group_var_names=[name])["drawn"] for name in log_prior]
