@@ -9,6 +9,8 @@ import pytest
 from _pytest.doctest import DoctestItem
 
 matplotlib.use("agg")
+# Tests that need other processes say so.
+os.environ["BAYESCALE_WORKERS"] = "1"
 SAMPLES = ("bs.fit(", "bs.backtest(", "isoflop_fit(", "envelope_fit(", "ladder(", "approaches(", "compile_problem(")
 
 

@@ -8,8 +8,8 @@ class BayescaleError(Exception):
     """The root: catch this to catch everything that bayescale raises on purpose.
 
     Each of its kinds is also the built-in error that it is most like, so that ``except ValueError`` catches a
-    `RunsError`, `CardError`, `DesignError` or `QuestionError`; ``except RuntimeError`` an `UnconvergedError` or
-    `SamplingError`; ``except OSError`` an `OutputError`.
+    `RunsError`, `CardError`, `DesignError` or `QuestionError`; ``except RuntimeError`` an `UnconvergedError`,
+    `SamplingError` or `LostError`; ``except OSError`` an `OutputError`.
 
     Examples
     --------
@@ -44,6 +44,10 @@ class UnconvergedError(BayescaleError, RuntimeError):
 
 class SamplingError(BayescaleError, RuntimeError):
     """The sampler could not start or finish."""
+
+
+class LostError(BayescaleError, RuntimeError):
+    """A part of the work was lost: the process or the cluster that did it ended, or ran out of memory."""
 
 
 class OutputError(BayescaleError, OSError):

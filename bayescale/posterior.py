@@ -18,7 +18,7 @@ from bayescale.errors import QuestionError, did_you_mean
 from bayescale.inference import by_run, require_quotable, runs_of
 from bayescale.inference.sampling import SEED as SEED
 from bayescale.laws import LAWS, SCALES, Law, get_law, scale_of
-from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs, without_labels
+from bayescale.laws.inputs import DRAW_DIMS, POINT, complete_inputs, refuse_too_many, without_labels
 from bayescale.layers import Span, read_inputs, respond, sampled_names
 from bayescale.layers.noise import draw_response, no_error
 from bayescale.layers.shared_errors import new_errors
@@ -279,6 +279,8 @@ class Posterior:
                 f"there is no {name!r} to give.{did_you_mean(name, SCALES)} Accepted: {', '.join(SCALES)}."
             )
         entries = np.atleast_1d(np.asarray(values, dtype=object)).ravel()
+        drawn = self.fit["posterior"].sizes if "posterior" in self.fit.children else {}
+        refuse_too_many(entries.size, 1 if self.family else len(self.families), drawn)
         if name not in self.seen and self.verdict == CONSTANTS and any(map(is_multiple, entries)):
             raise QuestionError(
                 f"{name}: a multiple needs runs that have it, got {values!r}; give {SCALES[name].meaning}."

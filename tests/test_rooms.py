@@ -6,7 +6,19 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "bayescale"
 # From left to right: a room imports what stands before it.
 ROOMS = (
-    *("errors", "numbers", "shipped_files", "costs", "laws", "runs", "priors", "layers", "cards", "modeling"),
+    *(
+        "errors",
+        "numbers",
+        "shipped_files",
+        "parallel",
+        "costs",
+        "laws",
+        "runs",
+        "priors",
+        "layers",
+        "cards",
+        "modeling",
+    ),
     *("design", "inference", "posterior", "papers", "answers", "approaches", "forms", "trust", "studies"),
     *("plots", "report", "cli"),
 )

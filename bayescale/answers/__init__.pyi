@@ -1,4 +1,5 @@
 # ruff: noqa: TID252  (lazy_loader reads relative imports only)
+from .bands_on_grid import bands_on_grid
 from .best_epochs import best_epochs, value_of_epochs
 from .bigger_or_longer import bigger_or_longer
 from .compute_to_within import compute_to_within
@@ -22,6 +23,7 @@ __all__ = [
     "KNOWS_OUTLIERS",
     "annealed",
     "bands",
+    "bands_on_grid",
     "best_epochs",
     "better",
     "bigger_or_longer",

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.console import out, steps
-from bayescale.cli.options import MODEL, SEED, Model, Picture, Runs, Seed
+from bayescale.cli.options import MODEL, SEED, WORK, Model, Picture, Runs, Seed, Work
 from bayescale.cli.reading import CURVE_READING, CurveReading, read_for_cards, warn_of_sharing
 from bayescale.cli.schema import Document
 from bayescale.cli.show import check_picture_file, draw_picture, say, show
@@ -27,6 +27,7 @@ def families(
     model: Model = MODEL,
     parameter: Annotated[str, Parameter(help="A parameter of its law.")] = "E",
     picture: Picture = None,
+    work: Work = WORK,
     seed: Seed = SEED,
 ) -> Document:
     """Print a parameter of every family alone, partially pooled and as one with all others."""
@@ -39,7 +40,7 @@ def families(
     check_picture_file(picture)
     log = read_for_cards(runs, reading, [model])
     warn_of_sharing(log, [card])
-    with steps() as progress:
+    with work.start(), steps() as progress:
         answer = shrinkage(log, model, seed=seed, progress=progress)
     by_pooling = {str(name): answer[parameter].sel(pooling=name) for name in answer["pooling"].values}
     document = show(

@@ -7,7 +7,20 @@ from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.console import steps
-from bayescale.cli.options import FACTORS, FORECAST, SEED, WHERE, Models, Picture, Runs, Seed, Where, read_at
+from bayescale.cli.options import (
+    FACTORS,
+    FORECAST,
+    SEED,
+    WHERE,
+    WORK,
+    Models,
+    Picture,
+    Runs,
+    Seed,
+    Where,
+    Work,
+    read_at,
+)
 from bayescale.cli.reading import (
     CURVE_READING,
     CurveReading,
@@ -55,6 +68,7 @@ def forecast(
     models: Annotated[Models, Parameter(help="The forms, worth the same at first; or those shipped.")] = None,
     picture: Picture = None,
     reading: CurveReading = CURVE_READING,
+    work: Work = WORK,
     seed: Seed = SEED,
 ) -> Document:
     """Print the loss by all forms together, what each says alone, and how far that can be believed."""
@@ -71,7 +85,7 @@ def forecast(
     check_question(log, cards.values(), **asked)
     warn_of_design(log, cards.values())
     warn_of_sharing(log, cards.values())
-    with steps() as progress:
+    with work.start(), steps() as progress:
         stack = stacks.stack_forms(log, asked, forms=models, seed=seed, say=progress)
     far, response = stack.far, _response_of(stack.far)
     document = Document(
@@ -181,6 +195,7 @@ def backtest(
     ] = FACTORS,
     picture: Picture = None,
     reading: CurveReading = CURVE_READING,
+    work: Work = WORK,
     seed: Seed = SEED,
 ) -> Document:
     """Print how predictions of the largest runs from the smaller ones came out."""
@@ -193,7 +208,7 @@ def backtest(
     log = read_for_cards(runs, reading, model)
     one = model[0] if len(model) == 1 else list(model)
     warn_of_sharing(log, forms_for(log, None if one == FORECAST else list(model))[0].values())
-    with steps() as progress:
+    with work.start(), steps() as progress:
         held = bs.backtest(log, one, list(factor), seed=seed, progress=progress)
     by_factor = scores_by_factor(held)
     document = Document(model=str(held.attrs["model"]), scores=[])
@@ -251,6 +266,7 @@ def compare(
     /,
     *,
     reading: CurveReading = CURVE_READING,
+    work: Work = WORK,
     seed: Seed = SEED,
 ) -> Document:
     """Print which form describes the runs, and which predicts the larger ones."""
@@ -267,7 +283,7 @@ def compare(
         prepare(card, log)
     warn_of_design(log, cards.values())
     warn_of_sharing(log, cards.values())
-    with steps() as progress:
+    with work.start(), steps() as progress:
         fits = {}
         for name, card in cards.items():
             progress(f"{name}: compiling and sampling")

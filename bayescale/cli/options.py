@@ -1,6 +1,7 @@
 """The options that commands share, and the kinds of value that an option takes."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -87,6 +88,26 @@ class Output:
 
 
 OUTPUT = Output()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Where many fits are done."""
+
+    workers: Count | None = None
+    """Processes at most; by default what cores and memory allow."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler, tcp://host:8786, whose workers fit."""
+
+    def start(self) -> AbstractContextManager[None]:
+        """Use these processes or this cluster within a ``with``."""
+        from bayescale.parallel import use_workers
+
+        return use_workers(self.workers, scheduler=self.scheduler)
+
+
+WORK = Work()
 
 
 @Parameter(name="*")

@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 import bayescale as bs
 from bayescale.cli.console import steps
-from bayescale.cli.options import AGAINST, MODEL, SEED, Models, Runs, Seed
+from bayescale.cli.options import AGAINST, MODEL, SEED, WORK, Models, Runs, Seed, Work
 from bayescale.cli.reading import CURVE_READING, CurveReading, read_ended_runs
 from bayescale.cli.schema import Document
 from bayescale.cli.show import say, say_file
@@ -23,6 +23,7 @@ def report(
     against: Annotated[str, Parameter(help="The plain card that it is held against.")] = AGAINST,
     at: Annotated[str, Parameter(help="Where to: a multiple of the largest run, or FLOP.")] = "100x",
     out: Annotated[Path, Parameter(help="Folder for the report.")] = Path("report"),
+    work: Work = WORK,
     seed: Seed = SEED,
 ) -> Document:
     """Answer the three questions with a page of figures, and save the posteriors."""
@@ -30,7 +31,7 @@ def report(
 
     check_writable(out)
     log = read_ended_runs(runs, reading)
-    with steps() as progress:
+    with work.start(), steps() as progress:
         study = bs.study(log, at, model=model, against=against, forms=forms, seed=seed, progress=progress)
         progress("drawing the figures and writing the page")
         page = study.save(out)

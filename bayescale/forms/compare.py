@@ -1,17 +1,20 @@
 """Which form do these runs support, by leaving out one run at a time?"""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from bayescale.cards import Card
 from bayescale.errors import QuestionError
-from bayescale.inference import ends_of, log_likelihood, require_quotable, runs_of
+from bayescale.inference import ends_of, log_likelihood, require_quotable, runs_of, with_densities
 from bayescale.inference import fit as sample_fit
 from bayescale.inference.sampling import SEED
 from bayescale.modeling import prepare
+from bayescale.parallel import map_tasks
 from bayescale.posterior import Posterior
 from bayescale.runs.curves.bins import OF_RUN
 
@@ -76,7 +79,7 @@ def compare(
             # The table shows Pareto k, and runs with a high one are refitted, so the warning says nothing new.
             warnings.filterwarnings("ignore", message="Estimated shape parameter")
             scored[name], bad[name], exact[name] = _leave_one_out(
-                name, _in_order(fit, order), refit, seed, progress or (lambda line: None)
+                name, _in_order(with_densities(fit), order), refit, seed, progress or (lambda line: None)
             )
     # ArviZ refuses to compare estimators of different kinds. It needs only their pointwise values, which are alike.
     table = az.compare({name: _as_loo(loo) for name, loo in scored.items()}, round_to="none")
@@ -112,12 +115,15 @@ def _leave_one_out(
     if not (refit and bad):
         return loo, bad, 0
     say(f"{name}: {bad} runs with a high Pareto k, refitting {min(bad, FOLDS)} times")
-    wrapper, pareto_k = _make_refitter(fit, seed), loo.pareto_k
+    pareto_k, count = loo.pareto_k, int(fit.attrs["runs"])
     if bad <= MAX_REFITS:
+        wrapper = _make_refitter(fit, seed, np.flatnonzero(pareto_k.values > loo.good_k))
         loo, exact = az.reloo(wrapper, loo_orig=loo, var_name=fit.attrs["response"]), bad
     else:
-        loo = az.loo_kfold(fit, wrapper, k=FOLDS, var_name=fit.attrs["response"], pointwise=True, seed=seed)
-        exact = int(fit.attrs["runs"])
+        folds = np.sort(np.arange(count) % FOLDS)[np.random.default_rng(seed).permutation(count)]
+        wrapper = _make_refitter(fit, seed, [np.flatnonzero(folds == fold) for fold in range(FOLDS)])
+        loo = az.loo_kfold(fit, wrapper, k=FOLDS, folds=folds, var_name=fit.attrs["response"], pointwise=True)
+        exact = count
     loo.pareto_k = pareto_k
     return loo, bad, exact
 
@@ -145,8 +151,22 @@ def _check_comparable(fits: Mapping[str, xr.DataTree]) -> None:
         require_quotable(fit, None)
 
 
-def _make_refitter(fit: xr.DataTree, seed: int) -> Any:
-    """Return how ArviZ refits a posterior without some of its runs; its base class loads ArviZ."""
+def _name_runs(runs: xr.Dataset) -> tuple[str, ...]:
+    """Return the names of the runs; of learning curves, a run is several rows."""
+    return tuple(dict.fromkeys(runs[OF_RUN if OF_RUN in runs.coords else "run"].values.tolist()))
+
+
+def _refit(card: Card, seed: int, kept: xr.Dataset) -> xr.DataTree:
+    """Fit the kept runs; the density of one run needs no more than the fast path, or the first try, gives."""
+    return sample_fit(kept, card, seed=seed, prior_draws=0, tries=1, method="auto", pointwise=False)
+
+
+def _make_refitter(fit: xr.DataTree, seed: int, left_out: Iterable[Any] = ()) -> Any:
+    """Return how ArviZ refits a posterior without some of its runs; its base class loads ArviZ.
+
+    ArviZ asks for one refit after the other. Those that it will ask for (``left_out``, positions of runs) are done
+    before, as they do not depend on one another.
+    """
     import arviz_stats as az
 
     class Refitter(az.SamplingWrapper):
@@ -155,18 +175,20 @@ def _make_refitter(fit: xr.DataTree, seed: int) -> Any:
         def __init__(self) -> None:
             super().__init__(model=Posterior(fit).card, idata_orig=fit)
             self.runs, self.names = runs_of(fit), fit["log_likelihood"].to_dataset()["run"].values
+            kept = [self.sel_observations(positions)[0] for positions in left_out]
+            done = map_tasks(partial(_refit, self.model, seed), kept)
+            self.done = dict(zip(map(_name_runs, kept), done, strict=True))
 
         def sel_observations(self, idx: Any) -> tuple[xr.Dataset, xr.Dataset]:
             """Return (kept, left out)."""
             # A run of learning curves is several rows.
-            of = self.runs[OF_RUN] if OF_RUN in self.runs.coords else self.runs["run"]
+            of = self.runs[OF_RUN if OF_RUN in self.runs.coords else "run"]
             out = np.isin(of.values, self.names[np.asarray(idx)])
             return self.runs.isel(run=~out), self.runs.isel(run=out)
 
         def sample(self, modified_observed_data: xr.Dataset) -> xr.DataTree:
-            """Fit the kept runs; the density of one run needs no more than the fast path, or the first try, gives."""
-            lightly: dict[str, Any] = {"prior_draws": 0, "tries": 1, "method": "auto", "pointwise": False}
-            return sample_fit(modified_observed_data, self.model, seed=seed, **lightly)
+            """Return the fit of the kept runs."""
+            return self.done[_name_runs(modified_observed_data)].get()
 
         def get_inference_data(self, fitted_model: xr.DataTree) -> xr.DataTree:
             """Return the fit as it is."""

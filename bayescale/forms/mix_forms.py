@@ -18,11 +18,12 @@ from bayescale.forms.skipped import Skipped, pack_skipped
 from bayescale.forms.weights import chosen_form, drawn_together, form_weights, mixed
 from bayescale.inference import COUNTED, QUOTED, verdict
 from bayescale.inference import fit as fit_card
-from bayescale.inference.sampling import SEED
+from bayescale.inference.sampling import FIT_SECONDS, SEED
 from bayescale.laws import SCALES
 from bayescale.laws.inputs import complete_inputs, same_length
 from bayescale.modeling import family_names
 from bayescale.numbers import parse_compute
+from bayescale.parallel import kept_workers, map_tasks
 from bayescale.posterior import Posterior
 
 # Rehearsals of a forecast end at 100x. Longer ones cost fits, and few run logs allow them.
@@ -32,6 +33,7 @@ DRAWS, TUNE, TRIES = 500, 1000, 2
 Fits = dict[str, xr.DataTree]
 
 
+@kept_workers()
 def mix_forms(
     runs: xr.Dataset,
     compute: Any = None,
@@ -147,27 +149,35 @@ def fit_forms(
     With the question (``where``, as `extrapolate` takes it), a form whose chains agree on its parameters but not yet on
     the answer is sampled longer before it is left out of it.
     """
-    fits: Fits = {}
-    for name, card in cards.items():
+    names = list(cards)
+
+    def say(number: int) -> None:
         if progress:
-            progress(f"{name}: compiling and sampling")
+            progress(f"{names[number]}: compiling and sampling")
+
+    tasks = [(runs, card, where, seed) for card in cards.values()]
+    outcomes = map_tasks(_fit_form, tasks, seconds=FIT_SECONDS, starting=say)
+    fits: Fits = {}
+    for name, outcome in zip(names, outcomes, strict=True):
         try:
-            for first in range(1, TRIES + 1):
-                fits[name] = fit_card(
-                    runs, card, seed=seed, draws=DRAWS, tune=TUNE, prior_draws=0, tries=TRIES, first_try=first,
-                    limits=COUNTED,
-                )  # fmt: skip
-                if (
-                    where is None
-                    or json.loads(fits[name].attrs["settings"]).get("thin", 1) > 1
-                    or _chains_agree(fits[name], where)
-                ):
-                    break
+            fits[name] = outcome.get()
         except BayescaleError as error:
             if skipped is None:
                 raise
             skipped.append(Skipped(name, None, str(error)))
     return fits
+
+
+def _fit_form(task: tuple[xr.Dataset, Card, Mapping[str, Any] | None, int]) -> xr.DataTree:
+    """Return the posterior of one form, sampled longer where its chains do not agree on the answer."""
+    runs, card, where, seed = task
+    for first in range(1, TRIES + 1):
+        fit = fit_card(
+            runs, card, seed=seed, draws=DRAWS, tune=TUNE, prior_draws=0, tries=TRIES, first_try=first, limits=COUNTED
+        )
+        if where is None or json.loads(fit.attrs["settings"]).get("thin", 1) > 1 or _chains_agree(fit, where):
+            break
+    return fit
 
 
 def _chains_agree(fit: xr.DataTree, where: Mapping[str, Any]) -> bool:

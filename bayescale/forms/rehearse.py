@@ -15,6 +15,7 @@ from bayescale.inference.sampling import SEED
 from bayescale.layers import read_inputs, respond
 from bayescale.layers.noise import draw_response, known_of
 from bayescale.modeling import Problem, prepare
+from bayescale.parallel import map_tasks
 from bayescale.posterior import Posterior
 from bayescale.runs.curves.bins import last_checkpoints
 from bayescale.runs.curves.segments import CHECKPOINT, run_segments
@@ -74,23 +75,30 @@ def rehearse(
     """
     skipped: list[Skipped] = []
     cards = identifiable([load_card(model) for model in models], runs, skipped)
-    parts = []
+    cuts = {}
     for factor in factors:
         try:
-            train, test = cut(runs, cards[0], factor)
+            cuts[factor] = cut(runs, cards[0], factor)
         except DesignError as error:
             skipped.append(Skipped(None, float(factor), str(error)))
-            continue
-        predicted = {}
-        for card in cards:
-            if progress:
-                progress(f"{card.name}: predicting the largest runs from those {factor:g}x smaller")
-            try:
-                predicted[card.name] = _predict_runs(train, test, card, seed)
-            except BayescaleError as error:
-                skipped.append(Skipped(card.name, float(factor), str(error)))
-        if predicted:
-            parts.append(_join_forms([card.name for card in cards], predicted, train, test, factor, cards[0]))
+    tasks = [(factor, card) for factor in cuts for card in cards]
+
+    def say(number: int) -> None:
+        factor, card = tasks[number]
+        if progress:
+            progress(f"{card.name}: predicting the largest runs from those {factor:g}x smaller")
+
+    outcomes = map_tasks(_predict_cut, [(*cuts[factor], card, seed) for factor, card in tasks], starting=say)
+    predicted: dict[float, dict[str, xr.Dataset]] = {factor: {} for factor in cuts}
+    for (factor, card), outcome in zip(tasks, outcomes, strict=True):
+        try:
+            predicted[factor][card.name] = outcome.get()
+        except BayescaleError as error:
+            skipped.append(Skipped(card.name, float(factor), str(error)))
+    names = [card.name for card in cards]
+    parts = [
+        _join_forms(names, predicted[factor], *cuts[factor], factor, cards[0]) for factor in cuts if predicted[factor]
+    ]
     response = cards[0].get_law().response
     out = xr.concat(parts, dim="held_out", join="exact") if parts else _empty_rehearsal(cards, response)
     measure = measure_of(cards[0], runs)
@@ -163,6 +171,11 @@ def cut(runs: xr.Dataset, card: Card, factor: float) -> tuple[xr.Dataset, xr.Dat
     if test.sizes["run"] < beyond:
         raise DesignError(f"{test.sizes['run']} runs are larger; it takes {beyond}.")
     return train, test
+
+
+def _predict_cut(task: tuple[xr.Dataset, xr.Dataset, Card, int]) -> xr.Dataset:
+    """Return what one form says of the runs beyond one cut-off."""
+    return _predict_runs(*task)
 
 
 def _predict_runs(train: xr.Dataset, test: xr.Dataset, card: Card, seed: int) -> xr.Dataset:

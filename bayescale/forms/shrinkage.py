@@ -1,5 +1,6 @@
 """What families lend one another: each family alone, all of them as one, and partial pooling between the two."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ from bayescale.cards.files import pooled_as
 from bayescale.errors import DesignError
 from bayescale.forms.rehearse import Say
 from bayescale.inference import ends_of, fit, verdict
-from bayescale.inference.sampling import SEED
+from bayescale.inference.sampling import FIT_SECONDS, SEED
 from bayescale.modeling import family_names
+from bayescale.parallel import map_tasks
 
 POOLINGS = ("none", "partial", "complete")
 
@@ -58,11 +60,15 @@ def shrinkage(
             f"{runs.attrs.get('source', 'the runs')}: pooling is over families, and these {runs.sizes['run']} runs are "
             f"{which}. Say which columns tell families apart: family=[...] (on the command line: --family corpus)."
         )
-    drawn, verdicts = [], []
-    for pooling in POOLINGS:
+
+    def say(number: int) -> None:
         if progress:
-            progress(f"{pooling} pooling: compiling and sampling")
-        posterior_fit = fit(runs, pooled_as(card, pooling), seed=seed, prior_draws=0)
+            progress(f"{POOLINGS[number]} pooling: compiling and sampling")
+
+    pooled = partial(_fit_pooled, runs, card, seed)
+    drawn, verdicts = [], []
+    for outcome in map_tasks(pooled, POOLINGS, seconds=FIT_SECONDS, starting=say):
+        posterior_fit = outcome.get()
         verdicts.append(verdict(posterior_fit))
         posterior = posterior_fit["posterior"].to_dataset()[list(card.get_law().parameter_names)]
         every = xr.DataArray(np.ones(len(families)), dims="family", coords={"family": list(families)})
@@ -73,3 +79,7 @@ def shrinkage(
     out = out.assign(converged=("pooling", [judged.passed for judged in verdicts]))
     lines = "\n".join(f"{pooling}: {judged.sentence}" for pooling, judged in zip(POOLINGS, verdicts, strict=True))
     return out.assign_attrs(model=card.name, verdicts=lines, loss_unit=runs.attrs.get("loss_unit", ""))
+
+
+def _fit_pooled(runs: xr.Dataset, card: Card, seed: int, pooling: str) -> xr.DataTree:
+    return fit(runs, pooled_as(card, pooling), seed=seed, prior_draws=0)

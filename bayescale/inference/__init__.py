@@ -12,7 +12,15 @@ from bayescale.inference.diagnostics import (
 )
 from bayescale.inference.new_family import new_family
 from bayescale.inference.prior_from import prior_from
-from bayescale.inference.sampling import by_run, ends_of, fit, log_likelihood, runs_of, sample_until_sound
+from bayescale.inference.sampling import (
+    by_run,
+    ends_of,
+    fit,
+    log_likelihood,
+    runs_of,
+    sample_until_sound,
+    with_densities,
+)
 from bayescale.inference.store import check_can_save, load_fit, save_fit
 
 __all__ = [
@@ -35,4 +43,5 @@ __all__ = [
     "sample_until_sound",
     "save_fit",
     "verdict",
+    "with_densities",
 ]

@@ -1,7 +1,6 @@
 """Compile a model once for each shape, and sample it again with new data."""
 
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from bayescale.inference.nuts import start_nuts
 from bayescale.inference.program import Density, Program
 from bayescale.inference.program_cache import kept_program
 from bayescale.modeling import Problem, build
+from bayescale.parallel import usable_cores
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -118,7 +118,7 @@ def sample(
             draws=draws,
             tune=tune,
             chains=chains,
-            cores=min(chains, os.cpu_count() or 1),
+            cores=min(chains, usable_cores()),
             seed=seed,
             target_accept=target_accept,
             callback=count_done if progress else None,

@@ -2,8 +2,10 @@
 
 import importlib.metadata
 import json
+import math
 import platform
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -23,9 +25,13 @@ from bayescale.layers.pooling import CHOLESKY
 from bayescale.modeling import Problem, prepare
 from bayescale.runs import content_hash
 from bayescale.runs.checks.rounding import LOSS_STEP
-from bayescale.runs.curves.bins import is_binned, last_rows
+from bayescale.runs.curves.bins import OF_RUN, is_binned, last_rows, named_runs
 
 SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
+# What the densities of single runs may take, kept and while they are worked out, and how many draws are kept anyway.
+KEPT_BYTES, CHUNK_BYTES, FEWEST_KEPT = 4e8, 1e7, 100
+# About how long a fit takes, for a decision whether other processes are worth their start.
+FIT_SECONDS = 3.0
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
 ATTEMPTS = ((0.9, 1, 1), (0.95, 2, 3), (0.99, 3, 8))
 # What a posterior keeps of its runs' attrs.
@@ -89,7 +95,8 @@ def fit(
         ``constant_data`` and, of one that may be quoted, ``power_scaling`` (by which a grade tells how far an answer
         leans on the priors). The posterior holds the law's parameters at the reference run, the paper's coefficients,
         and, under partial pooling, ``*_population`` and ``*_spread``. ``attrs`` carry the card, the reference run,
-        units, seed, versions, a hash of the runs and the verdict.
+        units, seed, versions, a hash of the runs and the verdict; of long logs also ``densities``, of how many draws
+        ``log_likelihood`` is, which is bounded at 0.4 GB.
 
     Raises
     ------
@@ -125,15 +132,18 @@ def fit(
         "constant_data": constant.reset_coords("family") if "family" in runs.coords else constant,
     }
     if pointwise:
-        groups["log_likelihood"] = log_likelihood(problem, posterior)
+        kept = keep_for_runs(posterior, runs)
+        groups["log_likelihood"] = log_likelihood(problem, kept)
         if verdict.passed and limits == QUOTED:  # what may not be quoted is not graded
-            groups[POWER_SCALING] = power_scaling(problem, posterior, groups["log_likelihood"])
+            groups[POWER_SCALING] = power_scaling(problem, kept, groups["log_likelihood"])
     if prior_draws:
         latents = {name for layer in layers_of(card) for name in layer.latents(card)}
         shown = [str(name) for name in names if name not in latents]
         groups["prior"] = sample_prior(compiled, problem, shown, prior_draws, seed)
     tree = xr.DataTree.from_dict({name: _drop_library_attrs(ds) for name, ds in groups.items()})
     tree.attrs.update(provenance(problem, verdict, settings))
+    if pointwise and kept.sizes["draw"] < posterior.sizes["draw"]:
+        tree.attrs["densities"] = f"of {kept.sizes['draw']} of {posterior.sizes['draw']} draws a chain"
     return tree
 
 
@@ -217,24 +227,91 @@ def by_run(theta: Mapping[str, xr.DataArray], labels: xr.DataArray | None) -> di
     }
 
 
+def keep_for_runs(posterior: xr.Dataset, runs: xr.Dataset) -> xr.Dataset:
+    """Return the draws under which each run's density is kept: all of them, or every so many of long logs.
+
+    4,000 draws of 100,000 runs would be 3.2 GB. At most 0.4 GB are kept, but 100 draws in any case.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from bayescale.inference.sampling import keep_for_runs
+    >>> posterior = xr.Dataset({"E": (("chain", "draw"), np.ones((4, 1000)))}, {"draw": np.arange(1000)})
+    >>> runs = {count: xr.Dataset(coords={"run": np.arange(count)}) for count in (240, 100_000)}
+    >>> [dict(keep_for_runs(posterior, each).sizes) for each in runs.values()]
+    [{'chain': 4, 'draw': 1000}, {'chain': 4, 'draw': 125}]
+    """
+    every = math.ceil(8 * posterior["chain"].size * posterior["draw"].size * runs.sizes["run"] / KEPT_BYTES)
+    most = max(1, posterior["chain"].size * posterior["draw"].size // FEWEST_KEPT)
+    return posterior.isel(draw=slice(None, None, min(every, most)))
+
+
+def with_densities(fit: xr.DataTree) -> xr.DataTree:
+    """Return the posterior with those of its draws under which the densities of its runs were kept.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> from bayescale.inference import with_densities
+    >>> fit = bs.fit(bs.load_shipped("tinylm"), seed=1)
+    >>> with_densities(fit)["posterior"].sizes["draw"]
+    1000
+    """
+    if fit["log_likelihood"].sizes["draw"] == fit["posterior"].sizes["draw"]:
+        return fit
+    kept = fit["log_likelihood"].to_dataset()["draw"].values
+    thinned = {name: fit[name].to_dataset().sel(draw=kept) for name in ("posterior", "sample_stats") if name in fit}
+    return fit.assign({name: xr.DataTree(group) for name, group in thinned.items()})
+
+
 def log_likelihood(problem: Problem, posterior: xr.Dataset, runs: xr.Dataset | None = None) -> xr.Dataset:
     """Return the log density of each run's response under each draw; by default of the runs that were fitted.
+
+    The runs are taken a few at a time, so that what is worked out on the way stays small.
 
     Other runs are measured from the reference run of those that were fitted. Of learning curves each run has one
     density, that of all its checkpoints together; of one checkpoint, its own.
     """
-    card, law, family = problem.card, problem.law, problem.card.noise.family
     runs = problem.runs if runs is None else runs
+    chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
+    values = np.empty((chains, draws, len(named_runs(runs)) if _is_whole(problem, runs) else runs.sizes["run"]))
+    labels, done = [], 0
+    for rows in _cut_rows(problem, runs, max(1, int(CHUNK_BYTES / (8 * chains * draws)))):
+        density = _density_of_runs(problem, posterior, runs.isel(run=rows))
+        values[..., done : done + density.sizes["run"]] = density.values
+        labels.append(density.isel(chain=0, draw=0, drop=True).copy())
+        done += density.sizes["run"]
+    coords = xr.concat(labels, "run").coords if len(labels) > 1 else labels[0].coords
+    own = {dim: posterior[dim] for dim in ("chain", "draw") if dim in posterior.coords}
+    return xr.DataArray(values, dict(coords) | own, ("chain", "draw", "run")).to_dataset(name=problem.response)
+
+
+def _is_whole(problem: Problem, runs: xr.Dataset) -> bool:
+    """Return whether each run is several rows, whose density is one."""
+    return problem.card.curve is not None and is_binned(runs)
+
+
+def _cut_rows(problem: Problem, runs: xr.Dataset, size: int) -> list[slice]:
+    """Return the rows in pieces of about that size; of learning curves, no run is cut."""
+    count = runs.sizes["run"]
+    ends = np.arange(1, count + 1)
+    if _is_whole(problem, runs):
+        ends = np.append(np.flatnonzero(runs[OF_RUN].values[1:] != runs[OF_RUN].values[:-1]) + 1, count)
+    cuts = [0, *ends[np.unique(np.searchsorted(ends, np.arange(size, count, size)))], count]
+    return [slice(first, last) for first, last in pairwise(dict.fromkeys(map(int, cuts)))]
+
+
+def _density_of_runs(problem: Problem, posterior: xr.Dataset, runs: xr.Dataset) -> xr.DataArray:
+    """Return what `log_likelihood` does, of all rows at once."""
+    card, law, family = problem.card, problem.law, problem.card.noise.family
     theta = by_run({name: posterior[name] for name in sampled_names(card)}, runs.coords.get("family"))
-    together = card.curve is not None and is_binned(runs)
+    together = _is_whole(problem, runs)
     inputs = read_inputs(card, runs, but=CURVE if together else None)
     mean, theta = respond(card, theta, inputs, problem.reference, problem.spans)
     if together:
-        density = log_density_along(posterior, mean, runs, problem.reference, card.curve.length)
-    else:
-        density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
-        density = density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
-    return density.to_dataset(name=problem.response)
+        return log_density_along(posterior, mean, runs, problem.reference, card.curve.length)
+    density = log_density(family, runs[law.response], mean, known_of(family, runs, law.response), theta)
+    return density.transpose("chain", "draw", "run").drop_vars("family", errors="ignore")
 
 
 def _drop_library_attrs(ds: xr.Dataset) -> xr.Dataset:

@@ -1,5 +1,6 @@
 """What is said of a run by column, what follows from it, and a law at arrays with names for their dimensions."""
 
+import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from bayescale.laws.scales import scale_of
 
 DRAW_DIMS = ("chain", "draw")
 POINT = "point"
+MOST_BYTES = 1e9
 
 
 def complete_inputs(law: Law, known: Mapping[str, Any], cost: CostModel) -> dict[str, Any]:
@@ -44,6 +46,23 @@ def complete_inputs(law: Law, known: Mapping[str, Any], cost: CostModel) -> dict
             f"else is given as at={{'name': value}} (--at name=value)."
         )
     return values
+
+
+def refuse_too_many(points: int, families: int, drawn: Mapping[Hashable, int]) -> None:
+    """Refuse so many points that the draws of an answer would not fit into memory.
+
+    Raises
+    ------
+    QuestionError
+        If one variable of the answer would take more than 1 GB.
+    """
+    size = 8 * points * families * math.prod(drawn.get(dim, 1) for dim in DRAW_DIMS)
+    if size > MOST_BYTES:
+        raise QuestionError(
+            f"{points:,} points of {families} families would be {size / 1e9:.1f} GB of draws for each variable. Ask "
+            "for their bands, which are drawn a few points at a time: bs.answers.bands_on_grid(bs.extrapolate, fit, "
+            "compute=[...]); or for fewer points."
+        )
 
 
 def same_length(points: Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:

@@ -26,6 +26,7 @@ from bayescale.forms import (
     unpack_skipped,
 )
 from bayescale.forms.forms_for import Forms, keep_forms
+from bayescale.parallel import kept_workers
 from bayescale.posterior import Posterior
 from bayescale.trust import Grade, check_predictive, grade, influence, prior_sensitivity
 from bayescale.trust.headline import headline
@@ -75,6 +76,7 @@ class Stack:
         return str(self.far["form"].values[int(self.far["weight"].argmax("form"))])
 
 
+@kept_workers()
 def stack_forms(
     runs: xr.Dataset,
     asked: Mapping[str, Any],

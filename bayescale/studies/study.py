@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from bayescale.errors import BayescaleError, QuestionError, UnconvergedError
 from bayescale.forms import FORECAST, backtest, check_question, compare, forms_for
 from bayescale.forms.forms_for import Forms, keep_forms
 from bayescale.inference import fit, verdict
-from bayescale.inference.sampling import SEED
+from bayescale.inference.sampling import FIT_SECONDS, SEED
 from bayescale.numbers import parse_compute
+from bayescale.parallel import kept_workers, map_tasks
 from bayescale.posterior import Posterior
 from bayescale.runs.read import as_runs
 from bayescale.studies.stack import Stack, stack_forms
@@ -135,6 +137,7 @@ class Study:
         return write_report(self, out)
 
 
+@kept_workers()
 def study(
     runs: xr.Dataset,
     at: str = "100x",
@@ -210,9 +213,15 @@ def study(
         for sentence in unidentified(learned):
             say(f"warning: {name}: {sentence}")
     fits, not_quoted = {}, {}
-    for name, card in cards.items():
-        say(f"{name}: compiling and sampling")
-        tree = fit(runs, card, seed=seed)
+    names = list(cards)
+    trees = map_tasks(
+        partial(_fit_plain, runs, seed),
+        list(cards.values()),
+        seconds=FIT_SECONDS,
+        starting=lambda number: say(f"{names[number]}: compiling and sampling"),
+    )
+    for name, outcome in zip(names, trees, strict=True):
+        tree = outcome.get()
         if (judged := verdict(tree)).passed:
             fits[name] = tree
         else:
@@ -247,6 +256,10 @@ def study(
     return Study(
         runs, at, fits, far, path, split, isoflop, floor, loo, held, truth, design, leans, stack, why, not_quoted
     )
+
+
+def _fit_plain(runs: xr.Dataset, seed: int, card: Card) -> xr.DataTree:
+    return fit(runs, card, seed=seed)
 
 
 def isoflop_curves(fit: xr.DataTree, target: float, seed: int = SEED) -> xr.Dataset:

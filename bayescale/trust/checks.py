@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import QuestionError
-from bayescale.inference import ends_of, require_quotable
+from bayescale.inference import ends_of, require_quotable, with_densities
 from bayescale.inference.sampling import SEED
 from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers import read_inputs
@@ -79,7 +79,7 @@ def check_predictive(fit: xr.DataTree, *, seed: int = SEED, allow_unconverged: b
     >>> checked["group"].values.tolist()
     ['all runs', 'english', 'source', 'the largest runs']
     """
-    quotable = require_quotable(fit, allow_unconverged)
+    quotable, fit = require_quotable(fit, allow_unconverged), with_densities(fit)
     view = Posterior(fit)
     runs, law, noise = ends_of(fit), view.law, NOISES[view.card.noise.family]
     if runs.sizes["run"] < FEWEST:

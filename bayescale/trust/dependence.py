@@ -5,7 +5,7 @@ import xarray as xr
 
 from bayescale.cards import Card
 from bayescale.cards.card import ADDITIONS
-from bayescale.inference import require_quotable
+from bayescale.inference import require_quotable, with_densities
 from bayescale.laws.inputs import DRAW_DIMS
 from bayescale.layers.noise import NOISES
 from bayescale.posterior import Posterior
@@ -65,6 +65,7 @@ def dependence(fit: xr.DataTree, *, seed: int = 1, allow_unconverged: bool = Fal
     (['design'], 16)
     """
     require_quotable(fit, allow_unconverged)
+    fit = with_densities(fit)
     card, runs = Posterior(fit).card, Posterior(fit).runs
     if card.curve:  # a card with a curve knows that the checkpoints of a run err together
         return NOTHING_SHARED.assign_attrs(model=card.name)

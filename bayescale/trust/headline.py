@@ -9,7 +9,7 @@ import xarray as xr
 
 from bayescale.answers import extrapolate, irreducible_loss, optimal_split
 from bayescale.errors import QuestionError
-from bayescale.inference import require_quotable
+from bayescale.inference import require_quotable, with_densities
 from bayescale.inference.sampling import SEED
 from bayescale.laws import Law
 from bayescale.laws.inputs import POINT
@@ -122,7 +122,7 @@ def leave_one_out(fit: xr.DataTree, allow_unconverged: bool = False) -> Any:
     with warnings.catch_warnings():
         # Every check says itself which runs have a Pareto k that is too high.
         warnings.filterwarnings("ignore", message="Estimated shape parameter")
-        return az.loo(fit, var_name=fit.attrs["response"], pointwise=True)
+        return az.loo(with_densities(fit), var_name=fit.attrs["response"], pointwise=True)
 
 
 def reweighted_quantiles(draws: xr.DataArray, log_weights: xr.DataArray, probs: Sequence[float]) -> xr.DataArray:

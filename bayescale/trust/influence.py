@@ -86,6 +86,8 @@ def influence(
         known = headline(fit, compute, family=family, seed=seed, allow_unconverged=allow_unconverged)
         answer = known[law.response].assign_attrs(units=Posterior(fit).loss_unit)
     draws, loo = _check_answer(answer, fit), leave_one_out(fit, allow_unconverged)
+    if loo.log_weights.sizes["draw"] < draws.sizes["draw"]:
+        draws = draws.sel(draw=loo.log_weights["draw"])
     log_weights, pareto_k = loo.log_weights.sel(run=runs["run"]), loo.pareto_k.sel(run=runs["run"])
     now = reweighted_quantiles(draws, xr.zeros_like(draws), list(BAND.values()))
     without = reweighted_quantiles(draws, log_weights, list(BAND.values()))

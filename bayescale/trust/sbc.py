@@ -5,6 +5,8 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from bayescale.layers import layers_of
 from bayescale.layers.noise import NOISES
 from bayescale.layers.pooling import CHOLESKY
 from bayescale.modeling import Problem, prepare
+from bayescale.parallel import map_tasks
 from bayescale.runs import read_runs
 from bayescale.runs.checks.sharing import BUDGET, DESIGN
 
@@ -184,14 +187,15 @@ def calibrate(
     draw = _joint(compiled, problem)
     # Each card has its own random numbers. With the same ones, chance would put all cards outside the band together.
     key = [seed, zlib.crc32(card.name.encode())]
-    rows, rejected = [], 0
-    for k in range(start, start + simulations):
-        truth, observed, in_vain = draw([*key, 2, k])
-        rejected += in_vain
-        rows.append(_ranked(problem, compiled, truth, observed, [*key, 3, k]))
-        if progress:
-            progress(len(rows), simulations)
-    out = xr.concat(rows, dim="simulation").assign_coords(simulation=np.arange(start, start + simulations))
+    drawn = [(k, *draw([*key, 2, k])) for k in range(start, start + simulations)]
+    rejected = sum(in_vain for _, _, _, in_vain in drawn)
+    outcomes = map_tasks(
+        Ranker(card, runs, _ranked_names(compiled.model)),
+        [(truth, observed, [*key, 3, k]) for k, truth, observed, _ in drawn],
+        finished=(lambda done: progress(done, simulations)) if progress else None,
+    )
+    out = xr.concat([outcome.get() for outcome in outcomes], dim="simulation")
+    out = out.assign_coords(simulation=np.arange(start, start + simulations))
     return out.assign_attrs(
         model=card.name, card=written(card), kept=KEPT, seed=seed, rejected=rejected, runs=runs.sizes["run"]
     )
@@ -259,13 +263,34 @@ def _response(problem: Problem, observed: np.ndarray) -> np.ndarray:
     return observed if noise.of_shares else np.exp(observed)
 
 
-def _ranked(
-    problem: Problem, compiled: Compiled, truth: xr.Dataset, observed: np.ndarray, key: list[int]
+@dataclass(frozen=True)
+class Ranker:
+    """How to fit and rank the simulations of one card: what they share, prepared once in each process."""
+
+    card: Card
+    runs: xr.Dataset
+    names: list[str]
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The card and the runs, whose response is replaced."""
+        return prepare(self.card, self.runs)
+
+    def __call__(self, simulated: tuple[xr.Dataset, np.ndarray, list[int]]) -> xr.Dataset:
+        """Return what `_rank_truth` says of one simulation: its true values, its data and its random key."""
+        return _rank_truth(self.problem, compile_problem(self.problem), self.names, *simulated)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields alone."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _rank_truth(
+    problem: Problem, compiled: Compiled, names: list[str], truth: xr.Dataset, observed: np.ndarray, key: list[int]
 ) -> xr.Dataset:
     """Fit one simulated data set; return the rank of each true value among the draws that are kept."""
     start = time.perf_counter()
     seen = problem.runs.assign({problem.law.response: ("run", _response(problem, observed))})
-    names = _ranked_names(compiled.model)
     true = _quantities(problem, truth, names, seen)
     posterior, found = _fit_lightly(compiled, problem.arrays | {"observed": observed}, names, key)
     if posterior is None:

@@ -144,7 +144,9 @@ def _stack_answers(each: Mapping[str, xr.DataArray]) -> xr.DataArray:
 
 def _measure_leaning(fit: xr.DataTree, each: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Return the sensitivities of each answer, whether it leans on the priors, on which most, and the diagnosis."""
-    draws, weights = _put_on_scale(_stack_answers(each)), _weights_of(fit)
+    weights = _weights_of(fit)
+    # Of long logs the densities, and so the weights, are kept of some draws only.
+    draws = _put_on_scale(_stack_answers(each).sel(draw=weights["draw"]))
     out = xr.Dataset(
         {
             "prior_sensitivity": power_sensitivity(draws, weights["all_priors"]),
@@ -170,8 +172,8 @@ def _weights_of(fit: xr.DataTree) -> xr.Dataset:
     """Return the weights that a posterior keeps; of one that keeps none, such as an older file, work them out."""
     if POWER_SCALING in fit.children:
         return fit[POWER_SCALING].to_dataset()
-    view = Posterior(fit)
-    return power_scaling(prepare(view.card, view.runs), view.draws, fit["log_likelihood"].to_dataset())
+    view, density = Posterior(fit), fit["log_likelihood"].to_dataset()
+    return power_scaling(prepare(view.card, view.runs), view.draws.sel(draw=density["draw"]), density)
 
 
 def _put_on_scale(draws: xr.DataArray) -> xr.DataArray:

@@ -14,6 +14,9 @@ FAR = (6.0, 0.05)  # robust sd, and log loss
 FAR_WHEN_ALONE = (3.0, 0.01)  # for a run a decade or more from all others: its position is evidence too
 LEAST_SD = 0.002  # for simulated grids without noise
 MOST_TYPOS = 5
+# Among more runs than this, one that has less leverage than this does not move the surface: it is held against that of
+# all runs, and the work grows with the runs and not with their square.
+MANY, LITTLE = 1000, 0.02
 # Above these the runs follow more than a law and noise (repeated data, untuned runs), and outliers are no typos.
 MOST_SCATTER, MOST_OUTLIERS = 0.03, 0.03
 
@@ -146,10 +149,13 @@ def find_typos(points: Floats, log_loss: Floats, moves: Moves, meant: NDArray[np
     points, log_loss = points.copy(), log_loss.copy()
     found: list[Typo] = []
     while len(found) < MOST_TYPOS:
+        surface = fit_surface(points, log_loss)
         guesses = [
             guess
-            for row in map(int, _find_suspects(points, log_loss))
-            for guess in _propose_corrections(points, log_loss, row, {} if meant is not None and meant[row] else moves)
+            for row in map(int, _find_suspects(points, log_loss, surface))
+            for guess in _propose_corrections(
+                points, log_loss, row, {} if meant is not None and meant[row] else moves, surface
+            )
         ]
         guesses = [guess for guess in guesses if guess.typo.row not in {typo.row for typo in found}]
         if not guesses:
@@ -173,18 +179,34 @@ def _follows_surface(points: Floats, log_loss: Floats) -> bool:
     return surface.sd < MOST_SCATTER and int(off.sum()) <= max(1, MOST_OUTLIERS * len(points))
 
 
-def _find_suspects(points: Floats, log_loss: Floats) -> NDArray[np.int64]:
-    """Return the rows to check by a leave-one-out fit: those off the surface, and those far out that bend it."""
-    surface = fit_surface(points, log_loss)
+def _find_suspects(points: Floats, log_loss: Floats, surface: Surface) -> NDArray[np.int64]:
+    """Return the rows to check by themselves: those off the surface, and those far out that bend it."""
     residual = np.abs(log_loss - surface.predict(points))
+    leverage = _measure_leverage(points, surface)
+    suspects = np.flatnonzero((residual > 3 * surface.sd) | (leverage > 2 * 6 / len(points)))
+    if len(points) <= MANY:
+        return suspects
+    from scipy.spatial import cKDTree
+
+    # Among many runs a row is as far off the surface of the others as off that of all. Most are too near to be named.
+    nearest = cKDTree(points).query(points[suspects], k=2, p=np.inf)[0][:, 1]
+    limits = [max(sd * surface.sd, share) for sd, share in (FAR_WHEN_ALONE, FAR)]
+    far = residual[suspects] > 0.9 * np.where(nearest > np.log(10.0), *limits)
+    return suspects[far | (leverage[suspects] > LITTLE)]
+
+
+def _measure_leverage(points: Floats, surface: Surface) -> Floats:
     terms = surface.basis(points)
-    leverage = np.einsum("ij,jk,ik->i", terms, surface.precision, terms)
-    return np.flatnonzero((residual > 3 * surface.sd) | (leverage > 2 * 6 / len(points)))
+    return np.asarray(np.einsum("ij,jk,ik->i", terms, surface.precision, terms, optimize=True))
 
 
-def _propose_corrections(points: Floats, log_loss: Floats, row: int, moves: Moves) -> Iterator[_Guess]:
+def _propose_corrections(
+    points: Floats, log_loss: Floats, row: int, moves: Moves, surface: Surface
+) -> Iterator[_Guess]:
+    """Yield the corrections that would bring a row back among the others; ``surface`` is that of all rows."""
     rest = np.arange(len(points)) != row
-    surface = fit_surface(points[rest], log_loss[rest])
+    if len(points) <= MANY or _measure_leverage(points[[row]], surface)[0] > LITTLE:
+        surface = fit_surface(points[rest], log_loss[rest])
     here, value = points[row], log_loss[row]
     off = value - surface.predict(here[None])[0]
     inside = bool(surface.supports(here[None])[0])
