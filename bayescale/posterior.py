@@ -279,8 +279,9 @@ class Posterior:
                 f"there is no {name!r} to give.{did_you_mean(name, SCALES)} Accepted: {', '.join(SCALES)}."
             )
         entries = np.atleast_1d(np.asarray(values, dtype=object)).ravel()
-        drawn = self.fit["posterior"].sizes if "posterior" in self.fit.children else {}
-        refuse_too_many(entries.size, 1 if self.family else len(self.families), drawn)
+        if "posterior" in self.fit.children:
+            families = 1 if self.family else len(self.families)
+            refuse_too_many(entries.size, families, self.fit["posterior"].sizes)
         if name not in self.seen and self.verdict == CONSTANTS and any(map(is_multiple, entries)):
             raise QuestionError(
                 f"{name}: a multiple needs runs that have it, got {values!r}; give {SCALES[name].meaning}."
