@@ -158,7 +158,7 @@ def _make_transform() -> Any:
             if value.ndim == 2:
                 return tuple(unwhitened(precision, score, value))
             latents, volume = unwhitened(precision[None], score[None], value[None])
-            return latents[0], volume[0]
+            return latents.dimshuffle(1), volume.dimshuffle()
 
     return Whitening()
 
@@ -170,7 +170,7 @@ def _make_op() -> Any:
     from pytensor.graph import Apply, Op
     from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-    class PullBack(Op):
+    class UnwhitenGradient(Op):
         """The gradient of `Unwhiten`."""
 
         __props__ = ()
@@ -190,7 +190,9 @@ def _make_op() -> Any:
 
         def make_node(self, *inputs: Any) -> Any:
             inputs = tuple(map(pt.as_tensor, inputs))
-            return Apply(self, list(inputs), [inputs[2].type(), pt.vector(dtype=inputs[2].dtype)])
+            return Apply(
+                self, list(inputs), [inputs[2].type(), pt.TensorType(inputs[2].dtype, inputs[2].type.shape[:1])()]
+            )
 
         def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
             for place, value in zip(outputs, unwhiten(*inputs), strict=True):
@@ -200,19 +202,19 @@ def _make_op() -> Any:
             from pytensor.gradient import DisconnectedType
 
             given = [
-                pt.zeros_like(output) if isinstance(gradient.type, DisconnectedType) else gradient
-                for output, gradient in zip(outputs, output_gradients, strict=True)
+                pt.zeros_like(output) if isinstance(slope.type, DisconnectedType) else slope
+                for output, slope in zip(outputs, output_gradients, strict=True)
             ]
-            return pull_back_op(*inputs, *given)
+            return gradient(*inputs, *given)
 
-    pull_back_op = PullBack()
+    gradient = UnwhitenGradient()
     solve = numba_njit(_solve)
 
     @register_funcify_default_op_cache_key(Unwhiten)
     def compile_unwhiten(op: Any, node: Any, **_: Any) -> Any:
         return numba_njit(_rebind(unwhiten, solve))
 
-    @register_funcify_default_op_cache_key(PullBack)
+    @register_funcify_default_op_cache_key(UnwhitenGradient)
     def compile_pull_back(op: Any, node: Any, **_: Any) -> Any:
         return numba_njit(_rebind(pull_back, solve))
 

@@ -8,6 +8,7 @@ from bayescale.inference.native.lengths import Lengths, iter_index
 from bayescale.inference.native.plan import FOLDS
 from bayescale.inference.native.scalars import INT, kind_of
 from bayescale.inference.native.unsupported import UnsupportedError
+from bayescale.inference.native.whitening import emit_gradient, emit_unwhiten
 
 if TYPE_CHECKING:
     from bayescale.inference.native.emitter import Emitter
@@ -29,6 +30,10 @@ def emit_array(emitter: "Emitter", node: Any) -> None:
             _change_part(emitter, node)
         case "Alloc":
             _fill(emitter, node)
+        case "Unwhiten":
+            emit_unwhiten(emitter, node)
+        case "UnwhitenGradient":
+            emit_gradient(emitter, node)
         case _ if name in FOLDS:
             _fold_along(emitter, node)
         case _:

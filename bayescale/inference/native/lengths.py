@@ -145,6 +145,10 @@ class LengthTable:
                 return [(*whole[: op.axis], n, *whole[op.axis + 1 :]) for n in self.trace_many(inputs[1])]
             case "Subtensor" | "AdvancedSubtensor":
                 return [self.index_dims(node)]
+            case "Unwhiten":
+                return [self[inputs[2]], self[inputs[2]][:1]]
+            case "UnwhitenGradient":
+                return [self[variable] for variable in inputs[:3]]
             case (
                 "IncSubtensor"
                 | "AdvancedIncSubtensor"
