@@ -174,10 +174,14 @@ def _make_op() -> Any:
         """The gradient of `Unwhiten`."""
 
         __props__ = ()
+        loops = staticmethod(pull_back)
 
         def make_node(self, *inputs: Any) -> Any:
             inputs = tuple(map(pt.as_tensor, inputs))
             return Apply(self, list(inputs), [variable.type() for variable in inputs[:3]])
+
+        def infer_shape(self, node: Any, shapes: Any) -> Any:
+            return shapes[:3]
 
         def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
             for place, value in zip(outputs, pull_back(*inputs), strict=True):
@@ -187,6 +191,10 @@ def _make_op() -> Any:
         """Latents and log volume from precision, score and point."""
 
         __props__ = ()
+        loops = staticmethod(unwhiten)
+
+        def infer_shape(self, node: Any, shapes: Any) -> Any:
+            return [shapes[2], shapes[2][:1]]
 
         def make_node(self, *inputs: Any) -> Any:
             inputs = tuple(map(pt.as_tensor, inputs))
