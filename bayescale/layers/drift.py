@@ -172,9 +172,7 @@ def _expect_steps(mean: Any, theta: Theta, data: Mapping[str, Any], rate: Any, m
         inverse = inverse * pt.mean((theta["nu"] + 1) / (theta["nu"] + 3))
     pulled = effect * (weight * (data["observed"] - pm.math.log(mean)))[:, None]
     score = pt.zeros(unit.shape[:-1])[data["family_index"]].inc(pulled) if many else pm.math.sum(pulled, axis=0)
-    return np.eye(len(pm.modelcontext(None).coords[CELL])) + inverse * rate[
-        :, None
-    ] * rate * unit, inverse * rate * score
+    return pt.eye(effect.shape[1]) + inverse * rate[:, None] * rate * unit, inverse * rate * score
 
 
 def _cell_limits(span: Span) -> tuple[np.ndarray, np.ndarray]:

@@ -158,7 +158,7 @@ def _make_transform() -> Any:
             if value.ndim == 2:
                 return tuple(unwhitened(precision, score, value))
             latents, volume = unwhitened(precision[None], score[None], value[None])
-            return latents.dimshuffle(1), volume.dimshuffle()
+            return latents[0], volume[0]
 
     return Whitening()
 
@@ -170,14 +170,18 @@ def _make_op() -> Any:
     from pytensor.graph import Apply, Op
     from pytensor.link.numba.dispatch.basic import numba_njit, register_funcify_default_op_cache_key
 
-    class UnwhitenGradient(Op):
+    class PullBack(Op):
         """The gradient of `Unwhiten`."""
 
         __props__ = ()
+        loops = staticmethod(pull_back)
 
         def make_node(self, *inputs: Any) -> Any:
             inputs = tuple(map(pt.as_tensor, inputs))
             return Apply(self, list(inputs), [variable.type() for variable in inputs[:3]])
+
+        def infer_shape(self, node: Any, shapes: Any) -> Any:
+            return shapes[:3]
 
         def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
             for place, value in zip(outputs, pull_back(*inputs), strict=True):
@@ -187,12 +191,14 @@ def _make_op() -> Any:
         """Latents and log volume from precision, score and point."""
 
         __props__ = ()
+        loops = staticmethod(unwhiten)
+
+        def infer_shape(self, node: Any, shapes: Any) -> Any:
+            return [shapes[2], shapes[2][:1]]
 
         def make_node(self, *inputs: Any) -> Any:
             inputs = tuple(map(pt.as_tensor, inputs))
-            return Apply(
-                self, list(inputs), [inputs[2].type(), pt.TensorType(inputs[2].dtype, inputs[2].type.shape[:1])()]
-            )
+            return Apply(self, list(inputs), [inputs[2].type(), pt.vector(dtype=inputs[2].dtype)])
 
         def perform(self, node: Any, inputs: Any, outputs: Any) -> None:
             for place, value in zip(outputs, unwhiten(*inputs), strict=True):
@@ -202,19 +208,19 @@ def _make_op() -> Any:
             from pytensor.gradient import DisconnectedType
 
             given = [
-                pt.zeros_like(output) if isinstance(slope.type, DisconnectedType) else slope
-                for output, slope in zip(outputs, output_gradients, strict=True)
+                pt.zeros_like(output) if isinstance(gradient.type, DisconnectedType) else gradient
+                for output, gradient in zip(outputs, output_gradients, strict=True)
             ]
-            return gradient(*inputs, *given)
+            return pull_back_op(*inputs, *given)
 
-    gradient = UnwhitenGradient()
+    pull_back_op = PullBack()
     solve = numba_njit(_solve)
 
     @register_funcify_default_op_cache_key(Unwhiten)
     def compile_unwhiten(op: Any, node: Any, **_: Any) -> Any:
         return numba_njit(_rebind(unwhiten, solve))
 
-    @register_funcify_default_op_cache_key(UnwhitenGradient)
+    @register_funcify_default_op_cache_key(PullBack)
     def compile_pull_back(op: Any, node: Any, **_: Any) -> Any:
         return numba_njit(_rebind(pull_back, solve))
 

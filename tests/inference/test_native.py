@@ -5,6 +5,7 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 from pytensor.compile.mode import Mode
+from pytensor.graph import Apply, Op
 
 from bayescale.inference import compile_program, program_cache
 from bayescale.inference.native.graphs import interpret
@@ -205,3 +206,67 @@ def test_what_computes_something_else_is_refused(monkeypatch):
     )
     with pytest.raises(UnsupportedError, match="something else than PyTensor"):
         compiled({"f": lambda x, d: pt.exp(x[0] * d)}, {"d": FEW})
+
+
+def add_up(table, vector):
+    """Return running sums of the rows of a table, from the right where they are above a number, and the root of all."""
+    count, width = table.shape
+    sums, total = np.zeros((count, width)), np.zeros(1)
+    for i in range(count):
+        before = 0.0
+        for j in range(width - 1, -1, -1):
+            if table[i, j] > 0.5:
+                before += table[i, j]
+            sums[i, j] = before - vector[i] if j != 1 else -before
+            total[0] += np.exp(sums[i, j]) / len(vector)
+    total[0] = np.sqrt(total[0])
+    return halve(sums), total
+
+
+def halve(table):
+    out = np.zeros(table.shape)
+    for i in range(table.shape[0]):
+        for j in range(0, table.shape[1], 1):
+            out[i, j] = table[i, j] / 2
+    return out
+
+
+class AddUp(Op):
+    __props__ = ()
+    loops = staticmethod(add_up)
+
+    def make_node(self, table, vector):
+        table, vector = pt.as_tensor(table), pt.as_tensor(vector)
+        return Apply(self, [table, vector], [table.type(), pt.vector(shape=(1,))])
+
+    def infer_shape(self, node, shapes):
+        return [shapes[0], (1,)]
+
+    def perform(self, node, inputs, places):
+        for place, value in zip(places, add_up(*inputs), strict=True):
+            place[0] = value
+
+    def pullback(self, inputs, outputs, gradients):
+        return [variable.zeros_like() for variable in inputs]
+
+
+def test_an_operation_that_is_written_as_loops_in_python():
+    def made(x, d, t, i):
+        sums, total = AddUp()(t * x[0] + x[1], d * x[2])
+        return sums.sum(axis=0) * total
+
+    check({"made": made}, data_of(11), data_of(4), data_of(300))
+
+
+@pytest.mark.parametrize("line", ["while True:\n        pass", "out = sorted(table)", "out = table ** 3", "del table"])
+def test_python_that_is_not_taken_is_refused(line, tmp_path):
+    file = tmp_path / "loops.py"
+    file.write_text(f"def loops(table, vector):\n    {line}\n    return table, vector\n")
+    scope = {}
+    exec(compile(file.read_text(), str(file), "exec"), scope)
+
+    class Refused(AddUp):
+        loops = staticmethod(scope["loops"])
+
+    with pytest.raises(UnsupportedError, match="in loops"):
+        compiled({"f": lambda x, t, d: Refused()(t * x[0], d * x[1])[0]}, {"t": TABLE, "d": FEW})

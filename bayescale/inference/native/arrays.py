@@ -6,9 +6,9 @@ from llvmlite import ir
 
 from bayescale.inference.native.lengths import Lengths, iter_index
 from bayescale.inference.native.plan import FOLDS
+from bayescale.inference.native.python_loops import emit_python_loops
 from bayescale.inference.native.scalars import INT, kind_of
 from bayescale.inference.native.unsupported import UnsupportedError
-from bayescale.inference.native.whitening import emit_gradient, emit_unwhiten
 
 if TYPE_CHECKING:
     from bayescale.inference.native.emitter import Emitter
@@ -30,12 +30,12 @@ def emit_array(emitter: "Emitter", node: Any) -> None:
             _change_part(emitter, node)
         case "Alloc":
             _fill(emitter, node)
-        case "Unwhiten":
-            emit_unwhiten(emitter, node)
-        case "UnwhitenGradient":
-            emit_gradient(emitter, node)
+        case "Eye":
+            _make_identity(emitter, node)
         case _ if name in FOLDS:
             _fold_along(emitter, node)
+        case _ if hasattr(node.op, "loops"):
+            emit_python_loops(emitter, node)
         case _:
             raise UnsupportedError(f"the operation {node.op}")
 
@@ -58,7 +58,7 @@ def _rearrange(emitter: "Emitter", node: Any) -> None:
     (out,), whole = node.outputs, emitter.plan.resolve(node.inputs[0])
     order = [axis for axis in getattr(node.op, "new_order", ()) if axis != "x" and emitter.lengths[whole][axis] != 1]
     if order == sorted(order):  # the elements stay in their order
-        emitter.share_array(out, whole)
+        emitter.take_array(out, emitter.get_array(whole))
         return
     with emitter.loops(_make(emitter, out)) as index:
         source = [ir.Constant(INT, 0)] * len(emitter.lengths[whole])
@@ -102,6 +102,13 @@ def _fill(emitter: "Emitter", node: Any) -> None:
     with emitter.loops(_make(emitter, out)) as index:
         part = index[len(index) - value.type.ndim :]
         _write(emitter, out, index, emitter.read_element(value, part))
+
+
+def _make_identity(emitter: "Emitter", node: Any) -> None:
+    (out,), offset = node.outputs, emitter.get_scalar(node.inputs[2])
+    with emitter.loops(_make(emitter, out)) as (row, column):
+        on = emitter.code.icmp_signed("==", column, emitter.code.add(row, offset))
+        _write(emitter, out, [row, column], emitter.scalar.convert(on, "b", kind_of(out)))
 
 
 def _take_part(emitter: "Emitter", node: Any) -> None:

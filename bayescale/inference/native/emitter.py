@@ -124,20 +124,42 @@ class Emitter:
 
     def make_array(self, variable: Any) -> Any:
         """Return the place of a new array for a variable."""
-        dims, kind = self.lengths[variable], kind_of(variable)
+        self._pointers[variable] = self._allocate(self.lengths[variable], kind_of(variable))
+        return self._pointers[variable]
+
+    def make_zeros(self, dims: Lengths) -> Any:
+        """Return the place of a new array of zeros."""
+        place, zeros = self._allocate(dims, "f"), Arithmetic(self.code, self.externals, LANES).constant("f", 0.0)
+        with self.loop(self.count(dims), LANES) as k:
+            self.code.store(zeros, self.at(place, k), align=8)
+        return place
+
+    def take_array(self, variable: Any, place: Any) -> None:
+        """Let a variable be an array that is there; of one element it is a number."""
+        if self.lengths.is_single(variable):
+            self._scalars[variable] = self.code.load(self.at(place, ir.Constant(INT, 0)), typ=FLOAT)
+        else:
+            self._pointers[variable] = place
+
+    def as_array(self, variable: Any) -> Any:
+        """Return the place of an array of floats, also where a variable has one element."""
+        if not self.lengths.is_single(variable):
+            return self.get_array(variable)
+        place = self._allocate((1,), "f")
+        self.code.store(self.get_scalar(variable), self.at(place, ir.Constant(INT, 0)))
+        return place
+
+    def at(self, place: Any, index: Any) -> Any:
+        """Return the place of an element of an array of floats."""
+        return self._at(self.code, place, index)
+
+    def _allocate(self, dims: Lengths, kind: str) -> Any:
         size = self.lengths.fixed_size(dims)
         if size is not None and size <= MAX_ON_STACK:
-            pointer = self.entry.alloca(_in_memory(kind), size + LANES)
-        else:
-            place = self.slot(POINTER)
-            self._heap.append((place, self.count(dims)))
-            pointer = self.code.load(place, typ=POINTER)
-        self._pointers[variable] = pointer
-        return pointer
-
-    def share_array(self, variable: Any, other: Any) -> None:
-        """Let a variable be the same array as another, with other dimensions."""
-        self._pointers[variable] = self.get_array(other)
+            return self.entry.alloca(_in_memory(kind), size + LANES)
+        place = self.slot(POINTER)
+        self._heap.append((place, self.count(dims)))
+        return self.code.load(place, typ=POINTER)
 
     def get_array(self, variable: Any) -> Any:
         """Return the place of an array."""

@@ -123,6 +123,8 @@ class LengthTable:
                 return [tuple(1 if axis == "x" else self[inputs[0]][axis] for axis in op.new_order)]
             case "Alloc":
                 return [tuple(self.trace(length) for length in inputs[1:])]
+            case "Eye":
+                return [tuple(self.trace(length) for length in inputs[:2])]
             case "MakeVector":
                 return [(len(inputs),)]
             case "Shape_i" | "ScalarFromTensor" | "TensorFromScalar":
@@ -145,10 +147,6 @@ class LengthTable:
                 return [(*whole[: op.axis], n, *whole[op.axis + 1 :]) for n in self.trace_many(inputs[1])]
             case "Subtensor" | "AdvancedSubtensor":
                 return [self.index_dims(node)]
-            case "Unwhiten":
-                return [self[inputs[2]], self[inputs[2]][:1]]
-            case "UnwhitenGradient":
-                return [self[variable] for variable in inputs[:3]]
             case (
                 "IncSubtensor"
                 | "AdvancedIncSubtensor"
@@ -158,6 +156,8 @@ class LengthTable:
                 | "DeepCopyOp"
             ):
                 return [self[inputs[0]]]
+        if hasattr(op, "loops"):
+            return list(op.infer_shape(node, [self[variable] for variable in inputs]))
         raise UnsupportedError(f"the operation {op}")
 
     def _broadcast(self, inputs: Sequence[Any]) -> Lengths:
