@@ -24,7 +24,7 @@ from bayescale.runs import content_hash
 from bayescale.runs.checks.rounding import LOSS_STEP
 from bayescale.runs.curves.bins import is_binned, last_rows
 
-SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
+SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 400, 4, 2000
 # A failed verdict is tried again more carefully: (target_accept, times the warm-up, times the draws, thinned back).
 ATTEMPTS = ((0.9, 1, 1), (0.95, 2, 3), (0.99, 3, 8))
 # What a posterior keeps of its runs' attrs.
