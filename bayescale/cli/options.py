@@ -11,7 +11,7 @@ from cyclopts import Parameter, Token
 from bayescale.errors import QuestionError
 
 # As in bayescale.inference.sampling and bayescale.forms, whose import a help page does not wait for.
-SEED, DRAWS, TUNE, CHAINS = 1, 1000, 1000, 4
+SEED, DRAWS, TUNE, CHAINS = 1, 1000, 400, 4
 FACTORS = (3.0, 10.0, 30.0, 100.0)
 MODEL, AGAINST, FORECAST = "chinchilla", "kaplan", "forecast"
 COLUMNS = "--columns {}: write it as name=column, for example --columns params='model size'."

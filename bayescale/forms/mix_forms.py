@@ -29,7 +29,7 @@ from bayescale.posterior import Posterior
 # Rehearsals of a forecast end at 100x. Longer ones cost fits, and few run logs allow them.
 REHEARSALS = tuple(factor for factor in LADDER if factor <= 100)
 CURVE_REHEARSALS = tuple(factor for factor in CURVE_LADDER if factor <= 100)
-DRAWS, TUNE, TRIES = 500, 1000, 2
+DRAWS, TUNE, TRIES = 500, 400, 2
 Fits = dict[str, xr.DataTree]
 
 

@@ -30,7 +30,7 @@ FEWEST_RUNS, FEWEST_SCALES, FEWEST_BEYOND = 8, 3, 2
 # A curve in one quantity needs fewer runs. Its points beyond the cut share one error, and one of them is enough.
 FEWEST_ON_CURVE, FEWEST_BEYOND_CURVE = 5, 1
 # A rehearsal needs bands and no third digits, and few draws suffice.
-DRAWS, TUNE, TRIES = 500, 800, 2
+DRAWS, TUNE, TRIES = 500, 400, 2
 
 Say = Callable[[str], None]
 

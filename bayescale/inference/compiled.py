@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from bayescale.errors import SamplingError
+from bayescale.inference.laplace import starts_about_modes
 from bayescale.inference.nuts import start_nuts
 from bayescale.inference.program import Density, Program
 from bayescale.inference.program_cache import kept_program
@@ -97,7 +98,7 @@ def sample(
     target_accept: float,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[xr.Dataset, xr.Dataset]:
-    """Run NUTS; return posterior and sample statistics, dims ``(chain, draw, ...)``.
+    """Run NUTS from about the mode; return posterior and sample statistics, dims ``(chain, draw, ...)``.
 
     Ctrl-C stops the chains and raises KeyboardInterrupt: a part of a posterior is never returned.
 
@@ -106,7 +107,8 @@ def sample(
     SamplingError
         If no chain could start.
     """
-    done, total = 0, chains * (draws + tune)
+    density, done, total = compiled.with_data(arrays), 0, chains * (draws + tune)
+    about = starts_about_modes(density, seed)
 
     def count_done(chain_states: list[Any]) -> None:
         nonlocal done
@@ -114,13 +116,14 @@ def sample(
 
     try:
         sampler = start_nuts(
-            compiled.with_data(arrays),
+            density,
             draws=draws,
             tune=tune,
             chains=chains,
             cores=min(chains, usable_cores()),
             seed=seed,
             target_accept=target_accept,
+            starts=about if len(about) else None,
             callback=count_done if progress else None,
         )
         try:

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from bayescale.inference.program import Density
 
 STARTS = 4
+# Chains start at draws from a Student t of so many degrees of freedom that is so much wider than the normal
+# distribution about a mode. So many are made, of which each chain takes one.
+STARTS_FREEDOM, STARTS_WIDER, STARTS_KEPT = 6, 1.5, 64
 # L-BFGS: pairs of steps that it remembers, the most steps, and when it stops.
 MEMORY, MAX_STEPS, TOLERANCE = 20, 1500, 1e-8
 # Half the width of a numeric derivative of the gradient, in unconstrained coordinates; all of them are of order 1.
@@ -80,6 +83,24 @@ def find_modes(density: "Density", starts: np.ndarray) -> list[Mode]:
             modes.append(Mode(point, height, estimate_precision(density, point)))
     modes.sort(key=lambda mode: -mode.log_mass)
     return [mode for mode in modes if mode.log_mass > modes[0].log_mass + np.log(LEAST_SHARE)]
+
+
+def starts_about_modes(density: "Density", seed: int) -> np.ndarray:
+    """Return where chains start: draws about the modes, spread more widely than the posterior; none without a mode.
+
+    Where prior draws climb to several modes that count, the starts are about all of them, and chains that stay there
+    will not agree.
+    """
+    modes = find_modes(density, density.starts(STARTS, seed))
+    if not modes:
+        return np.empty((0, density.size))
+    rng = np.random.default_rng([seed, 9])
+    stretch = np.sqrt(rng.chisquare(STARTS_FREEDOM, STARTS_KEPT) / STARTS_FREEDOM)[:, None]
+    units = STARTS_WIDER * rng.standard_normal((STARTS_KEPT, density.size)) / stretch
+    roots = [np.linalg.cholesky(mode.covariance) for mode in modes]
+    chosen = np.arange(STARTS_KEPT) % len(modes)
+    points = np.array([modes[k].point + roots[k] @ unit for k, unit in zip(chosen, units, strict=True)])
+    return points[np.isfinite(density.log_densities(points)[0])]
 
 
 def climb(density: "Density", start: np.ndarray, known: Sequence[Mode] = ()) -> tuple[np.ndarray, float]:

@@ -35,20 +35,24 @@ def start_nuts(
     cores: int,
     seed: int,
     target_accept: float,
+    starts: np.ndarray | None = None,
     callback: Callable[[list[Any]], None] | None = None,
 ) -> "Sampling":
-    """Start NUTS with low-rank adaptation of the metric; the callback gets the state of each chain."""
+    """Start NUTS with low-rank adaptation of the metric; the callback gets the state of each chain.
+
+    Each chain starts at one of ``starts``, dims (start, parameter), or of the draws from the prior.
+    """
     library = load_nutpie()
     settings = library.PyNutsSettings.LowRank(seed)
     settings.update({"num_tune": tune, "num_draws": draws, "num_chains": chains, "target_accept": target_accept})
     quiet, storage = library.ProgressType.none(), library.PyStorage.arrow()
-    model = _as_nutpie(library, density)
+    model = _as_nutpie(library, density, density.program.prior if starts is None else starts)
     sampler = library.PySampler.from_pymc(settings, cores, model, quiet, callback, PROGRESS_MILLISECONDS, storage)
     return Sampling(density.program, sampler)
 
 
-def _as_nutpie(library: Any, density: Density) -> Any:
-    """Return the model as nutpie's sampler takes it; chains start at draws from the prior."""
+def _as_nutpie(library: Any, density: Density, starts: np.ndarray) -> Any:
+    """Return the model as nutpie's sampler takes it; each chain starts at one of these points."""
     program = density.program
     for_density, for_variables = density.nutpie_arguments()
     types = ["float64"] * len(program.names)
@@ -56,7 +60,7 @@ def _as_nutpie(library: Any, density: Density) -> Any:
     variables = library.PyVariable.new_variables(list(program.names), types, list(program.shapes), sizes, {})
 
     def start_at(seed: int) -> np.ndarray:
-        return program.prior[seed % len(program.prior)].copy()
+        return starts[seed % len(starts)].copy()
 
     functions = library.LogpFunc(*for_density), library.ExpandFunc(*for_variables)
     return library.PyMcModel(*functions, variables, density.size, sizes, {}, start_at, None)

@@ -27,7 +27,7 @@ from bayescale.runs import content_hash
 from bayescale.runs.checks.rounding import LOSS_STEP
 from bayescale.runs.curves.bins import OF_RUN, is_binned, last_rows, named_runs
 
-SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 1000, 4, 2000
+SEED, DRAWS, TUNE, CHAINS, PRIOR_DRAWS = 1, 1000, 400, 4, 2000
 # What the densities of single runs may take, kept and while they are worked out, and how many draws are kept anyway.
 KEPT_BYTES, CHUNK_BYTES, FEWEST_KEPT = 4e8, 1e7, 100
 # About how long a fit takes, for a decision whether other processes are worth their start.
