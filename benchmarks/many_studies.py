@@ -132,7 +132,7 @@ cut-offs, weighed, checked and graded, on one core.
 
 | what | measured |
 |---|---|
-| CPU of one study, models on disk: median ({figures.least:.1f} to {figures.most:.1f} in {MEASURED}) | {figures.study:.1f} s |
+| CPU of one study, models on disk ({figures.least:.1f} to {figures.most:.1f} in {MEASURED}) | {figures.study:.1f} s |
 | CPU of a worker before its first study | {figures.start:.1f} s |
 | memory of a worker at most | {figures.memory:.2f} GB |
 | what is kept of a study, as below | {figures.answer:.2f} KB |
