@@ -29,7 +29,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundl
 export UV_SYSTEM_CERTS ?= true
 endif
 
-.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws calibration benchmark-trust learn-priors learn-lab pooling simulated-truth curves worked-examples lock clean
+.PHONY: help setup report test test-fast test-slow lint format notebooks notebooks-check laws calibration benchmark benchmark-trust learn-priors learn-lab pooling simulated-truth curves worked-examples lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,16 @@ laws: $(READY)  ## write docs/laws.md and its pictures from the laws and their c
 
 calibration: $(READY)  ## simulate from every card and fit it again, 200 times each; goes on where it stopped (hours)
 	PYTHONPATH=. $(RUN)/python docs/make_calibration.py $(ARGS)
+
+# A clone at the commit that speed is measured against, and an environment of other samplers and packages: in build/.
+BEFORE := build/benchmark/5446e8b
+RIVALS := build/benchmark/rivals
+benchmark: $(READY)  ## how long an answer takes beside 5446e8b, other samplers and other packages: docs/speed.md (an hour)
+	@[ -d $(BEFORE) ] || { git clone --quiet . $(BEFORE) && git -C $(BEFORE) checkout --quiet 5446e8b; }
+	$(MAKE) -C $(BEFORE) setup
+	@[ -x $(RIVALS)/bin/python ] || $(UV) venv --quiet --python $(RUN)/python $(RIVALS)
+	$(UV) pip install --quiet --python $(RIVALS)/bin/python -r benchmarks/rivals/requirements.txt
+	$(RUN)/python -m benchmarks.speed --other $(BEFORE) --rivals $(RIVALS)/bin/python $(ARGS)
 
 benchmark-trust: $(READY)  ## score all methods on the public runs in ../shared; goes on where it stopped (hours)
 	$(RUN)/python -m benchmarks.trust $(ARGS)
