@@ -145,15 +145,16 @@ def interpret(graph: Any, values: Sequence[np.ndarray]) -> list[np.ndarray]:
     def get(variable: Any) -> Any:
         return known.get(variable, getattr(variable, "data", None))
 
-    for node in graph.toposort():
-        given = [get(variable) for variable in node.inputs]
-        name = type(getattr(node.op, "scalar_op", None)).__name__
-        if type(node.op).__name__ == "Elemwise" and name in ("Add", "Mul"):  # NumPy's functions take 32 at most
-            known[node.outputs[0]] = functools.reduce(np.add if name == "Add" else np.multiply, given)
-            continue
-        places: list[list[Any]] = [[None] for _ in node.outputs]
-        node.op.perform(node, given, places)
-        known |= {variable: place[0] for variable, place in zip(node.outputs, places, strict=True)}
+    with np.errstate(all="ignore"):  # a branch that a switch does not take may be worth nothing
+        for node in graph.toposort():
+            given = [get(variable) for variable in node.inputs]
+            name = type(getattr(node.op, "scalar_op", None)).__name__
+            if type(node.op).__name__ == "Elemwise" and name in ("Add", "Mul"):  # NumPy's functions take 32 at most
+                known[node.outputs[0]] = functools.reduce(np.add if name == "Add" else np.multiply, given)
+                continue
+            places: list[list[Any]] = [[None] for _ in node.outputs]
+            node.op.perform(node, given, places)
+            known |= {variable: place[0] for variable, place in zip(node.outputs, places, strict=True)}
     return [np.asarray(get(variable)) for variable in graph.outputs]
 
 
