@@ -66,12 +66,13 @@ def test_work_that_turns_out_long_is_handed_to_processes(monkeypatch):
 
 
 def test_a_process_starts_no_processes_and_uses_one_core():
+    before = os.environ.get("OMP_NUM_THREADS")
     with use_workers(2):
         found = values(map_tasks(tasks.environment, range(2), seconds=LONG))
     assert {limit for limit, _, _ in found} == {1}
     assert {cores for _, cores, _ in found} == {1}
     assert {threads for _, _, threads in found} == {"1"}
-    assert os.environ.get("OMP_NUM_THREADS") is None
+    assert os.environ.get("OMP_NUM_THREADS") == before
 
 
 def test_processes_are_kept_for_several_rounds_where_asked():
