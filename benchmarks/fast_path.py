@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 from scipy.special import logsumexp
 
-import bayescale as bs
+from bayescale.cards import Card
 from bayescale.errors import BayescaleError, DesignError
 from bayescale.forms.forms_for import forms_for
 from bayescale.forms.rehearse import cut
@@ -64,7 +64,7 @@ def score_set(name: str, runs: xr.Dataset) -> None:
                 print(row, flush=True)
 
 
-def compare_methods(train: xr.Dataset, test: xr.Dataset, card: bs.Card) -> dict[str, float]:
+def compare_methods(train: xr.Dataset, test: xr.Dataset, card: Card) -> dict[str, float]:
     """Return the scores of both methods on one cut-off, and how well each is known."""
     lightly = {"draws": DRAWS, "prior_draws": 0, "limits": COUNTED, "pointwise": False}
     fast, about, fast_cpu = [], [], 0.0
@@ -90,7 +90,7 @@ def compare_methods(train: xr.Dataset, test: xr.Dataset, card: bs.Card) -> dict[
     return out | {"nuts": score, "nuts_error": error, "nuts_cpu": spent, "converged": verdict(posterior).passed}
 
 
-def _score(posterior: xr.DataTree, card: bs.Card, train: xr.Dataset, test: xr.Dataset) -> tuple[float, np.ndarray]:
+def _score(posterior: xr.DataTree, card: Card, train: xr.Dataset, test: xr.Dataset) -> tuple[float, np.ndarray]:
     """Return the mean log density of the larger runs, and the same from each chain alone."""
     problem = prepare(card, train)
     density = log_likelihood(problem, posterior["posterior"].to_dataset(), test)[problem.response]
@@ -112,8 +112,8 @@ def write_page() -> Path:
     all_passed = (found["passed"] == len(SEEDS)).mean()
     text = (
         f"{len(found)} fits; the fast path passed its own checks with all three seeds on {all_passed:.0%} of them. "
-        f"Where it did and NUTS converged ({len(kept)} fits), {within:.0%} of the scores differ by at most two Monte Carlo "
-        f"errors and {(kept['z'].abs() <= 3).mean():.0%} by at most three. The median absolute difference is "
+        f"Where it did and NUTS converged ({len(kept)} fits), {within:.0%} of the scores differ by at most two Monte "
+        f"Carlo errors and {(kept['z'].abs() <= 3).mean():.0%} by at most three. The median absolute difference is "
         f"{kept['difference'].abs().median():.3f} nats a run; NUTS takes {ratio:.1f} times the CPU time in the median."
     )
     columns = ["set", "form", "factor", "nuts", "difference", "error", "z", "k", "ess", "passed", "converged"]
