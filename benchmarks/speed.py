@@ -93,7 +93,8 @@ def write_table(found: dict[str, dict[str, float]], rounds: int) -> str:
     return f"""# How long an answer takes
 
 Written by `make benchmark`; not edited by hand. CPU-seconds (user and system), medians, all programs in turns
-in {rounds} round(s) of one run on one machine: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}.
+in {rounds} round(s) of one run on one machine: {os.cpu_count()} cores, {platform.machine()}, Python
+{platform.python_version()}.
 
 {table}
 
